@@ -1,0 +1,1 @@
+"""Benchmarks: images, classes, semantics and splits, read from disk and checked."""

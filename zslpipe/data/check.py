@@ -1,0 +1,83 @@
+"""What must hold for a benchmark, each breach told in one sentence."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from zslpipe.errors import RequestError
+
+if TYPE_CHECKING:
+    from zslpipe.data.benchmark import Benchmark
+
+
+def check_benchmark(b: "Benchmark") -> None:
+    """Raise `RequestError` at the first thing that does not hold together."""
+    _check_semantics(b)
+    _check_images(b)
+    _check_splits(b)
+
+
+def _fail(b: "Benchmark", text: str) -> RequestError:
+    return RequestError(f"{b.name}: {text}")
+
+
+def _check_semantics(b: "Benchmark") -> None:
+    classes = len(b.class_names)
+    if len(set(b.class_names)) != classes:
+        twice = sorted({n for n in b.class_names if b.class_names.count(n) > 1})
+        raise _fail(b, f"class '{twice[0]}' is listed twice; give every class one row.")
+    if b.semantics.ndim != 2 or len(b.semantics) != classes:
+        raise _fail(b, f"the attribute matrix {b.semantics.shape} does not match the {classes} classes.")
+    if b.semantics.shape[1] != len(b.attribute_names):
+        raise _fail(b, f"{len(b.attribute_names)} attribute names for {b.semantics.shape[1]} columns of semantics.")
+    bad = ~np.isfinite(b.semantics)
+    if bad.any():
+        row, column = np.argwhere(bad)[0]
+        at = f"class '{b.class_names[row]}', attribute '{b.attribute_names[column]}'"
+        raise _fail(b, f"the attribute matrix holds NaN or infinity at {at}; fill it in.")
+    if b.attribute_vectors is not None:
+        if len(b.attribute_vectors) != len(b.attribute_names):
+            raise _fail(b, f"{len(b.attribute_vectors)} word vectors for {len(b.attribute_names)} attributes.")
+        if not np.isfinite(b.attribute_vectors).all():
+            raise _fail(b, "the attributes' word vectors hold NaN or infinity.")
+
+
+def _check_images(b: "Benchmark") -> None:
+    if len(b.image_ids) != len(b.labels):
+        raise _fail(b, f"{len(b.image_ids)} images but {len(b.labels)} labels.")
+    if len(set(b.image_ids)) != len(b.image_ids):
+        seen: set[str] = set()
+        twice = next(i for i in b.image_ids if i in seen or seen.add(i))  # type: ignore[func-returns-value]
+        raise _fail(b, f"image '{twice}' is listed twice.")
+    if len(b.labels) and not (-1 <= b.labels.min() and b.labels.max() < len(b.class_names)):
+        raise _fail(b, f"labels run from {b.labels.min()} to {b.labels.max()}, classes are {len(b.class_names)}.")
+
+
+def _check_splits(b: "Benchmark") -> None:
+    parts = {"trainval": b.trainval, "test_seen": b.test_seen, "test_unseen": b.test_unseen}
+    images = len(b.labels)
+    for part, index in parts.items():
+        if len(index) and not (0 <= index.min() and index.max() < images):
+            wrong = index.min() if index.min() < 0 else index.max()
+            raise _fail(b, f"{part} points at row {wrong}, but there are {images} images (rows 0 to {images - 1}).")
+        if len(np.unique(index)) != len(index):
+            raise _fail(b, f"{part} lists an image twice.")
+        if (b.labels[index] < 0).any():
+            raise _fail(b, f"{part} holds image '{b.image_ids[index[b.labels[index] < 0][0]]}', which has no class.")
+    if not len(b.trainval):
+        raise _fail(b, "there is no training image.")
+    for one, other in (("trainval", "test_seen"), ("trainval", "test_unseen"), ("test_seen", "test_unseen")):
+        both = np.intersect1d(parts[one], parts[other])
+        if len(both):
+            raise _fail(b, f"image '{b.image_ids[both[0]]}' is in both {one} and {other}.")
+    overlap = np.intersect1d(b.seen_classes, b.unseen_classes)
+    if len(overlap):
+        raise _fail(b, f"class '{b.class_names[overlap[0]]}' is both seen and unseen.")
+    stray = np.setdiff1d(b.labels[b.test_seen], b.seen_classes)
+    if len(stray):
+        raise _fail(b, f"class '{b.class_names[stray[0]]}' is tested as seen but has no training image.")
+    for split in b.class_splits:
+        if not split.train or not split.val or set(split.train) & set(split.val):
+            raise _fail(b, "a validation fold needs training and validation classes that do not overlap.")
+        if not set(split.train) | set(split.val) <= set(b.seen_classes.tolist()):
+            raise _fail(b, "a validation fold names a class that is not seen.")

@@ -1,0 +1,11 @@
+"""The heads. Every module in this folder is imported, so that a new head is one new file."""
+
+import importlib
+import pkgutil
+
+from zslpipe.heads.base import HEADS, Attributes, Head, load_head
+
+for _module in pkgutil.iter_modules(__path__):
+    importlib.import_module(f"{__name__}.{_module.name}")
+
+__all__ = ["HEADS", "Attributes", "Head", "load_head"]

@@ -1,0 +1,67 @@
+"""Progress for people: a bar on a terminal, plain lines elsewhere, silence for what is quick."""
+
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import TypeVar
+
+T = TypeVar("T")
+
+FIRST_LINE_S = 2.0  # what ends sooner than this needs no progress
+BETWEEN_LINES_S = 10.0
+
+
+class Ticker:
+    """Counts `advance`d units towards `total`; the subclass shows them."""
+
+    def advance(self, count: int = 1, note: str = "") -> None:
+        raise NotImplementedError
+
+
+class _Lines(Ticker):
+    def __init__(self, label: str, total: int | None) -> None:
+        self.label, self.total, self.done = label, total, 0
+        self.started = time.monotonic()
+        self.next_line = self.started + FIRST_LINE_S
+
+    def advance(self, count: int = 1, note: str = "") -> None:
+        self.done += count
+        now = time.monotonic()
+        if now < self.next_line:
+            return
+        self.next_line = now + BETWEEN_LINES_S
+        elapsed = now - self.started
+        of = f"/{self.total}" if self.total else ""
+        left = f", {elapsed * (self.total - self.done) / self.done:.0f} s left" if self.total and self.done else ""
+        print(f"{self.label}: {self.done}{of}{left}{'  ' + note if note else ''}", file=sys.stderr, flush=True)
+
+
+@contextmanager
+def ticking(label: str, total: int | None = None) -> Iterator[Ticker]:
+    """Show progress on standard error while the block runs; results on standard output stay clean."""
+    if not sys.stderr.isatty():
+        yield _Lines(label, total)
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, TextColumn("{task.fields[note]}"), console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(label, total=total, note="")
+
+        class Bar(Ticker):
+            def advance(self, count: int = 1, note: str = "") -> None:
+                bar.update(task, advance=count, note=note)
+
+        yield Bar()
+
+
+def track(items: Iterable[T], label: str, total: int | None = None) -> Iterator[T]:
+    """Iterate with progress; `total` defaults to the length where there is one."""
+    if total is None and hasattr(items, "__len__"):
+        total = len(items)
+    with ticking(label, total) as ticker:
+        for item in items:
+            yield item
+            ticker.advance()
