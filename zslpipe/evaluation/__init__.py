@@ -1,0 +1,1 @@
+"""Scores in, honest numbers out: metrics, curves, calibration, selection rules, statistics."""
