@@ -37,6 +37,7 @@ class Benchmark:
         attribute_vectors: (A, W) float32 word vectors of the attributes, where there are any.
         image_root: where the images lie, None where only features are at hand.
         sources: what it was read from: file name to sha256.
+        notes: sentences on what the reader left out or did not use.
 
     Raises:
         RequestError: where any of this does not hold together.
@@ -55,6 +56,7 @@ class Benchmark:
     attribute_vectors: np.ndarray | None = None
     image_root: Path | None = None
     sources: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         from zslpipe.data.check import check_benchmark  # here, since the check is about this very class
@@ -80,6 +82,17 @@ class Benchmark:
             attribute_vectors=None,
             sources={**self.sources, "semantics": source},
         )
+
+    def keep(self, usable: np.ndarray) -> "Benchmark":
+        """The same benchmark with its splits restricted to the images that the mask `usable` (N,) allows."""
+        parts = {part: getattr(self, part) for part in ("trainval", "test_seen", "test_unseen")}
+        kept = replace(self, **{part: index[usable[index]] for part, index in parts.items()})
+        lost = sorted(set(self.seen_classes) - set(kept.seen_classes))
+        if lost:
+            raise RequestError(
+                f"{self.name}: class '{self.class_names[lost[0]]}' has no usable training image left; repair the store."
+            )
+        return kept
 
     def fold(self, split: ClassSplit, holdout: float = 0.2, seed: int = 0) -> "Benchmark":
         """A smaller benchmark inside `trainval`, for selection: no image of a test set is in it.
@@ -113,6 +126,7 @@ class Benchmark:
             "class_splits": [[list(s.train), list(s.val)] for s in self.class_splits],
             "image_root": None if self.image_root is None else str(self.image_root),
             "sources": dict(self.sources),
+            "notes": list(self.notes),
         }
         arrays = {k: getattr(self, k) for k in ("semantics", "labels", "trainval", "test_seen", "test_unseen")}
         if self.attribute_vectors is not None:
@@ -141,6 +155,7 @@ class Benchmark:
             class_splits=tuple(ClassSplit(tuple(t), tuple(v)) for t, v in about["class_splits"]),
             image_root=None if about["image_root"] is None else Path(about["image_root"]),
             sources=about["sources"],
+            notes=tuple(about.get("notes", ())),
             **arrays,
         )
 

@@ -49,7 +49,7 @@ def _check_images(b: "Benchmark") -> None:
         seen: set[str] = set()
         twice = next(i for i in b.image_ids if i in seen or seen.add(i))  # type: ignore[func-returns-value]
         raise _fail(b, f"image '{twice}' is listed twice.")
-    if len(b.labels) and not (-1 <= b.labels.min() and b.labels.max() < len(b.class_names)):
+    if len(b.labels) and not (b.labels.min() >= -1 and b.labels.max() < len(b.class_names)):
         raise _fail(b, f"labels run from {b.labels.min()} to {b.labels.max()}, classes are {len(b.class_names)}.")
 
 
@@ -57,7 +57,7 @@ def _check_splits(b: "Benchmark") -> None:
     parts = {"trainval": b.trainval, "test_seen": b.test_seen, "test_unseen": b.test_unseen}
     images = len(b.labels)
     for part, index in parts.items():
-        if len(index) and not (0 <= index.min() and index.max() < images):
+        if len(index) and not (index.min() >= 0 and index.max() < images):
             wrong = index.min() if index.min() < 0 else index.max()
             raise _fail(b, f"{part} points at row {wrong}, but there are {images} images (rows 0 to {images - 1}).")
         if len(np.unique(index)) != len(index):

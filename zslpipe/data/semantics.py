@@ -1,0 +1,165 @@
+"""Other descriptions of the classes than those a benchmark comes with."""
+
+import csv
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from zslpipe.data.attributes import read_npy
+from zslpipe.data.benchmark import Benchmark
+from zslpipe.data.known import FOLDERS
+from zslpipe.data.load import default_data_root
+from zslpipe.data.matlab import mat_variables, read_array, read_strings
+from zslpipe.data.official_folds import read_rows
+from zslpipe.data.xlsa17 import LOCS, SPLITS, find_folder, read_xlsa17
+from zslpipe.errors import RequestError
+from zslpipe.files import sha256_file
+from zslpipe.registry import unknown
+
+SENTENCES = "sent_splits.mat"
+NAMED = ("att", "original_att", "sentences")
+
+
+def load_semantics(benchmark: Benchmark, spec: str, data_root: Path | None = None) -> Benchmark:
+    """The benchmark described by other semantics (C, A').
+
+    Args:
+        benchmark: the benchmark.
+        spec: `att` (what it comes with), `original_att` (not normalised), `sentences` (sent_splits.mat), or a file:
+            .mat with `att` (A', C), and `allclasses_names` where classes are to be matched by name;
+            .npy (C, A') in the order of the classes; .csv with a class name in the first column of each row, and
+            names of the columns in a first line, if there is one.
+        data_root: where the known data sets live, `default_data_root()` where None.
+
+    Raises:
+        RequestError: for a file that is missing or does not describe every class with finite numbers.
+    """
+    if spec in NAMED:
+        return _named(benchmark, spec, data_root)
+    path = Path(spec).expanduser()
+    readers = {".mat": _read_mat, ".npy": _read_npy, ".csv": _read_csv}
+    if path.suffix.lower() not in readers:
+        if "/" in spec or path.exists():
+            raise RequestError(f"{path}: semantics are read from a .mat, .npy or .csv file.")
+        raise unknown("semantics", spec, (*NAMED, "FILE.mat", "FILE.npy", "FILE.csv"))
+    if not path.is_file():
+        raise RequestError(f"there is no file {path}.")
+    semantics, names = readers[path.suffix.lower()](benchmark, path)
+    return benchmark.with_semantics(semantics, names, f"{path.name} {sha256_file(path)}")
+
+
+def _named(benchmark: Benchmark, spec: str, data_root: Path | None) -> Benchmark:
+    if spec == "att" and "semantics" not in benchmark.sources:
+        return benchmark
+    if benchmark.name not in FOLDERS:
+        raise RequestError(f"{benchmark.name} has no semantics named '{spec}': name a .mat, .npy or .csv file.")
+    data_root = data_root or default_data_root()
+    if spec == "att":
+        own = read_xlsa17(benchmark.name, data_root)
+        sources = {k: v for k, v in benchmark.sources.items() if k != "semantics"}
+        kept = {k: getattr(own, k) for k in ("semantics", "attribute_names", "attribute_vectors")}
+        return replace(benchmark, sources=sources, **kept)
+    folder = find_folder(benchmark.name, data_root)
+    path = folder / (SENTENCES if spec == "sentences" else SPLITS)
+    if not path.is_file():
+        raise RequestError(f"{benchmark.name} has no sentence semantics: put {SENTENCES} into {folder}.")
+    variable = "att" if spec == "sentences" else "original_att"
+    semantics, names = _read_mat(benchmark, path, variable)
+    source = f"{path.name} {variable} {sha256_file(path)}"
+    if spec == "original_att" and "semantics" not in benchmark.sources:  # the same attributes
+        return replace(benchmark, semantics=semantics, sources={**benchmark.sources, "semantics": source})
+    return benchmark.with_semantics(semantics, names, source)
+
+
+def _read_mat(benchmark: Benchmark, path: Path, variable: str = "att") -> tuple[np.ndarray, tuple[str, ...]]:
+    held = mat_variables(path)
+    columns = read_array(path, variable)
+    if columns.ndim != 2:
+        raise RequestError(f"{path}: {variable} must have a row for each attribute and a column for each class.")
+    if {*LOCS.values()} <= held.keys():
+        _check_same_splits(benchmark, path)
+    if "allclasses_names" in held:
+        names = [n.strip() for n in read_strings(path, "allclasses_names")]
+        if len(names) != columns.shape[1]:
+            raise RequestError(f"{path}: {variable} has {columns.shape[1]} columns for {len(names)} allclasses_names.")
+        return _by_name(benchmark, path, dict(zip(names, columns.T))), numbered(len(columns))
+    return _checked(benchmark, path, columns.T, "column"), numbered(len(columns))
+
+
+def _check_same_splits(benchmark: Benchmark, path: Path) -> None:
+    """Semantics that come with a split of their own must have been made for the benchmark's."""
+    if benchmark.name not in FOLDERS:
+        return
+    for part, variable in LOCS.items():
+        rows = read_rows(path, variable, len(benchmark.labels))
+        if not np.array_equal(np.sort(rows), np.sort(getattr(benchmark, part))):
+            raise RequestError(f"{path}: its {variable} is not that of {benchmark.name}; it belongs to another split.")
+
+
+def _read_npy(benchmark: Benchmark, path: Path) -> tuple[np.ndarray, tuple[str, ...]]:
+    semantics = read_npy(path)
+    if semantics.ndim != 2:
+        raise RequestError(f"{path}: semantics need two dimensions (classes, attributes), not {semantics.shape}.")
+    return _checked(benchmark, path, semantics, "row"), numbered(semantics.shape[1])
+
+
+def _read_csv(benchmark: Benchmark, path: Path) -> tuple[np.ndarray, tuple[str, ...]]:
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as stream:
+            lines = [(n, row) for n, row in enumerate(csv.reader(stream), start=1) if any(c.strip() for c in row)]
+    except (UnicodeDecodeError, csv.Error) as problem:
+        raise RequestError(f"{path} is not a CSV file in UTF-8 ({problem}).") from problem
+    if not lines or len(lines[0][1]) < 2:
+        raise RequestError(f"{path}: each row needs a class name and numbers.")
+    width = len(lines[0][1])
+    names = numbered(width - 1)
+    if lines[0][1][0].strip() not in benchmark.class_names and not all(map(_is_number, lines[0][1][1:])):
+        names = tuple(c.strip() for c in lines.pop(0)[1][1:])
+    rows: dict[str, np.ndarray] = {}
+    for line, row in lines:
+        if len(row) != width:
+            raise RequestError(f"{path} line {line}: {len(row)} fields where {width} are expected.")
+        wrong = next((c for c in row[1:] if not _is_number(c)), None)
+        if wrong is not None:
+            raise RequestError(f"{path} line {line}: '{wrong}' is not a number.")
+        if row[0].strip() in rows:
+            raise RequestError(f"{path} line {line}: class '{row[0].strip()}' is described twice.")
+        rows[row[0].strip()] = np.array(row[1:], np.float64)
+    return _by_name(benchmark, path, rows, strict=True), names
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _by_name(benchmark: Benchmark, path: Path, rows: dict[str, np.ndarray], strict: bool = False) -> np.ndarray:
+    """Rows in the benchmark's order. More classes than the benchmark has are an error only where `strict`."""
+    missing = [n for n in benchmark.class_names if n not in rows]
+    if missing:
+        raise RequestError(f"{path} does not describe class '{missing[0]}' ({len(missing)} classes are missing).")
+    if strict and len(rows) > len(benchmark.class_names):
+        stranger = next(n for n in rows if n not in set(benchmark.class_names))
+        raise unknown("class", stranger, benchmark.class_names)
+    return _checked(benchmark, path, np.stack([rows[n] for n in benchmark.class_names]), "class")
+
+
+def _checked(benchmark: Benchmark, path: Path, semantics: np.ndarray, unit: str) -> np.ndarray:
+    if len(semantics) != len(benchmark.class_names):
+        count = len(benchmark.class_names)
+        raise RequestError(f"{path} describes {len(semantics)} classes, but {benchmark.name} has {count}.")
+    semantics = semantics.astype(np.float32)
+    bad = np.flatnonzero(~np.isfinite(semantics).all(1))
+    if len(bad):
+        which = f"'{benchmark.class_names[bad[0]]}'" if unit == "class" else str(bad[0] + 1)
+        raise RequestError(f"{path}: {unit} {which} holds NaN or infinity; fill it in.")
+    return semantics
+
+
+def numbered(count: int) -> tuple[str, ...]:
+    """Names for dimensions that have none."""
+    return tuple(f"dimension {i}" for i in range(1, count + 1))
