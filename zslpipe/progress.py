@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sized
 from contextlib import contextmanager
 from typing import TypeVar
 
@@ -59,7 +59,7 @@ def ticking(label: str, total: int | None = None) -> Iterator[Ticker]:
 
 def track(items: Iterable[T], label: str, total: int | None = None) -> Iterator[T]:
     """Iterate with progress; `total` defaults to the length where there is one."""
-    if total is None and hasattr(items, "__len__"):
+    if total is None and isinstance(items, Sized):
         total = len(items)
     with ticking(label, total) as ticker:
         for item in items:

@@ -1,5 +1,57 @@
-"""The command line: one verb a file."""
+"""The command line: one verb a file, each imported only when it is asked for."""
+
+import importlib
+import sys
+from typing import Any
+
+import click
+
+from zslpipe import __version__
+from zslpipe.errors import ZslpipeError
+
+VERBS = {  # in the order in which a newcomer meets them: verb -> module
+    "quickstart": "quickstart",
+    "data": "data",
+    "extract": "extract",
+    "import": "import_",
+    "export": "export",
+    "cache": "cache",
+    "train-head": "train_head",
+    "eval": "eval",
+    "doctor": "doctor",
+}
 
 
+class Verbs(click.Group):
+    """A group whose commands are modules beside this file."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in VERBS:
+            return None
+        command: click.Command = importlib.import_module(f"zslpipe.cli.{VERBS[cmd_name]}").command
+        return command
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        from zslpipe.registry import unknown
+
+        verb = click.utils.make_str(args[0])
+        if verb not in VERBS and not verb.startswith("-"):
+            raise unknown("verb", verb, VERBS)
+        return super().resolve_command(ctx, args)
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        """Run; what went wrong is told in one sentence and by the exit code."""
+        try:
+            return super().main(*args, **kwargs)
+        except ZslpipeError as problem:
+            click.echo(f"zslpipe: {problem}", err=True)
+            sys.exit(problem.exit_code)
+
+
+@click.command(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__, prog_name="zslpipe")
 def main() -> None:
-    raise SystemExit(0)
+    """Zero-shot learning from cached features: extract once, train heads in seconds, report numbers that hold."""

@@ -1,0 +1,97 @@
+"""A run: a trained head (one a seed), what it was trained on, and what chose its settings."""
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from zslpipe.data.benchmark import Benchmark
+from zslpipe.errors import RequestError
+from zslpipe.evaluation.selection import Choice
+from zslpipe.files import read_json
+from zslpipe.heads import Head, load_head
+
+ABOUT = "run.json"
+
+
+@dataclass(frozen=True)
+class Run:
+    """A folder: run.json, benchmark.npz (with the semantics used) and, a seed, seed-N/{head.*, choice.json}."""
+
+    path: Path
+
+    @property
+    def name(self) -> str:
+        return self.path.name
+
+    @cached_property
+    def about(self) -> dict[str, Any]:
+        """What run.json says: head, settings, store, selection, seeds, versions.
+
+        Raises:
+            RequestError: where the folder is no run.
+        """
+        try:
+            about: dict[str, Any] = read_json(self.path / ABOUT)
+        except (OSError, ValueError) as problem:
+            raise RequestError(f"{self.path} is not a run ({problem}): train one with 'zslpipe train-head'.") from problem
+        return about
+
+    @property
+    def seeds(self) -> list[int]:
+        return list(self.about["seeds"])
+
+    @cached_property
+    def benchmark(self) -> Benchmark:
+        return Benchmark.load(self.path / "benchmark.npz")
+
+    def head(self, seed: int) -> Head:
+        return load_head(self.path / f"seed-{seed}")
+
+    def choice(self, seed: int) -> Choice:
+        return Choice.from_json(read_json(self.path / f"seed-{seed}" / "choice.json"))
+
+
+def runs(folder: Path) -> list[Run]:
+    """All whole runs below `folder`, newest first."""
+    found = [Run(about.parent) for about in folder.glob(f"[!.]*/{ABOUT}")]
+    return sorted(found, key=lambda run: run.about["created"], reverse=True)
+
+
+def find_run(folder: Path, name: str | None) -> Run:
+    """The run called `name` (or the folder of that path), the newest where no name is given.
+
+    Raises:
+        RequestError: where there is none.
+    """
+    from zslpipe.registry import unknown
+
+    if name is not None and (Path(name) / ABOUT).is_file():
+        return Run(Path(name))
+    known = runs(folder)
+    if not known:
+        raise RequestError(f"there is no run in {folder}: train one with 'zslpipe train-head remse'.")
+    if name is None:
+        return known[0]
+    for run in known:
+        if run.name == name:
+            return run
+    raise unknown("run", name, [run.name for run in known])
+
+
+@contextmanager
+def new_run(folder: Path, name: str) -> Iterator[Path]:
+    """A working folder that becomes `folder/name` when the block ends well, and vanishes when it does not."""
+    folder.mkdir(parents=True, exist_ok=True)
+    working = Path(tempfile.mkdtemp(dir=folder, prefix=f".{name}."))
+    try:
+        yield working
+        working.chmod(0o755)
+        working.rename(folder / name)
+    except BaseException:
+        shutil.rmtree(working, ignore_errors=True)
+        raise

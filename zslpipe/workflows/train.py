@@ -1,0 +1,111 @@
+"""`zslpipe train-head`: store to run."""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from zslpipe.data.benchmark import Benchmark
+from zslpipe.data.semantics import load_semantics
+from zslpipe.errors import RequestError
+from zslpipe.evaluation.runs import ABOUT, Run, new_run, runs
+from zslpipe.evaluation.selection import SELECTIONS, Selection
+from zslpipe.files import sha256_json, write_json
+from zslpipe.heads import HEADS, Head
+from zslpipe.progress import track
+from zslpipe.store.feature_store import DONE, FeatureStore
+from zslpipe.workflows.versions import machine, versions
+from zslpipe.workflows.workspace import Workspace
+
+
+def usable_benchmark(store: FeatureStore) -> tuple[Benchmark, tuple[str, ...]]:
+    """The store's benchmark without the rows that a head must not see, and a note that says how many those are."""
+    usable = store.status == DONE
+    benchmark = store.benchmark
+    if usable.all():
+        return benchmark, ()
+    missing, failed = int((store.status == 0).sum()), len(store.failures)
+    note = f"{store.path.name}: {missing} rows are not extracted and {failed} failed; they are left out."
+    return benchmark.keep(usable), (note,)
+
+
+def train_head(
+    workspace: Workspace,
+    head: str,
+    store: FeatureStore,
+    *,
+    semantics: str | None = None,
+    settings: Mapping[str, Any] | None = None,
+    selection: str = "unseen-class",
+    selection_options: Mapping[str, Any] | None = None,
+    seeds: Sequence[int] = (0,),
+    reuse: bool = False,
+) -> tuple[Run, bool]:
+    """Select, train and keep a head for each seed; returns the run and whether it was found rather than made.
+
+    Settings given are fixed; those left open are chosen by `selection` from the head's search space. With `reuse`,
+    a run of the very same request is taken from the cache.
+    """
+    benchmark, notes = usable_benchmark(store)
+    if semantics is not None:
+        benchmark = load_semantics(benchmark, semantics, workspace.data_root)
+    candidates = candidate_settings(HEADS[head], settings or {})
+    rule: type[Selection] = SELECTIONS[selection]
+    request = {
+        "head": head,
+        "candidates": candidates,
+        "store": store.fingerprint,
+        "semantics": sha256_json(benchmark.semantics.tolist()),
+        "selection": selection,
+        "selection_options": dict(selection_options or {}),
+        "seeds": list(seeds),
+    }
+    if reuse:
+        for run in runs(workspace.runs):
+            if run.about["request"] == request:
+                return run, True
+    created = datetime.now(UTC)
+    name = f"{benchmark.name}-{head}-{created:%Y%m%d-%H%M%S}"
+    with new_run(workspace.runs, name) as folder:
+        for seed in track(seeds, f"{head} on {benchmark.name}, seeds"):
+            fix_seed = {"seed": seed} if "seed" in HEADS[head]().get_params() else {}
+            selector = rule(**{"seed": seed, **(selection_options or {})})
+            features = store.features()
+            choice, fitted = selector.select(
+                HEADS[head](**fix_seed), features, benchmark, [{**c, **fix_seed} for c in candidates]
+            )
+            fitted.save(folder / f"seed-{seed}")
+            write_json(folder / f"seed-{seed}" / "choice.json", choice.to_json())
+        benchmark.save(folder / "benchmark.npz")
+        write_json(
+            folder / ABOUT,
+            {
+                "created": created.isoformat(),
+                "dataset": benchmark.name,
+                "head": head,
+                "machine": machine(),
+                "notes": list(notes),
+                "request": request,
+                "seeds": list(seeds),
+                "selection": selection,
+                "semantics": semantics or "att",
+                "sources": dict(benchmark.sources),
+                "store": {"path": str(store.path), "fingerprint": store.fingerprint, "backbone": backbone_of(store)},
+                "versions": versions(),
+            },
+        )
+    return Run(workspace.runs / name), False
+
+
+def candidate_settings(head: type[Head], settings: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The head's search space with `settings` held fixed, each candidate once."""
+    head().with_params(**settings)  # refuses unknown names before any work is done
+    candidates: list[dict[str, Any]] = []
+    for candidate in head.search_space():
+        fixed = {**candidate, **settings}
+        if fixed not in candidates:
+            candidates.append(fixed)
+    return candidates
+
+
+def backbone_of(store: FeatureStore) -> str:
+    return str(store.provenance["fingerprinted"].get("backbone", {}).get("name", "imported"))
