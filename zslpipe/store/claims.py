@@ -1,0 +1,103 @@
+"""Who may write which piece: locks on byte ranges of one empty file, which end with the process that holds them.
+
+POSIX record locks rather than flock: the kernel names the holder, they reach over network file systems, and a child
+forked by the holder (a decoding worker, say) does not keep them alive after its parent's death. They do not tell
+threads of one process apart, so the process keeps its own list beside them.
+"""
+
+import fcntl
+import os
+import struct
+import sys
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from zslpipe.errors import ZslpipeError
+from zslpipe.store.sealed import telling
+
+CREATION = 1 << 40  # the byte that stands for the store itself; pieces are the bytes from 0
+
+
+class _Held:
+    """The locked bytes of one lock file in this process.
+
+    Closing any handle of the file would drop every lock of the process on it, so there is one, kept open.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        self.bytes: set[int] = set()
+
+
+_held: dict[str, _Held] = {}
+_guard = threading.Lock()
+
+
+def _forget_in_child() -> None:
+    global _guard
+    _guard = threading.Lock()
+    for held in _held.values():
+        os.close(held.handle)
+    _held.clear()
+
+
+os.register_at_fork(after_in_child=_forget_in_child)
+
+
+def _holder(handle: int, byte: int) -> str:
+    if sys.platform != "linux":  # struct flock is laid out differently elsewhere
+        return "another process"
+    question = struct.pack("hhqqi", fcntl.F_WRLCK, os.SEEK_SET, byte, 1, 0)
+    kind, _, _, _, pid = struct.unpack("hhqqi", fcntl.fcntl(handle, fcntl.F_GETLK, question))
+    return "another process" if kind == fcntl.F_UNLCK else f"process {pid}"
+
+
+@contextmanager
+def claim(path: Path, numbers: Iterable[int], what: str) -> Iterator[None]:
+    """Hold the bytes `numbers` of the lock file while the block runs.
+
+    Raises:
+        ZslpipeError: where another process or thread holds one; the sentence names it and calls the byte `what`.
+    """
+    key = str(path.resolve())
+    taken: list[int] = []
+    with _guard:
+        if key not in _held:
+            with telling(f"could not lock {path.parent} for writing"):
+                _held[key] = _Held(path)
+        held = _held[key]
+        try:
+            for number in numbers:
+                if number in held.bytes:
+                    raise _refused(path, what, number, f"this process (process {os.getpid()})")
+                try:
+                    fcntl.lockf(held.handle, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, number)
+                except (BlockingIOError, PermissionError) as problem:
+                    raise _refused(path, what, number, _holder(held.handle, number)) from problem
+                held.bytes.add(number)
+                taken.append(number)
+        except BaseException:
+            _release(key, held, taken)
+            raise
+    try:
+        yield
+    finally:
+        with _guard:
+            if _held.get(key) is held:  # not in a child forked meanwhile
+                _release(key, held, taken)
+
+
+def _refused(path: Path, what: str, number: int, who: str) -> ZslpipeError:
+    name = what.format(number)
+    return ZslpipeError(f"{name} of {path.parent} is being written by {who}: wait until it ends, then run again.")
+
+
+def _release(key: str, held: _Held, numbers: list[int]) -> None:
+    for number in numbers:
+        fcntl.lockf(held.handle, fcntl.LOCK_UN, 1, number)
+        held.bytes.discard(number)
+    if not held.bytes:
+        os.close(held.handle)
+        del _held[key]

@@ -1,0 +1,151 @@
+"""The shape of a store on disk.
+
+    STORE/
+      store.json              the store's own record, written last when it is made: header, sums of the files below
+      benchmark.npz           images, classes, semantics and split
+      features.zarr/          a zarr v3 group any zarr client opens; its attributes are the header
+        global/  c.PIECE.0    an array a tap, one chunk a piece
+        region/  c.PIECE.0.0
+      pieces/000012.json      the commit record of a piece, written last: sums of its chunks, failed images
+      complete.json           written when no piece is missing any more
+      .lock                   empty; byte ranges of it are locked by writers
+
+No file holds a time, a host or anything else that differs between two runs over the same images.
+"""
+
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import zarr
+from zarr.codecs import ZstdCodec
+from zarr.storage import MemoryStore
+
+from zslpipe.errors import RequestError
+from zslpipe.store.provenance import check_provenance, fingerprint
+from zslpipe.store.sealed import seal
+
+FORMAT = 1
+DTYPES = ("float16", "float32")
+COMPRESSIONS = (None, "zstd")
+
+STORE, COMPLETE, BENCHMARK, LOCK = "store.json", "complete.json", "benchmark.npz", ".lock"
+GROUP, PIECES = "features.zarr", "pieces"
+
+
+@dataclass(frozen=True)
+class TapSpec:
+    """What one tap gives for one image: (D,) for global features, (R, D) for regions."""
+
+    shape: tuple[int, ...]
+    dtype: str = "float16"
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Everything about a store that its pieces do not say.
+
+    Args:
+        dataset: name of the benchmark.
+        images: hash of the list of image ids.
+        rows: N, the number of images.
+        piece_rows: rows of a piece; the last may have fewer.
+        taps: tap name to what it gives.
+        compression: None (chunks can be mapped) or "zstd".
+        provenance: {"fingerprinted": ..., "recorded": ...}.
+    """
+
+    dataset: str
+    images: str
+    rows: int
+    piece_rows: int
+    taps: dict[str, TapSpec]
+    compression: str | None
+    provenance: dict[str, Any]
+
+    def __post_init__(self) -> None:
+        check_provenance(self.provenance)
+        if self.piece_rows < 1:
+            raise RequestError(f"a piece holds at least one row, not {self.piece_rows}.")
+        if self.compression not in COMPRESSIONS:
+            raise RequestError(f"compression is none or 'zstd', not '{self.compression}'.")
+        if not self.taps:
+            raise RequestError("a store needs at least one tap.")
+        for tap, spec in self.taps.items():
+            if spec.dtype not in DTYPES:
+                raise RequestError(f"tap '{tap}' is kept as float16 or float32, not {spec.dtype}.")
+            if not tap.isidentifier():
+                raise RequestError(f"'{tap}' is no name for a tap: use letters, digits and underscores.")
+
+    @property
+    def pieces(self) -> int:
+        return -(-self.rows // self.piece_rows)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        return fingerprint(self.provenance)
+
+    def piece_range(self, piece: int) -> range:
+        if not 0 <= piece < self.pieces:
+            raise IndexError(f"piece {piece} of a store of {self.pieces}")
+        return range(piece * self.piece_rows, min((piece + 1) * self.piece_rows, self.rows))
+
+    def shape(self, tap: str) -> tuple[int, ...]:
+        return (self.rows, *self.taps[tap].shape)
+
+    def chunk_shape(self, tap: str) -> tuple[int, ...]:
+        return (self.piece_rows, *self.taps[tap].shape)
+
+    def chunk_bytes(self, tap: str) -> int:
+        """Bytes of one chunk before compression; the last chunk is as long as all, as zarr has it."""
+        return int(np.prod(self.chunk_shape(tap), dtype=np.int64)) * np.dtype(self.taps[tap].dtype).itemsize
+
+    def chunk_name(self, tap: str, piece: int) -> str:
+        """Path of a chunk file within the store."""
+        return f"{GROUP}/{tap}/c.{piece}" + ".0" * len(self.taps[tap].shape)
+
+    @staticmethod
+    def record_name(piece: int) -> str:
+        return f"{PIECES}/{piece:06d}.json"
+
+    def header(self) -> dict[str, Any]:
+        taps = {tap: {"shape": list(spec.shape), "dtype": spec.dtype} for tap, spec in self.taps.items()}
+        return seal({**asdict(self), "taps": taps, "format": FORMAT, "fingerprint": self.fingerprint})
+
+    @classmethod
+    def from_header(cls, header: dict[str, Any]) -> "Layout":
+        fields = {k: v for k, v in header.items() if k not in ("format", "fingerprint", "sha256")}
+        taps = {tap: TapSpec(tuple(spec["shape"]), spec["dtype"]) for tap, spec in header["taps"].items()}
+        return cls(**{**fields, "taps": taps})
+
+    def zarr_files(self) -> dict[str, bytes]:
+        """The metadata files of the group and its arrays, as zarr itself writes them."""
+        memory = MemoryStore()
+        group = zarr.create_group(memory, attributes=self.header())
+        for tap in self.taps:
+            self._array(group, tap)
+        return {f"{GROUP}/{name}": content.to_bytes() for name, content in memory._store_dict.items()}
+
+    def _array(self, group: zarr.Group, tap: str, rows: int | None = None) -> zarr.Array:
+        return group.create_array(
+            tap,
+            shape=self.shape(tap) if rows is None else (rows, *self.taps[tap].shape),
+            chunks=self.chunk_shape(tap),
+            dtype=self.taps[tap].dtype,
+            compressors=None if self.compression is None else ZstdCodec(checksum=True),
+            fill_value=0,
+            chunk_key_encoding={"name": "default", "separator": "."},  # one folder a tap, not one a piece
+            config={"write_empty_chunks": True},  # a piece of zeros is a file like any other
+        )
+
+    def encode(self, tap: str, values: np.ndarray) -> tuple[bytes | memoryview, ...]:
+        """The parts of the chunk file that holds `values` (rows of one piece, dtype of the tap)."""
+        if self.compression is None:
+            padding = self.chunk_bytes(tap) - values.nbytes
+            plain = np.ascontiguousarray(values, np.dtype(self.taps[tap].dtype).newbyteorder("<"))
+            return plain.reshape(-1).view(np.uint8).data, bytes(padding)
+        memory = MemoryStore()
+        one = self._array(zarr.create_group(memory), tap, rows=self.piece_rows)
+        one[: len(values)] = values
+        return (memory._store_dict[f"{tap}/c.0" + ".0" * len(self.taps[tap].shape)].to_bytes(),)

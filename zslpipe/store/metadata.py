@@ -1,0 +1,62 @@
+"""The files of a store that are there before its first piece."""
+
+from pathlib import Path
+
+from zslpipe.data.benchmark import Benchmark
+from zslpipe.errors import RequestError
+from zslpipe.files import sha256_json
+from zslpipe.store.layout import BENCHMARK, FORMAT, GROUP, LOCK, PIECES, STORE, Layout
+from zslpipe.store.sealed import Broken, Sum, read_sealed, sealed_bytes, sum_of, sync_folders, write_durable
+
+
+def image_list_hash(benchmark: Benchmark) -> str:
+    """Hash of the ordered list of image ids."""
+    return sha256_json(list(benchmark.image_ids))
+
+
+def write_metadata(path: Path, layout: Layout, benchmark: Benchmark) -> dict[str, Sum]:
+    """Write all of an empty store, its own record last; returns the sums that the record holds."""
+    folders = [path / PIECES, path / GROUP, *(path / GROUP / tap for tap in layout.taps)]
+    for folder in folders:
+        folder.mkdir(parents=True, exist_ok=True)
+    for unfinished in path.glob(f".{BENCHMARK}.*.tmp"):  # of a maker that was killed
+        unfinished.unlink()
+    benchmark.save(path / BENCHMARK)
+    sums = {name: write_durable(path / name, content) for name, content in layout.zarr_files().items()}
+    sums[BENCHMARK] = sum_of(path / BENCHMARK)
+    sync_folders([*folders, path])
+    write_store_record(path, layout, sums)
+    sync_folders([path.parent])
+    return sums
+
+
+def write_store_record(path: Path, layout: Layout, sums: dict[str, Sum]) -> None:
+    record = {"header": layout.header(), "files": {name: list(file_sum) for name, file_sum in sums.items()}}
+    write_durable(path / STORE, sealed_bytes(record))
+    sync_folders([path])
+
+
+def read_store_record(path: Path) -> tuple[Layout, dict[str, Sum]]:
+    """What the store is, and the sums of its metadata files.
+
+    Raises:
+        RequestError: where there is no store, or its record is damaged.
+    """
+    try:
+        value = read_sealed(path / STORE)
+    except OSError as problem:
+        raise RequestError(f"{path} is not a feature store (it has no {STORE}): extract or import first.") from problem
+    except Broken as problem:
+        raise RequestError(f"{path / STORE} {problem}: repair the store.") from problem
+    known = value["header"]["format"]
+    if known != FORMAT:
+        raise RequestError(f"{path} has format {known}, this version reads {FORMAT}: install the zslpipe that made it.")
+    return Layout.from_header(value["header"]), {name: Sum(*file_sum) for name, file_sum in value["files"].items()}
+
+
+def is_remnant(path: Path) -> bool:
+    """Whether this is what a maker leaves that was killed: parts of a store without its record, or nothing."""
+    parts = {LOCK, BENCHMARK, GROUP, PIECES, f".{STORE}.tmp"}
+    return path.is_dir() and all(
+        p.name in parts or (p.name.startswith(f".{BENCHMARK}.") and p.suffix == ".tmp") for p in path.iterdir()
+    )

@@ -1,0 +1,54 @@
+"""Where features come from: what changes their numbers, and what is only worth knowing."""
+
+from typing import Any
+
+from zslpipe.errors import RequestError
+from zslpipe.files import sha256_json
+
+
+def check_provenance(provenance: dict[str, Any]) -> None:
+    """Raise `RequestError` unless it is {"fingerprinted": {...}, "recorded": {...}}."""
+    if set(provenance) != {"fingerprinted", "recorded"}:
+        raise RequestError(f"a provenance has the keys 'fingerprinted' and 'recorded', not {sorted(provenance)}.")
+
+
+def fingerprint(provenance: dict[str, Any]) -> str:
+    """The hash of what changes the numbers, and of nothing else."""
+    return sha256_json(provenance["fingerprinted"])
+
+
+def backbone_name(provenance: dict[str, Any]) -> str:
+    """The name under "backbone", which may be a description with a name or the name itself."""
+    backbone = provenance["fingerprinted"].get("backbone", "unknown")
+    return str(backbone.get("name", "unknown") if isinstance(backbone, dict) else backbone)
+
+
+def _leaves(value: Any, at: str = "") -> dict[str, Any]:
+    if not isinstance(value, dict) or not value:
+        return {at: value}
+    return {k: v for name, child in value.items() for k, v in _leaves(child, f"{at}.{name}" if at else name).items()}
+
+
+def difference(one: dict[str, Any], other: dict[str, Any]) -> list[tuple[str, Any, Any]]:
+    """(key, value in one, value in other) of every fingerprinted setting that differs; None where it is absent.
+
+    >>> difference(
+    ...     {"fingerprinted": {"backbone": {"name": "a", "size": 224}}, "recorded": {}},
+    ...     {"fingerprinted": {"backbone": {"name": "a", "size": 448}}, "recorded": {}},
+    ... )
+    [('backbone.size', 224, 448)]
+    """
+    mine, others = _leaves(one["fingerprinted"]), _leaves(other["fingerprinted"])
+    keys = sorted(mine.keys() | others.keys())
+    return [(k, mine.get(k), others.get(k)) for k in keys if mine.get(k) != others.get(k)]
+
+
+def told(differences: list[tuple[str, Any, Any]], most: int = 3) -> str:
+    """The first differences in words.
+
+    >>> told([("size", 224, 448)])
+    'size is 224 there and 448 here'
+    """
+    words = [f"{key} is {mine!r} there and {other!r} here" for key, mine, other in differences[:most]]
+    more = len(differences) - most
+    return "; ".join(words) + (f"; and {more} more" if more > 0 else "")

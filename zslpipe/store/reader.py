@@ -1,0 +1,178 @@
+"""Rows of a store at memory speed: in memory if they fit, else mapped, else decoded piece by piece."""
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+import zarr
+
+from zslpipe.errors import ZslpipeError
+from zslpipe.store import layout as names
+from zslpipe.store.rows import Chosen, Rows
+
+if TYPE_CHECKING:
+    from zslpipe.store.feature_store import FeatureStore
+
+IN_MEMORY_BYTES = 512 << 20  # a tap smaller than this is read once and kept
+GATHERED_ROW_BYTES = 4096  # rows longer than this are copied one by one, shorter ones piece by piece
+
+
+class PieceRows:
+    """Rows that lie in pieces; the subclass says how a piece is got at.
+
+    Indexed by anything a first axis of a numpy array is indexed by, with the same result, always as a copy.
+    """
+
+    def __init__(self, store: "FeatureStore", tap: str) -> None:
+        self.store, self.tap = store, tap
+        self.shape = store.layout.shape(tap)
+        self.dtype: np.dtype[Any] = np.dtype(store.taps[tap].dtype)
+        self._positions = np.arange(len(self))
+        self._row_bytes = int(np.prod(self.shape[1:], dtype=np.int64)) * self.dtype.itemsize
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def piece(self, number: int) -> np.ndarray:
+        """(rows of a piece, ...) of a committed piece; the last may be padded."""
+        raise NotImplementedError
+
+    def _committed(self, number: int) -> None:
+        if not self.store.is_committed(number):
+            rows = self.store.piece_rows_of(number)
+            raise ZslpipeError(
+                f"rows {rows.start} to {rows.stop - 1} of {self.store.path} are missing: resume the extraction."
+            )
+
+    def __getitem__(self, index: Any, /) -> np.ndarray:
+        if isinstance(index, slice):
+            start, stop, step = index.indices(len(self))
+            if step == 1:
+                return self._span(start, max(start, stop))
+        positions = self._positions[index]
+        if not isinstance(positions, np.ndarray):  # a single row
+            number, offset = divmod(int(positions), self.store.piece_rows)
+            return self.piece(number)[offset].copy()
+        return self._gather(positions.reshape(-1)).reshape(*positions.shape, *self.shape[1:])
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        return np.asarray(self[:], dtype)
+
+    def _span(self, start: int, stop: int) -> np.ndarray:
+        out = np.empty((stop - start, *self.shape[1:]), self.dtype)
+        size = self.store.piece_rows
+        for number in range(start // size, -(-stop // size) if stop > start else 0):
+            low, high = max(start, number * size), min(stop, (number + 1) * size)
+            out[low - start : high - start] = self.piece(number)[low - number * size : high - number * size]
+        return out
+
+    def _gather(self, positions: np.ndarray) -> np.ndarray:
+        out = np.empty((len(positions), *self.shape[1:]), self.dtype)
+        numbers, offsets = np.divmod(positions, self.store.piece_rows)
+        if self._one_by_one:
+            for i, (number, offset) in enumerate(zip(numbers.tolist(), offsets.tolist())):
+                out[i] = self.piece(number)[offset]
+            return out
+        order = np.argsort(numbers, kind="stable")
+        first = np.flatnonzero(np.diff(numbers[order], prepend=-1))
+        for where in np.split(order, first[1:]) if len(order) else []:
+            out[where] = self.piece(int(numbers[where[0]]))[offsets[where]]
+        return out
+
+    @property
+    def _one_by_one(self) -> bool:
+        return self._row_bytes >= GATHERED_ROW_BYTES
+
+
+class MappedRows(PieceRows):
+    """Rows of uncompressed chunk files, each mapped when it is first asked for and kept."""
+
+    def __init__(self, store: "FeatureStore", tap: str) -> None:
+        super().__init__(store, tap)
+        self._maps: dict[int, np.ndarray] = {}
+
+    def piece(self, number: int) -> np.ndarray:
+        found = self._maps.get(number)
+        if found is None:
+            found = self._maps[number] = self._map(number)
+        return found
+
+    def _map(self, number: int) -> np.ndarray:
+        self._committed(number)
+        path = self.store.path / self.store.layout.chunk_name(self.tap, number)
+        expected = self.store.layout.chunk_bytes(self.tap)
+        size = path.stat().st_size if path.exists() else 0
+        if size != expected:  # reading past the end of a mapped file would kill the process
+            raise ZslpipeError(f"{path} has {size} bytes instead of {expected}: verify and repair the store.")
+        # Through torch, which closes the file behind the mapping: Python's mmap keeps it open, and a store has
+        # more pieces than a process may have open files.
+        flat = torch.from_file(str(path), shared=False, size=expected, dtype=torch.uint8).numpy()
+        return flat.view(self.dtype.newbyteorder("<")).reshape(self.store.layout.chunk_shape(self.tap))
+
+
+class DecodedRows(PieceRows):
+    """Rows of compressed chunks, decoded by zarr; the piece read last is kept."""
+
+    def __init__(self, store: "FeatureStore", tap: str) -> None:
+        super().__init__(store, tap)
+        self._array = zarr.open_array(store.path / names.GROUP / tap, mode="r")
+        self._last: tuple[int, np.ndarray] | None = None
+
+    @property
+    def _one_by_one(self) -> bool:
+        return False  # a piece is decoded once for all its rows
+
+    def piece(self, number: int) -> np.ndarray:
+        if self._last is None or self._last[0] != number:
+            self._committed(number)
+            rows = self.store.piece_rows_of(number)
+            self._last = number, np.asarray(self._array[rows.start : rows.stop])
+        return self._last[1]
+
+
+def open_rows(store: "FeatureStore", tap: str, memory_bytes: int = IN_MEMORY_BYTES) -> Rows:
+    """The fastest reader for a tap of this size: an array in memory, a mapping, or a decoder."""
+    rows: PieceRows = DecodedRows(store, tap) if store.layout.compression else MappedRows(store, tap)
+    if store.complete and store.pieces * store.layout.chunk_bytes(tap) <= memory_bytes:
+        return rows[:]
+    return rows
+
+
+class StoreFeatures(Mapping[str, Rows]):
+    """A store's taps, each opened when it is first asked for, all or only the rows `index`."""
+
+    def __init__(self, store: "FeatureStore", index: np.ndarray | None = None) -> None:
+        self._store, self._index = store, index
+
+    def __getitem__(self, tap: str) -> Rows:
+        if tap not in self._store.taps:
+            raise KeyError(tap)
+        rows = self._store.rows(tap)
+        return rows if self._index is None else Chosen(rows, self._index)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._store.taps)
+
+    def __len__(self) -> int:
+        return len(self._store.taps)
+
+
+def place(rows: Rows, device: str | torch.device, budget_bytes: int, block: int = 1024) -> torch.Tensor | Rows:
+    """The rows on the device, copied there once, if they fit in `budget_bytes`; else the rows as they are.
+
+    Args:
+        rows: (N, ...).
+        block: rows copied at a time, so that no second copy of all is made in memory.
+
+    Returns:
+        a tensor (N, ...) of the same dtype, or `rows` itself.
+    """
+    if int(np.prod(rows.shape, dtype=np.int64)) * rows.dtype.itemsize > budget_bytes:
+        return rows
+    kind = torch.from_numpy(np.empty(0, rows.dtype)).dtype
+    placed = torch.empty(rows.shape, dtype=kind, device=device)
+    for start in range(0, len(rows), block):
+        part = np.ascontiguousarray(rows[start : start + block])
+        placed[start : start + len(part)] = torch.from_numpy(part)
+    return placed

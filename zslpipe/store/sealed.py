@@ -1,0 +1,110 @@
+"""Files that are whole, durable and tell of their own damage.
+
+Every file of a store gets its temporary name from its final one. A writer that was killed leaves at most that one
+name behind, and the writer that does its work again takes it up: nothing has to be swept.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from zslpipe.errors import ZslpipeError
+
+
+class Sum(NamedTuple):
+    """What tells a file's bytes from all others."""
+
+    bytes: int
+    sha256: str
+
+
+class Broken(Exception):
+    """A sealed file that cannot be trusted, and why."""
+
+
+def temporary(path: Path) -> Path:
+    return path.with_name(f".{path.name}.tmp")
+
+
+def write_durable(path: Path, *parts: bytes | memoryview) -> Sum:
+    """Write the parts as one file that is on the disk, whole, before it takes the name `path`."""
+    digest, size = hashlib.sha256(), 0
+    unfinished = temporary(path)
+    try:
+        with unfinished.open("wb", buffering=0) as stream:
+            for part in parts:
+                left = memoryview(part).cast("B")
+                digest.update(left)
+                size += len(left)
+                while len(left):  # an unbuffered write may take less than it was given
+                    left = left[stream.write(left) :]
+            os.fsync(stream.fileno())
+        unfinished.replace(path)
+    except BaseException:
+        unfinished.unlink(missing_ok=True)
+        raise
+    return Sum(size, digest.hexdigest())
+
+
+def sync_folders(folders: Iterable[Path]) -> None:
+    """Make the names in these folders durable."""
+    for folder in folders:
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def sum_of(path: Path) -> Sum:
+    with path.open("rb") as stream:
+        return Sum(os.fstat(stream.fileno()).st_size, hashlib.file_digest(stream, "sha256").hexdigest())
+
+
+def _canonical(value: Any) -> bytes:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False).encode() + b"\n"
+
+
+def seal(value: dict[str, Any]) -> dict[str, Any]:
+    """The value with its own checksum under the key "sha256"."""
+    return {**value, "sha256": hashlib.sha256(_canonical(value)).hexdigest()}
+
+
+def is_sealed(value: Any) -> bool:
+    """Whether the value is a dictionary that carries its own, true checksum."""
+    return isinstance(value, dict) and seal({k: v for k, v in value.items() if k != "sha256"}) == value
+
+
+def sealed_bytes(value: dict[str, Any]) -> bytes:
+    return _canonical(seal(value))
+
+
+def read_sealed(path: Path) -> dict[str, Any]:
+    """Read what `sealed_bytes` gave.
+
+    Raises:
+        FileNotFoundError: where there is no such file.
+        Broken: where a single byte differs from what was written: also one that JSON would not care for.
+    """
+    content = path.read_bytes()
+    try:
+        value = json.loads(content)
+    except ValueError as problem:
+        raise Broken("is not readable") from problem
+    if not is_sealed(value) or _canonical(value) != content:
+        raise Broken("does not match its own checksum")
+    return value
+
+
+@contextmanager
+def telling(what: str) -> Iterator[None]:
+    """Turn what the system says while the block runs into one sentence."""
+    try:
+        yield
+    except OSError as problem:
+        reason = problem.strerror or str(problem)
+        raise ZslpipeError(f"{what} ({reason}): mend that and run again, finished pieces are kept.") from problem
