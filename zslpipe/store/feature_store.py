@@ -201,6 +201,11 @@ class FeatureStore:
         return {row: failure for _, r in sorted(self._records.items()) for row, failure in sorted(r.failures.items())}
 
     @property
+    def bytes(self) -> int:
+        """Bytes of the chunk files of all committed pieces."""
+        return sum(file.bytes for record in self._records.values() for file in record.files.values())
+
+    @property
     def complete(self) -> bool:
         return len(self._records) == self.pieces
 

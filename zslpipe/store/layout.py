@@ -33,6 +33,14 @@ COMPRESSIONS = (None, "zstd")
 STORE, COMPLETE, BENCHMARK, LOCK = "store.json", "complete.json", "benchmark.npz", ".lock"
 GROUP, PIECES = "features.zarr", "pieces"
 
+PIECE_BYTES = 32 << 20  # large enough to be read at full speed, small enough to be lost and redone
+
+
+def good_piece_rows(rows: int, row_bytes: int, piece_bytes: int = PIECE_BYTES) -> int:
+    """Rows of a piece such that pieces have about `piece_bytes` and the last is hardly shorter than the others."""
+    pieces = max(1, round(rows * row_bytes / piece_bytes))
+    return -(-rows // pieces) if rows else 1
+
 
 @dataclass(frozen=True)
 class TapSpec:

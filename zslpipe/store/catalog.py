@@ -1,0 +1,82 @@
+"""Which stores a cache holds."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from zslpipe.errors import RequestError
+from zslpipe.store.feature_store import DONE, FAILED, MISSING, FeatureStore
+from zslpipe.store.layout import PIECES, STORE, TapSpec
+from zslpipe.store.provenance import backbone_name
+
+STORES = "stores"  # folder within the cache
+
+
+@dataclass(frozen=True)
+class StoreSummary:
+    """What a listing tells of a store; `problem` is the sentence for one that cannot be opened, None elsewhere."""
+
+    path: Path
+    changed: float  # seconds since the epoch
+    dataset: str = ""
+    backbone: str = ""
+    fingerprint: str = ""
+    taps: tuple[tuple[str, TapSpec], ...] = ()
+    rows: int = 0
+    done: int = 0
+    failed: int = 0
+    missing: int = 0
+    bytes: int = 0
+    problem: str | None = None
+
+
+def store_path(cache: Path, dataset: str, backbone: str, fingerprint: str) -> Path:
+    """Where the store of these features belongs: two settings never share a folder."""
+    words = re.sub(r"[^A-Za-z0-9._-]+", "-", f"{dataset}-{backbone}").strip("-.")
+    return cache / STORES / f"{words}-{fingerprint[:12]}"
+
+
+def stores(cache: Path) -> list[StoreSummary]:
+    """All stores of the cache, the one changed last first."""
+    found = [summary(record.parent) for record in (cache / STORES).glob(f"*/{STORE}")]
+    return sorted(found, key=lambda s: (-s.changed, s.path.name))
+
+
+def summary(path: Path) -> StoreSummary:
+    """What a listing tells of the store at `path`, sound or not."""
+    changed = max((path / name).stat().st_mtime for name in (STORE, PIECES, ".") if (path / name).exists())
+    try:
+        store = FeatureStore.open(path)
+    except RequestError as problem:
+        return StoreSummary(path, changed, problem=str(problem))
+    count = np.bincount(store.status, minlength=3).tolist()
+    return StoreSummary(
+        path=path,
+        changed=changed,
+        dataset=store.dataset,
+        backbone=backbone_name(store.provenance),
+        fingerprint=store.fingerprint,
+        taps=tuple(store.taps.items()),
+        rows=len(store),
+        done=count[DONE],
+        failed=count[FAILED],
+        missing=count[MISSING],
+        bytes=store.bytes,
+    )
+
+
+def newest_store(cache: Path, dataset: str | None = None, backbone: str | None = None) -> FeatureStore:
+    """The store changed last, of this data set and backbone where they are given.
+
+    Raises:
+        RequestError: where the cache has none.
+    """
+    for found in stores(cache):
+        if found.problem is None and dataset in (None, found.dataset) and backbone in (None, found.backbone):
+            return FeatureStore.open(found.path)
+    of = " ".join([*([f"of {dataset}"] if dataset else []), *([f"by {backbone}"] if backbone else [])])
+    raise RequestError(
+        f"{cache} holds no feature store{' ' + of if of else ''}: run zslpipe extract or zslpipe import."
+    )

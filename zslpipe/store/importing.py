@@ -1,0 +1,149 @@
+"""Features that others extracted, checked against the benchmark they claim to belong to, as a store of ours."""
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+
+from zslpipe.data.benchmark import NO_CLASS, Benchmark
+from zslpipe.errors import RequestError
+from zslpipe.files import sha256_file
+from zslpipe.progress import track
+from zslpipe.store.catalog import store_path
+from zslpipe.store.feature_store import FeatureStore
+from zslpipe.store.layout import TapSpec, good_piece_rows
+from zslpipe.store.metadata import image_list_hash
+from zslpipe.store.numbers import first_not_finite
+from zslpipe.store.provenance import fingerprint
+from zslpipe.store.sources import Source, open_source
+
+
+def import_features(
+    files: Sequence[Path],
+    benchmark: Benchmark,
+    cache: Path,
+    tap: str | None = None,
+    *,
+    key: str | None = None,
+    dtype: str | None = None,
+    backbone: str | None = None,
+    compression: str | None = None,
+) -> FeatureStore:
+    """Make a store of features that lie in files, or go on with one that was begun.
+
+    The numbers are kept as they are: float16 and float32 bit by bit, float64 and whole numbers as float32. Region maps
+    (N, C, H, W) become (N, R, C). Files without features (att_splits.mat) may be among the files and are passed over.
+
+    Args:
+        files: .mat (v5 and v7.3), .h5, .hdf5, .npy or .npz; each with features of a tap of its own.
+        benchmark: whose images the rows are, in its order.
+        cache: where stores lie.
+        tap: what to call the features; None tells by their shape: global (N, D), region (N, R, D) or (N, C, H, W).
+        key: the variable with the features, where it has none of the usual names.
+        dtype: "float16" or "float32" to keep them otherwise than they came.
+        backbone: what made them; the name of the first file where None.
+        compression: see `FeatureStore.create`.
+
+    Raises:
+        RequestError: where a file cannot be read, or its rows, labels or images are not those of the benchmark, or a
+            number is NaN or infinite; the sentence names file and row.
+    """
+    files = [Path(file) for file in files]
+    opened = [source for file in files if (source := open_source(file, len(benchmark.labels), key)) is not None]
+    if not opened:
+        names = ", ".join(str(file) for file in files) or "no file"
+        raise RequestError(f"there are no features in {names}: name their variable, or another file.")
+    if tap is not None and len(opened) > 1:
+        raise RequestError(
+            f"one tap ('{tap}') cannot hold the features of {len(opened)} files: import them one by one."
+        )
+    sources = {tap or source.tap: source for source in opened}
+    if len(sources) < len(opened):
+        raise RequestError(f"two files hold {opened[0].tap} features: import them one by one.")
+    for source in opened:
+        check_rows(source, benchmark)
+
+    taps = {t: TapSpec(source.shape[1:], dtype or kept_dtype(source)) for t, source in sources.items()}
+    name = backbone or opened[0].path.stem
+    provenance = {
+        "fingerprinted": {
+            "backbone": {"name": name},
+            "dataset": benchmark.name,
+            "images": image_list_hash(benchmark),
+            "imported": {t: sha256_file(source.path) for t, source in sources.items()},
+            "taps": {t: {"shape": list(spec.shape), "dtype": spec.dtype} for t, spec in taps.items()},
+        },
+        "recorded": {"files": {t: {"name": s.path.name, "dtype": str(s.dtype)} for t, s in sources.items()}},
+    }
+    row_bytes = sum(int(np.prod(spec.shape)) * np.dtype(spec.dtype).itemsize for spec in taps.values())
+    path = store_path(cache, benchmark.name, name, fingerprint(provenance))
+    store = FeatureStore.open_or_create(
+        path, benchmark, taps, provenance, good_piece_rows(len(benchmark.labels), row_bytes), compression
+    )
+    try:
+        with store.claim(range(store.pieces)) as missing:
+            for piece in track(missing, f"importing {name}"):
+                rows = store.piece_rows_of(piece)
+                store.write_piece(piece, {t: _block(source, rows, taps[t].dtype) for t, source in sources.items()})
+    except RequestError:
+        shutil.rmtree(path)  # it would never be finished
+        raise
+    return store
+
+
+def kept_dtype(source: Source) -> str:
+    return "float16" if source.dtype == np.float16 else "float32"
+
+
+def _block(source: Source, rows: range, dtype: str) -> np.ndarray:
+    given = source.block(rows.start, rows.stop)
+    with np.errstate(over="ignore"):
+        values = np.ascontiguousarray(given, dtype)
+    bad = first_not_finite(values)
+    if bad is not None:
+        row = rows.start + bad
+        if np.isfinite(given[bad].astype(np.float64)).all():
+            raise RequestError(f"{source.path}: row {row} does not fit into {dtype}: import it as float32.")
+        raise RequestError(
+            f"{source.path}: row {row} (counted from 0) holds NaN or infinity: extract that image again."
+        )
+    return values
+
+
+def check_rows(source: Source, benchmark: Benchmark) -> None:
+    """Raise `RequestError` unless the source's labels and images are the benchmark's, row by row."""
+    file, count = source.path, len(benchmark.labels)
+    if source.labels is not None:
+        if len(source.labels) != count:
+            raise RequestError(f"{file} has {len(source.labels)} labels for {count} images of {benchmark.name}.")
+        labelled = benchmark.labels != NO_CLASS
+        given, ours = source.labels[labelled].astype(np.int64), benchmark.labels[labelled]
+        first = min((0, 1), key=lambda start: int((given - start != ours).sum()))  # counted from 0, or MATLAB's way
+        wrong = np.flatnonzero(given - first != ours)
+        if len(wrong):
+            row = int(np.flatnonzero(labelled)[wrong[0]])
+            label, expected = source.labels[row], benchmark.labels[row] + first
+            raise RequestError(
+                f"{file}: row {row} has label {label}, but {benchmark.image_ids[row]} has {expected} in {benchmark.name}: "
+                f"name the data set these features were made from."
+            )
+    if source.image_files is not None:
+        if len(source.image_files) != count:
+            raise RequestError(f"{file} has {len(source.image_files)} image_files for {count} images.")
+        for row, (theirs, mine) in enumerate(zip(source.image_files, benchmark.image_ids)):
+            if not same_image(theirs, mine):
+                raise RequestError(
+                    f"{file}: row {row} is image {theirs}, but in {benchmark.name} it is {mine}: put the rows in order."
+                )
+
+
+def same_image(one: str, other: str) -> bool:
+    """Whether two paths may name one image: the shorter is the end of the longer.
+
+    >>> same_image("/BS/x/images/001.A/b.jpg", "001.A/b.jpg"), same_image("001.A/b.jpg", "002.B/b.jpg")
+    (True, False)
+    """
+    a, b = (PurePosixPath(p.replace("\\", "/").split("#")[0]).parts for p in (one, other))
+    shorter = min(len(a), len(b))
+    return shorter > 0 and a[-shorter:] == b[-shorter:]

@@ -1,0 +1,184 @@
+"""Feature files of others, each read block by block: MATLAB of both kinds, HDF5, NumPy.
+
+The keys are those in use: `features` (D, N) with 1-based `labels` and `image_files` in res101.mat; `feature_map`
+(N, C, H, W) with 0-based `labels` in the HDF5 files that region methods write.
+"""
+
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from zslpipe.data.matlab import mat_variables, read_array, read_mat
+from zslpipe.errors import RequestError
+
+FEATURE_KEYS = ("features", "feature_map", "feature_maps", "feat", "feats", "x", "X")
+LABEL_KEYS = ("labels", "label", "y")
+IMAGE_KEYS = ("image_files", "image_ids", "img_files", "files", "paths")
+
+
+@dataclass(frozen=True)
+class Source:
+    """Features of N images in a file, an image a row.
+
+    Args:
+        path: the file.
+        shape: (N, D) for global features, (N, R, D) for regions.
+        dtype: of the numbers in the file.
+        block: rows [start, stop) as an array (stop - start, ...).
+        labels: (N,) whole numbers, from 0 or from 1; None where the file has none.
+        image_files: N names of images; None where the file has none.
+    """
+
+    path: Path
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    block: Callable[[int, int], np.ndarray]
+    labels: np.ndarray | None = None
+    image_files: list[str] | None = None
+
+    @property
+    def tap(self) -> str:
+        """Which tap features of this shape are."""
+        return "global" if len(self.shape) == 2 else "region"
+
+
+def open_source(path: Path, rows: int, key: str | None = None) -> Source | None:
+    """Open a feature file; None where it is a file of the right kind without features (such as att_splits.mat).
+
+    Args:
+        path: .mat, .h5, .hdf5, .npy or .npz.
+        rows: N, by which images and channels are told apart.
+        key: the variable with the features, where it has none of the usual names.
+
+    Raises:
+        RequestError: where the file cannot be read or its features do not have N rows.
+    """
+    if not path.is_file():
+        raise RequestError(f"there is no file {path}.")
+    kind = path.suffix.lower()
+    readers = {".mat": _mat, ".h5": _hdf5, ".hdf5": _hdf5, ".npy": _npy, ".npz": _npz}
+    if kind not in readers:
+        raise RequestError(f"{path} is of no kind that can be imported: give {', '.join(readers)}.")
+    return readers[kind](path, rows, key)
+
+
+def _mat(path: Path, rows: int, key: str | None) -> Source | None:
+    held = mat_variables(path)
+    name = _pick(path, held, key, FEATURE_KEYS)
+    if name is None:
+        return None
+    labels, images = _pick(path, held, None, LABEL_KEYS), _pick(path, held, None, IMAGE_KEYS)
+    about = read_mat(path, [n for n in (labels, images) if n])
+    labels_read, images_read = about.get(labels or ""), about.get(images or "")
+    if h5py.is_hdf5(path):  # v7.3 holds MATLAB's transpose: (N, D) for features (D, N), read in blocks
+        dataset = h5py.File(path, "r")[name]
+        shape, dtype, read = dataset.shape, dataset.dtype, dataset.__getitem__
+    else:
+        values = read_array(path, name).T
+        shape, dtype, read = values.shape, values.dtype, values.__getitem__
+    return _source(path, rows, shape, dtype, read, labels_read, images_read)
+
+
+def _hdf5(path: Path, rows: int, key: str | None) -> Source | None:
+    try:
+        file = h5py.File(path, "r")
+    except OSError as problem:
+        raise RequestError(f"{path} is not an HDF5 file that can be read ({problem}); get it again.") from problem
+    held = {name: item.shape for name, item in file.items() if isinstance(item, h5py.Dataset)}
+    name = _pick(path, held, key, FEATURE_KEYS)
+    if name is None:
+        return None
+    labels, images = _pick(path, held, None, LABEL_KEYS), _pick(path, held, None, IMAGE_KEYS)
+    is_text = images is not None and h5py.check_string_dtype(file[images].dtype) is not None
+    names = [str(s) for s in file[images].asstr()[()].ravel()] if images and is_text else None
+    dataset = file[name]
+    labels_read = file[labels][()] if labels else None
+    return _source(path, rows, dataset.shape, dataset.dtype, dataset.__getitem__, labels_read, names)
+
+
+def _npy(path: Path, rows: int, key: str | None) -> Source:
+    try:
+        values = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError) as problem:
+        raise RequestError(f"{path} is not a plain .npy array ({problem}); save it again.") from problem
+    return _source(path, rows, values.shape, values.dtype, values.__getitem__, None, None)
+
+
+def _npz(path: Path, rows: int, key: str | None) -> Source | None:
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            name = _pick(path, dict.fromkeys(file.files, ()), key, FEATURE_KEYS)
+            if name is None:
+                return None
+            labels, images = (_pick(path, dict.fromkeys(file.files, ()), None, k) for k in (LABEL_KEYS, IMAGE_KEYS))
+            values = file[name]
+            return _source(
+                path,
+                rows,
+                values.shape,
+                values.dtype,
+                values.__getitem__,
+                file[labels] if labels else None,
+                [str(i) for i in file[images].ravel()] if images else None,
+            )
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as problem:
+        raise RequestError(f"{path} is not an .npz of plain arrays ({problem}); save it again.") from problem
+
+
+def _pick(path: Path, held: dict[str, Any], key: str | None, usual: tuple[str, ...]) -> str | None:
+    if key is not None and key not in held:
+        raise RequestError(f"{path} has no '{key}'; it holds {', '.join(sorted(held)) or 'nothing'}.")
+    return key or next((name for name in usual if name in held), None)
+
+
+def _source(
+    path: Path,
+    rows: int,
+    shape: tuple[int, ...],
+    dtype: np.dtype[Any],
+    read: Callable[[Any], np.ndarray],
+    labels: Any,
+    images: Any,
+) -> Source:
+    """The file's features as (N, D) or (N, R, D), whichever way round they lie in it."""
+    if dtype.kind not in "fiu":
+        raise RequestError(f"{path}: the features are {dtype}, numbers are needed.")
+    if len(shape) == 2 and shape[0] != rows and shape[1] == rows:  # (D, N)
+        given, shape = read, shape[::-1]
+
+        def read(block: Any) -> np.ndarray:
+            return np.asarray(given((slice(None), block))).T
+
+    if len(shape) not in (2, 3, 4) or shape[0] != rows:
+        raise RequestError(
+            f"{path} holds features {shape}, but the benchmark has {rows} images: name the data set it is of."
+        )
+    per_image: Callable[[np.ndarray], np.ndarray] = np.asarray
+    if len(shape) == 4:
+        n, a, b, c = shape
+        if a == b != c:  # (N, H, W, C)
+            shape = (n, a * b, c)
+
+            def per_image(values: np.ndarray) -> np.ndarray:
+                return values.reshape(len(values), a * b, c)
+        else:  # (N, C, H, W), the common case
+            shape = (n, b * c, a)
+
+            def per_image(values: np.ndarray) -> np.ndarray:
+                return values.reshape(len(values), a, b * c).transpose(0, 2, 1)
+
+    def block(start: int, stop: int) -> np.ndarray:
+        try:
+            return per_image(read(slice(start, stop)))
+        except (OSError, ValueError) as problem:  # a compressed block that does not decode
+            raise RequestError(
+                f"{path}: rows {start} to {stop - 1} cannot be read ({problem}); get it again."
+            ) from problem
+
+    numbers = None if labels is None or isinstance(labels, list) else np.asarray(labels).ravel()
+    return Source(path, tuple(shape), dtype, block, numbers, images if isinstance(images, list) else None)
