@@ -20,7 +20,8 @@ from zslpipe.store.provenance import difference, told
 from zslpipe.store.reader import StoreFeatures, open_rows
 from zslpipe.store.records import Record, committed, read_record
 from zslpipe.store.rows import Features, Rows
-from zslpipe.store.sealed import Broken, Sum, sealed_bytes, sum_of, sync_folders, telling, write_durable
+from zslpipe.store.sealed import Broken, Sum, sum_of, telling
+from zslpipe.store.writing import commit, mark_complete, withdraw
 
 MISSING, DONE, FAILED = 0, 1, 2
 
@@ -116,7 +117,7 @@ class FeatureStore:
         store.require(benchmark)
         if dict(taps) != store.taps:
             raise RequestError(f"{path} holds {_taps_told(store.taps)}, not {_taps_told(taps)}: name another folder.")
-        store.seal_if_complete()
+        store.finish()
         return store
 
     # --- what it is ---
@@ -228,14 +229,15 @@ class FeatureStore:
         Raises:
             ZslpipeError: where another process is at one of them.
         """
-        pieces = [piece for piece in pieces if piece not in self._claimed]
-        with claim(self.path / names.LOCK, pieces, "piece {}"):
-            self._claimed.update(pieces)
+        pieces = list(pieces)
+        free = [piece for piece in pieces if piece not in self._claimed]
+        with claim(self.path / names.LOCK, free, "piece {}"):
+            self._claimed.update(free)
             try:
                 self.refresh()
                 yield [piece for piece in pieces if piece not in self._records]
             finally:
-                self._claimed.difference_update(pieces)
+                self._claimed.difference_update(free)
 
     def write_piece(self, piece: int, arrays: Mapping[str, np.ndarray], failures: Mapping[int, Failure] = {}) -> None:
         """Commit one piece: its chunk files first, its record last, each on the disk before the next.
@@ -260,49 +262,32 @@ class FeatureStore:
                 raise ZslpipeError(f"{tap} features of {image} are not finite: extract in float32 or skip the image.")
         if piece not in self._claimed:
             with self.claim([piece]):
-                return self.write_piece(piece, arrays, failures)
+                self.write_piece(piece, arrays, failures)
+            return
         with telling(f"could not write piece {piece} of {self.path}"):
-            self._withdraw([piece])  # a record never stands beside chunks it does not describe
-            sums = {}
-            for tap, values in checked.items():
-                name = self.layout.chunk_name(tap, piece)
-                sums[name] = write_durable(self.path / name, *self.layout.encode(tap, values))
-            sync_folders({(self.path / name).parent for name in sums})
-            record = Record(piece, sums, dict(failures))
-            write_durable(self.path / self.layout.record_name(piece), record.to_bytes(self.layout))
-            sync_folders([self.path / names.PIECES])
-            self._records[piece] = record
-            self.seal_if_complete()
-        return None
+            self._drop([piece])
+            self._records[piece] = commit(self.path, self.layout, piece, checked, failures)
+            self.finish()
 
     def forget(self, pieces: Iterable[int]) -> None:
         """Withdraw pieces, so that they are missing again."""
         pieces = sorted(set(pieces))
         with self.claim(pieces), telling(f"could not withdraw pieces of {self.path}"):
-            self._withdraw(pieces)
+            self._drop(pieces)
+            withdraw(self.path, self.layout, pieces)
 
-    def seal_if_complete(self) -> None:
-        """Leave the mark that tells a lost piece from one that was never written, once none is missing."""
-        if len(self._records) < self.pieces:
+    def finish(self) -> None:
+        """Mark the store as complete if no piece is missing, whoever wrote the last."""
+        if not self.complete:
             self.refresh()
-        seal = self.path / names.COMPLETE
-        if self.complete and not seal.exists():
-            with telling(f"could not finish the store {self.path}"):
-                write_durable(seal, sealed_bytes({"fingerprint": self.fingerprint, "pieces": self.pieces}))
-                sync_folders([self.path])
+        if self.complete:
+            with telling(f"could not finish {self.path}"):
+                mark_complete(self.path, self.layout)
 
-    def _withdraw(self, pieces: Iterable[int]) -> None:
-        records = [self.path / self.layout.record_name(piece) for piece in pieces]
-        there = [record for record in records if record.exists()]
-        if not there:
-            return
-        (self.path / names.COMPLETE).unlink(missing_ok=True)
-        sync_folders([self.path])
-        for record in there:
-            record.unlink()
-        sync_folders([self.path / names.PIECES])
-        self._rows.clear()
-        self._records = {p: r for p, r in self._records.items() if p not in set(pieces)}
+    def _drop(self, pieces: Iterable[int]) -> None:
+        for piece in pieces:
+            if self._records.pop(piece, None) is not None:
+                self._rows.clear()  # they may have these pieces in memory
 
     # --- read ---
 

@@ -125,8 +125,8 @@ def check_rows(source: Source, benchmark: Benchmark) -> None:
             row = int(np.flatnonzero(labelled)[wrong[0]])
             label, expected = source.labels[row], benchmark.labels[row] + first
             raise RequestError(
-                f"{file}: row {row} has label {label}, but {benchmark.image_ids[row]} has {expected} in {benchmark.name}: "
-                f"name the data set these features were made from."
+                f"{file}: row {row} has label {label}, but {benchmark.image_ids[row]} has {expected} in "
+                f"{benchmark.name}: name the data set these features were made from."
             )
     if source.image_files is not None:
         if len(source.image_files) != count:

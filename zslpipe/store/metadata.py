@@ -1,12 +1,13 @@
 """The files of a store that are there before its first piece."""
 
+import json
 from pathlib import Path
 
 from zslpipe.data.benchmark import Benchmark
 from zslpipe.errors import RequestError
 from zslpipe.files import sha256_json
 from zslpipe.store.layout import BENCHMARK, FORMAT, GROUP, LOCK, PIECES, STORE, Layout
-from zslpipe.store.sealed import Broken, Sum, read_sealed, sealed_bytes, sum_of, sync_folders, write_durable
+from zslpipe.store.sealed import Broken, Sum, is_sealed, read_sealed, sealed_bytes, sum_of, sync_folders, write_durable
 
 
 def image_list_hash(benchmark: Benchmark) -> str:
@@ -52,6 +53,22 @@ def read_store_record(path: Path) -> tuple[Layout, dict[str, Sum]]:
     if known != FORMAT:
         raise RequestError(f"{path} has format {known}, this version reads {FORMAT}: install the zslpipe that made it.")
     return Layout.from_header(value["header"]), {name: Sum(*file_sum) for name, file_sum in value["files"].items()}
+
+
+def read_group_header(path: Path) -> Layout:
+    """What the store is, from the copy of its header in the attributes of the zarr group.
+
+    Raises:
+        OSError: where it is missing.
+        Broken: where it is damaged.
+    """
+    try:
+        header = json.loads((path / GROUP / "zarr.json").read_bytes())["attributes"]
+    except (ValueError, KeyError, TypeError) as problem:
+        raise Broken("is not readable") from problem
+    if not is_sealed(header):
+        raise Broken("does not match its own checksum")
+    return Layout.from_header(header)
 
 
 def is_remnant(path: Path) -> bool:

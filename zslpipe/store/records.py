@@ -20,34 +20,48 @@ class Record:
     def to_bytes(self, layout: Layout) -> bytes:
         return sealed_bytes(
             {
-                "piece": self.piece,
-                "fingerprint": layout.fingerprint,
-                "files": {name: list(files_sum) for name, files_sum in self.files.items()},
+                **_belongs(layout, self.piece),
+                "files": {name: list(file_sum) for name, file_sum in self.files.items()},
                 "failures": {str(row): asdict(failure) for row, failure in self.failures.items()},
             }
         )
 
 
-def read_record(root: Path, layout: Layout, piece: int) -> Record:
-    """Read the record of a piece.
+def read_sealed_record(root: Path, layout: Layout, piece: int) -> Record:
+    """Read the record of a piece and nothing else.
 
     Raises:
         FileNotFoundError: where the piece is missing.
-        Broken: where the record is damaged, belongs to another piece or store, or a chunk file is cut.
+        Broken: where the record is damaged or belongs to another piece or store.
     """
     value: dict[str, Any] = read_sealed(root / layout.record_name(piece))
     names = {layout.chunk_name(tap, piece) for tap in layout.taps}
-    if value["piece"] != piece or value["fingerprint"] != layout.fingerprint or set(value["files"]) != names:
+    if {k: value.get(k) for k in ("fingerprint", "rows")} != _belongs(layout, piece) or set(value["files"]) != names:
         raise Broken("belongs to another piece or store")
-    files = {name: Sum(*files_sum) for name, files_sum in value["files"].items()}
-    for name, files_sum in files.items():
-        if not (root / name).exists() or (root / name).stat().st_size != files_sum.bytes:
-            raise Broken(f"is not followed by {name}, which is missing or cut")
     return Record(
         piece,
-        files,
+        {name: Sum(*file_sum) for name, file_sum in value["files"].items()},
         {int(row): Failure(**failure) for row, failure in value["failures"].items()},
     )
+
+
+def read_record(root: Path, layout: Layout, piece: int) -> Record:
+    """Read the record of a piece whose chunk files are there and as long as it says (what is in them, `verify` sees).
+
+    Raises:
+        FileNotFoundError: where the piece is missing.
+        Broken: where it cannot be read.
+    """
+    record = read_sealed_record(root, layout, piece)
+    for name, file_sum in record.files.items():
+        if (root / name).stat().st_size != file_sum.bytes:
+            raise Broken(f"is not followed by the whole of {name}")
+    return record
+
+
+def _belongs(layout: Layout, piece: int) -> dict[str, Any]:
+    rows = layout.piece_range(piece)
+    return {"fingerprint": layout.fingerprint, "rows": [rows.start, rows.stop]}
 
 
 def committed(root: Path) -> list[int]:

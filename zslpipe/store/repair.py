@@ -1,0 +1,101 @@
+"""A damaged store made sound again: what can be rebuilt is, what cannot is missing and will be extracted anew."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from zslpipe.data.benchmark import Benchmark
+from zslpipe.errors import RequestError
+from zslpipe.store.claims import CREATION, claim
+from zslpipe.store.feature_store import FeatureStore
+from zslpipe.store.layout import BENCHMARK, COMPLETE, LOCK, Layout
+from zslpipe.store.metadata import image_list_hash, read_group_header, read_store_record, write_metadata
+from zslpipe.store.sealed import Broken, sum_of, telling
+from zslpipe.store.verify import JUNK, METADATA, Damage, verify
+
+
+@dataclass
+class Repair:
+    """What a repair did: pieces that are missing now, metadata files made anew, strangers removed."""
+
+    pieces: list[int] = field(default_factory=list)
+    rebuilt: list[str] = field(default_factory=list)
+    removed: list[str] = field(default_factory=list)
+
+
+def repair(path: Path, damages: list[Damage] | None = None, benchmark: Benchmark | None = None) -> Repair:
+    """Rebuild metadata, remove strangers and mark exactly the damaged pieces as missing.
+
+    Args:
+        path: folder of the store.
+        damages: what `verify` found; it is asked where None.
+        benchmark: the store's benchmark, needed where `benchmark.npz` itself is damaged.
+
+    Raises:
+        RequestError: where both copies of the store's header are lost, or `benchmark` is needed or is another one.
+        ZslpipeError: where a writer is at work or the disk refuses.
+    """
+    damages = verify(path) if damages is None else damages
+    done = Repair()
+    with telling(f"could not repair {path}"):
+        for damage in reversed(damages):  # what lies in a folder before the folder
+            if damage.part == JUNK:
+                _remove(path / damage.file)
+                done.removed.append(damage.file)
+        metadata = [d.file for d in damages if d.part == METADATA]
+        if any(file != COMPLETE for file in metadata):
+            with claim(path / LOCK, [CREATION], "the making"):
+                _rebuild(path, benchmark)
+        if COMPLETE in metadata:
+            (path / COMPLETE).unlink(missing_ok=True)
+        done.rebuilt = metadata
+        done.pieces = sorted({d.piece for d in damages if d.piece is not None})
+        store = FeatureStore.open(path)
+        if done.pieces:
+            store.forget(done.pieces)
+        store.finish()
+    return done
+
+
+def _rebuild(path: Path, given: Benchmark | None) -> None:
+    """Write the metadata files again from the header, of which there are two copies."""
+    layout = _header(path)
+    benchmark = _own_benchmark(path, layout) or given
+    if benchmark is None:
+        raise RequestError(f"{path / BENCHMARK} is damaged: name the data set ({layout.dataset}) to make it anew.")
+    if benchmark.name != layout.dataset or image_list_hash(benchmark) != layout.images:
+        raise RequestError(f"{path} is a store of {layout.dataset}, whose images are not those of {benchmark.name}.")
+    write_metadata(path, layout, benchmark)
+
+
+def _own_benchmark(path: Path, layout: Layout) -> Benchmark | None:
+    """The store's own benchmark, if it is sound; where its sum is lost, the archive's own checksums must do."""
+    try:
+        expected = read_store_record(path)[1][BENCHMARK]
+    except RequestError:
+        expected = None
+    try:
+        if expected is not None and sum_of(path / BENCHMARK) != expected:
+            return None
+        benchmark = Benchmark.load(path / BENCHMARK)
+    except (OSError, RequestError):
+        return None
+    return benchmark if image_list_hash(benchmark) == layout.images else None
+
+
+def _header(path: Path) -> Layout:
+    try:
+        return read_store_record(path)[0]
+    except RequestError as problem:
+        try:
+            return read_group_header(path)
+        except (OSError, Broken):
+            raise RequestError(f"{path} has lost both copies of its header: remove it and extract again.") from problem
+
+
+def _remove(path: Path) -> None:
+    if path.name == LOCK:
+        path.write_bytes(b"")  # others may hold locks on it
+    elif path.is_dir() and not path.is_symlink():
+        path.rmdir()
+    else:
+        path.unlink()
