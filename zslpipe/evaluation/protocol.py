@@ -1,0 +1,192 @@
+"""The generalized zero-shot protocol: a fitted head in, every number of a table out."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Self
+
+import numpy as np
+
+from zslpipe.data.benchmark import Benchmark
+from zslpipe.evaluation.curve import Curve, Point
+from zslpipe.evaluation.metrics import Accuracies, accuracies
+from zslpipe.evaluation.stacking import rivals
+from zslpipe.heads.base import Head
+from zslpipe.store.rows import Features, choose
+
+
+@dataclass(frozen=True, eq=False)
+class TestScores:
+    """Scores of all test images of a benchmark (or of a fold of one) for all its classes.
+
+    Attributes:
+        index: (N,) image indices, those of test_seen first.
+        labels: (N,) their classes.
+        seen: (C,) bool; every class without training images counts as unseen, tested or not.
+        scores: (N, C).
+    """
+
+    __test__ = False  # pytest: not a test
+
+    index: np.ndarray
+    labels: np.ndarray
+    seen: np.ndarray
+    scores: np.ndarray
+
+
+def seen_mask(benchmark: Benchmark) -> np.ndarray:
+    """(C,) bool: which classes have training images."""
+    return np.isin(np.arange(len(benchmark.class_names)), benchmark.seen_classes)
+
+
+def score_tests(head: Head, features: Features, benchmark: Benchmark) -> TestScores:
+    """Score test_seen and test_unseen among all classes."""
+    index = np.concatenate([benchmark.test_seen, benchmark.test_unseen])
+    scores = head.decision_function(choose(features, index), benchmark.semantics)
+    return TestScores(index, benchmark.labels[index], seen_mask(benchmark), scores)
+
+
+@dataclass(frozen=True)
+class ClassResult:
+    """What became of one class; accuracies are None where it has no test image.
+
+    Attributes:
+        name: the class.
+        seen: whether it has training images.
+        images: how many test images it has.
+        zsl: accuracy among the unseen classes (None for a seen class).
+        accuracy, uncalibrated, oracle: accuracy among all classes at δ, at 0 and at the oracle's δ.
+    """
+
+    name: str
+    seen: bool
+    images: int
+    zsl: float | None
+    accuracy: float | None
+    uncalibrated: float | None
+    oracle: float | None
+
+
+@dataclass(frozen=True)
+class Result:
+    """All numbers of one fitted head; shares between 0 and 1, None where there is nothing to measure.
+
+    Attributes:
+        delta: the calibration that was asked for; None where there was none (then U, S, H are those at 0).
+        T1, U, S, H: class-averaged accuracies at that calibration.
+        uncalibrated: the same at δ = 0.
+        oracle: the best H that any δ reaches on the *test* images: an upper bound, never a result of its own.
+        AUSUC: area under the seen-unseen curve, which needs no δ.
+        classes: class by class, in the benchmark's order.
+    """
+
+    delta: float | None
+    T1: float | None
+    U: float | None
+    S: float | None
+    H: float | None
+    uncalibrated: Point
+    oracle: Point | None
+    AUSUC: float | None
+    classes: tuple[ClassResult, ...]
+
+    @property
+    def without_images(self) -> tuple[str, ...]:
+        """Classes that no image tests; they are in no average."""
+        return tuple(c.name for c in self.classes if not c.images)
+
+    @property
+    def images(self) -> dict[str, int]:
+        """How many test images there are of seen and of unseen classes."""
+        return {k: sum(c.images for c in self.classes if c.seen == (k == "seen")) for k in ("seen", "unseen")}
+
+    def to_json(self) -> dict[str, Any]:
+        values = asdict(self)
+        values["uncalibrated"] = self.uncalibrated._asdict()
+        values["oracle"] = self.oracle and self.oracle._asdict()
+        values["classes"] = {k: [getattr(c, k) for c in self.classes] for k in ClassResult.__annotations__}
+        return values
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Self:
+        columns = values["classes"]
+        return cls(
+            **{
+                **values,
+                "uncalibrated": Point(**values["uncalibrated"]),
+                "oracle": values["oracle"] and Point(**values["oracle"]),
+                "classes": tuple(ClassResult(**dict(zip(columns, row))) for row in zip(*columns.values(), strict=True)),
+            }
+        )
+
+
+def evaluate(
+    head: Head,
+    features: Features,
+    benchmark: Benchmark,
+    delta: float | None = None,
+    usable: np.ndarray | None = None,
+) -> Result:
+    """Score the test sets with a fitted head and measure everything.
+
+    Args:
+        head: fitted.
+        features: rows of all images of the benchmark.
+        benchmark: whose test sets to score; its semantics must be those that the head was fitted with.
+        delta: calibrated stacking chosen beforehand, None for none.
+        usable: (N,) bool, images that may be scored; failed ones must not be.
+
+    Raises:
+        ScoresError: where the head's scores are not finite.
+    """
+    tests = score_tests(head, features, benchmark if usable is None else benchmark.keep(usable))
+    return measure(tests, benchmark.class_names, delta)
+
+
+def measure(tests: TestScores, class_names: tuple[str, ...], delta: float | None = None) -> Result:
+    """Every number that follows from scores; see `evaluate`."""
+    both = rivals(tests.scores, tests.seen)
+    of_seen = tests.seen[tests.labels]
+    at = {d: accuracies(both, tests.labels, tests.seen, d) for d in {0.0, delta or 0.0}}
+    chosen, zero = at[delta or 0.0], at[0.0]
+    oracle, area = None, None
+    if of_seen.any() and not of_seen.all():
+        curve = Curve.of(both, tests.labels, tests.seen)
+        oracle, area = curve.best(), curve.ausuc()
+    best = accuracies(both, tests.labels, tests.seen, oracle.delta) if oracle else None
+    zsl = _by_class(chosen.zsl, len(class_names))
+    images = np.bincount(tests.labels, minlength=len(class_names))
+    columns = zip(zsl, _joint(chosen, tests.seen), _joint(zero, tests.seen), _joint(best, tests.seen))
+    return Result(
+        delta=None if delta is None else float(delta),
+        T1=_known(chosen.T1),
+        U=_known(chosen.U),
+        S=_known(chosen.S),
+        H=_known(chosen.H),
+        uncalibrated=Point(0.0, *(_known(v) for v in (zero.U, zero.S, zero.H))),  # type: ignore[arg-type]
+        oracle=oracle,
+        AUSUC=area,
+        classes=tuple(
+            ClassResult(name, bool(tests.seen[c]), int(images[c]), *row)
+            for c, (name, row) in enumerate(zip(class_names, columns, strict=True))
+        ),
+    )
+
+
+def _known(value: float) -> float | None:
+    """JSON has no NaN: what is not known is None."""
+    return None if np.isnan(value) else float(value)
+
+
+def _by_class(counted: Any, classes: int) -> list[float | None]:
+    values: list[float | None] = [None] * classes
+    for c, accuracy in zip(counted.classes, counted.accuracy):
+        values[c] = _known(accuracy)
+    return values
+
+
+def _joint(measured: Accuracies | None, seen: np.ndarray) -> list[float | None]:
+    """(C,) accuracy of each class among all classes."""
+    if measured is None:
+        return [None] * len(seen)
+    values = [_by_class(side, len(seen)) for side in (measured.unseen, measured.seen)]
+    return [values[int(s)][c] for c, s in enumerate(seen)]
