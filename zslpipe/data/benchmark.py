@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -146,7 +147,7 @@ class Benchmark:
             with np.load(path, allow_pickle=False) as file:
                 arrays = dict(file)
             about = json.loads(str(arrays.pop("about")))
-        except (OSError, ValueError, KeyError, EOFError) as problem:
+        except (OSError, ValueError, KeyError, EOFError, BadZipFile) as problem:
             raise RequestError(f"{path} is not a saved benchmark ({problem}): extract or import again.") from problem
         for k in ("class_names", "attribute_names", "image_ids"):
             arrays[k] = tuple(arrays[k].tolist())

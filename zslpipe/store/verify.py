@@ -60,7 +60,7 @@ def verify(store: FeatureStore | Path) -> list[Damage]:
         pieces = pool.map(lambda piece: _piece(root, layout, piece), range(layout.pieces))
         found = list(track(pieces, f"verifying {root.name}", layout.pieces))
     was_complete = (root / COMPLETE).exists()
-    for piece, (committed, wrong) in enumerate(found):
+    for committed, wrong in found:
         if committed or was_complete:
             damages.extend(wrong)
     damages.extend(_mark(root, layout, all(committed for committed, _ in found)))
