@@ -1,6 +1,5 @@
 """Other descriptions of the classes than those a benchmark comes with."""
 
-import csv
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,6 +7,7 @@ import numpy as np
 
 from zslpipe.data.attributes import read_npy
 from zslpipe.data.benchmark import Benchmark
+from zslpipe.data.csv_lines import number, read_lines
 from zslpipe.data.known import FOLDERS
 from zslpipe.data.load import default_data_root
 from zslpipe.data.matlab import mat_variables, read_array, read_strings
@@ -105,28 +105,18 @@ def _read_npy(benchmark: Benchmark, path: Path) -> tuple[np.ndarray, tuple[str, 
 
 
 def _read_csv(benchmark: Benchmark, path: Path) -> tuple[np.ndarray, tuple[str, ...]]:
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as stream:
-            lines = [(n, row) for n, row in enumerate(csv.reader(stream), start=1) if any(c.strip() for c in row)]
-    except (UnicodeDecodeError, csv.Error) as problem:
-        raise RequestError(f"{path} is not a CSV file in UTF-8 ({problem}).") from problem
-    if not lines or len(lines[0][1]) < 2:
-        raise RequestError(f"{path}: each row needs a class name and numbers.")
-    width = len(lines[0][1])
-    names = numbered(width - 1)
-    if lines[0][1][0].strip() not in benchmark.class_names and not all(map(_is_number, lines[0][1][1:])):
-        names = tuple(c.strip() for c in lines.pop(0)[1][1:])
+    lines = read_lines(path)
+    names = numbered(len(lines[0][1]) - 1)
+    if lines[0][1][0] not in benchmark.class_names and not all(map(_is_number, lines[0][1][1:])):
+        names = tuple(lines.pop(0)[1][1:])
     rows: dict[str, np.ndarray] = {}
-    for line, row in lines:
-        if len(row) != width:
-            raise RequestError(f"{path} line {line}: {len(row)} fields where {width} are expected.")
-        wrong = next((c for c in row[1:] if not _is_number(c)), None)
-        if wrong is not None:
-            raise RequestError(f"{path} line {line}: '{wrong}' is not a number.")
-        if row[0].strip() in rows:
-            raise RequestError(f"{path} line {line}: class '{row[0].strip()}' is described twice.")
-        rows[row[0].strip()] = np.array(row[1:], np.float64)
-    return _by_name(benchmark, path, rows, strict=True), names
+    for line, (name, *values) in lines:
+        if name in rows:
+            raise RequestError(f"{path} line {line}: class '{name}' is described twice.")
+        if name not in benchmark.class_names:
+            raise RequestError(f"{path} line {line}: {unknown('class', name, benchmark.class_names)}")
+        rows[name] = np.array([number(path, line, column, text) for column, text in zip(names, values)])
+    return _by_name(benchmark, path, rows), names
 
 
 def _is_number(text: str) -> bool:
@@ -137,14 +127,11 @@ def _is_number(text: str) -> bool:
     return True
 
 
-def _by_name(benchmark: Benchmark, path: Path, rows: dict[str, np.ndarray], strict: bool = False) -> np.ndarray:
-    """Rows in the benchmark's order. More classes than the benchmark has are an error only where `strict`."""
+def _by_name(benchmark: Benchmark, path: Path, rows: dict[str, np.ndarray]) -> np.ndarray:
+    """Rows in the benchmark's order; a file may describe more classes than these."""
     missing = [n for n in benchmark.class_names if n not in rows]
     if missing:
         raise RequestError(f"{path} does not describe class '{missing[0]}' ({len(missing)} classes are missing).")
-    if strict and len(rows) > len(benchmark.class_names):
-        stranger = next(n for n in rows if n not in set(benchmark.class_names))
-        raise unknown("class", stranger, benchmark.class_names)
     return _checked(benchmark, path, np.stack([rows[n] for n in benchmark.class_names]), "class")
 
 
