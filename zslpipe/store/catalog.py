@@ -8,7 +8,7 @@ import numpy as np
 
 from zslpipe.errors import RequestError
 from zslpipe.store.feature_store import DONE, FAILED, MISSING, FeatureStore
-from zslpipe.store.layout import PIECES, STORE, TapSpec
+from zslpipe.store.layout import GROUP, PIECES, STORE, TapSpec
 from zslpipe.store.provenance import backbone_name
 
 STORES = "stores"  # folder within the cache
@@ -40,7 +40,8 @@ def store_path(cache: Path, dataset: str, backbone: str, fingerprint: str) -> Pa
 
 def stores(cache: Path) -> list[StoreSummary]:
     """All stores of the cache, the one changed last first."""
-    found = [summary(record.parent) for record in (cache / STORES).glob(f"*/{STORE}")]
+    folders = {part.parent for name in (STORE, GROUP) for part in (cache / STORES).glob(f"[!.]*/{name}")}
+    found = [summary(folder) for folder in folders]
     return sorted(found, key=lambda s: (-s.changed, s.path.name))
 
 

@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -49,11 +50,28 @@ def import_features(
         RequestError: where a file cannot be read, or its rows, labels or images are not those of the benchmark, or a
             number is NaN or infinite; the sentence names file and row.
     """
-    files = [Path(file) for file in files]
-    opened = [source for file in files if (source := open_source(file, len(benchmark.labels), key)) is not None]
-    if not opened:
-        names = ", ".join(str(file) for file in files) or "no file"
-        raise RequestError(f"there are no features in {names}: name their variable, or another file.")
+    with ExitStack() as stack:
+        opened = []
+        for file in files:
+            source = open_source(Path(file), len(benchmark.labels), key)
+            if source is not None:
+                stack.callback(source.close)
+                opened.append(source)
+        if not opened:
+            names = ", ".join(str(file) for file in files) or "no file"
+            raise RequestError(f"there are no features in {names}: name their variable, or another file.")
+        return _import(opened, benchmark, cache, tap, dtype, backbone, compression)
+
+
+def _import(
+    opened: list[Source],
+    benchmark: Benchmark,
+    cache: Path,
+    tap: str | None,
+    dtype: str | None,
+    backbone: str | None,
+    compression: str | None,
+) -> FeatureStore:
     if tap is not None and len(opened) > 1:
         raise RequestError(
             f"one tap ('{tap}') cannot hold the features of {len(opened)} files: import them one by one."

@@ -83,21 +83,24 @@ def sealed_bytes(value: dict[str, Any]) -> bytes:
     return _canonical(seal(value))
 
 
-def read_sealed(path: Path) -> dict[str, Any]:
-    """Read what `sealed_bytes` gave.
+def parse_sealed(content: bytes) -> dict[str, Any]:
+    """The value of what `sealed_bytes` gave.
 
     Raises:
-        FileNotFoundError: where there is no such file.
-        Broken: where a single byte differs from what was written: also one that JSON would not care for.
+        Broken: where a single byte differs from what was written, also one that JSON would not care for.
     """
-    content = path.read_bytes()
     try:
         value = json.loads(content)
-    except ValueError as problem:
+    except (ValueError, RecursionError) as problem:
         raise Broken("is not readable") from problem
     if not is_sealed(value) or _canonical(value) != content:
         raise Broken("does not match its own checksum")
     return value
+
+
+def read_sealed(path: Path) -> dict[str, Any]:
+    """Read a sealed file; OSError where it cannot be read, `Broken` where it is not what was written."""
+    return parse_sealed(path.read_bytes())
 
 
 @contextmanager

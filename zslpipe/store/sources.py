@@ -4,7 +4,6 @@ The keys are those in use: `features` (D, N) with 1-based `labels` and `image_fi
 (N, C, H, W) with 0-based `labels` in the HDF5 files that region methods write.
 """
 
-import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 
 import h5py
 import numpy as np
+from numpy.lib import format as npy_format
 
 from zslpipe.data.matlab import mat_variables, read_array, read_mat
 from zslpipe.errors import RequestError
@@ -32,6 +32,7 @@ class Source:
         block: rows [start, stop) as an array (stop - start, ...).
         labels: (N,) whole numbers, from 0 or from 1; None where the file has none.
         image_files: N names of images; None where the file has none.
+        file: what `close` closes.
     """
 
     path: Path
@@ -40,6 +41,11 @@ class Source:
     block: Callable[[int, int], np.ndarray]
     labels: np.ndarray | None = None
     image_files: list[str] | None = None
+    file: h5py.File | None = None
+
+    def close(self) -> None:
+        if self.file is not None:
+            self.file.close()
 
     @property
     def tap(self) -> str:
@@ -64,7 +70,13 @@ def open_source(path: Path, rows: int, key: str | None = None) -> Source | None:
     readers = {".mat": _mat, ".h5": _hdf5, ".hdf5": _hdf5, ".npy": _npy, ".npz": _npz}
     if kind not in readers:
         raise RequestError(f"{path} is of no kind that can be imported: give {', '.join(readers)}.")
-    return readers[kind](path, rows, key)
+    try:
+        return readers[kind](path, rows, key)
+    except RequestError:
+        raise
+    except Exception as problem:  # a hostile file can make any parser fail in any way
+        reason = " ".join(str(problem).split()) or type(problem).__name__
+        raise RequestError(f"{path} is not a {kind} file that can be read ({reason}); get it again.") from problem
 
 
 def _mat(path: Path, rows: int, key: str | None) -> Source | None:
@@ -76,19 +88,16 @@ def _mat(path: Path, rows: int, key: str | None) -> Source | None:
     about = read_mat(path, [n for n in (labels, images) if n])
     labels_read, images_read = about.get(labels or ""), about.get(images or "")
     if h5py.is_hdf5(path):  # v7.3 holds MATLAB's transpose: (N, D) for features (D, N), read in blocks
-        dataset = h5py.File(path, "r")[name]
-        shape, dtype, read = dataset.shape, dataset.dtype, dataset.__getitem__
-    else:
-        values = read_array(path, name).T
-        shape, dtype, read = values.shape, values.dtype, values.__getitem__
-    return _source(path, rows, shape, dtype, read, labels_read, images_read)
+        file = h5py.File(path, "r")
+        dataset = file[name]
+        return _source(path, rows, dataset.shape, dataset.dtype, dataset.__getitem__, labels_read, images_read, file)
+    values = read_array(path, name)
+    values = values.T if values.ndim == 2 else values
+    return _source(path, rows, values.shape, values.dtype, values.__getitem__, labels_read, images_read)
 
 
 def _hdf5(path: Path, rows: int, key: str | None) -> Source | None:
-    try:
-        file = h5py.File(path, "r")
-    except OSError as problem:
-        raise RequestError(f"{path} is not an HDF5 file that can be read ({problem}); get it again.") from problem
+    file = h5py.File(path, "r")
     held = {name: item.shape for name, item in file.items() if isinstance(item, h5py.Dataset)}
     name = _pick(path, held, key, FEATURE_KEYS)
     if name is None:
@@ -98,36 +107,25 @@ def _hdf5(path: Path, rows: int, key: str | None) -> Source | None:
     names = [str(s) for s in file[images].asstr()[()].ravel()] if images and is_text else None
     dataset = file[name]
     labels_read = file[labels][()] if labels else None
-    return _source(path, rows, dataset.shape, dataset.dtype, dataset.__getitem__, labels_read, names)
+    return _source(path, rows, dataset.shape, dataset.dtype, dataset.__getitem__, labels_read, names, file)
 
 
 def _npy(path: Path, rows: int, key: str | None) -> Source:
-    try:
-        values = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as problem:
-        raise RequestError(f"{path} is not a plain .npy array ({problem}); save it again.") from problem
+    values = npy_format.open_memmap(path, mode="r")  # never unpickles
     return _source(path, rows, values.shape, values.dtype, values.__getitem__, None, None)
 
 
 def _npz(path: Path, rows: int, key: str | None) -> Source | None:
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            name = _pick(path, dict.fromkeys(file.files, ()), key, FEATURE_KEYS)
-            if name is None:
-                return None
-            labels, images = (_pick(path, dict.fromkeys(file.files, ()), None, k) for k in (LABEL_KEYS, IMAGE_KEYS))
-            values = file[name]
-            return _source(
-                path,
-                rows,
-                values.shape,
-                values.dtype,
-                values.__getitem__,
-                file[labels] if labels else None,
-                [str(i) for i in file[images].ravel()] if images else None,
-            )
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as problem:
-        raise RequestError(f"{path} is not an .npz of plain arrays ({problem}); save it again.") from problem
+    with np.load(path, allow_pickle=False) as file:
+        held = dict.fromkeys(file.files)
+        name = _pick(path, held, key, FEATURE_KEYS)
+        if name is None:
+            return None
+        labels, images = _pick(path, held, None, LABEL_KEYS), _pick(path, held, None, IMAGE_KEYS)
+        values = file[name]
+        labels_read = file[labels] if labels else None
+        names = [str(i) for i in file[images].ravel()] if images else None
+    return _source(path, rows, values.shape, values.dtype, values.__getitem__, labels_read, names)
 
 
 def _pick(path: Path, held: dict[str, Any], key: str | None, usual: tuple[str, ...]) -> str | None:
@@ -144,6 +142,7 @@ def _source(
     read: Callable[[Any], np.ndarray],
     labels: Any,
     images: Any,
+    file: h5py.File | None = None,
 ) -> Source:
     """The file's features as (N, D) or (N, R, D), whichever way round they lie in it."""
     if dtype.kind not in "fiu":
@@ -180,5 +179,7 @@ def _source(
                 f"{path}: rows {start} to {stop - 1} cannot be read ({problem}); get it again."
             ) from problem
 
-    numbers = None if labels is None or isinstance(labels, list) else np.asarray(labels).ravel()
-    return Source(path, tuple(shape), dtype, block, numbers, images if isinstance(images, list) else None)
+    numbers = None if labels is None else np.asarray(labels).ravel()
+    if numbers is not None and numbers.dtype.kind not in "fiu":
+        raise RequestError(f"{path}: the labels are {numbers.dtype}, numbers are needed.")
+    return Source(path, tuple(shape), dtype, block, numbers, images if isinstance(images, list) else None, file)

@@ -1,0 +1,53 @@
+"""Listings of a cache, sound stores and others."""
+
+import os
+
+import pytest
+
+from zslpipe.errors import RequestError
+from zslpipe.extract.failure import Failure
+from zslpipe.store.catalog import newest_store, store_path, stores
+
+
+def test_stores_are_listed_newest_first(tmp_path, make, fill):
+    old = make(store_path(tmp_path, "tiny", "fake", "a" * 64))
+    new = make(store_path(tmp_path, "tiny", "fake", "b" * 64))
+    fill(old, [0, 3], {1: Failure("x", "y", "z")})
+    for store, when in ((old, 1000), (new, 2000)):
+        for name in ("store.json", "pieces", "."):
+            os.utime(store.path / name, (when, when))
+    first, second = stores(tmp_path)
+    assert (first.path, second.path) == (new.path, old.path)
+    assert (first.done, first.failed, first.missing, first.bytes) == (0, 0, 120, 0)
+    assert (second.done, second.failed, second.missing, second.rows) == (55, 1, 64, 120)
+    assert second.bytes == 2 * 32 * (16 * 4 + 32 * 2)
+    assert (second.dataset, second.backbone, second.fingerprint) == ("tiny", "fake", old.fingerprint)
+    assert dict(second.taps) == old.taps
+    assert newest_store(tmp_path).path == new.path
+    fill(old)  # writing makes it the newest
+    assert newest_store(tmp_path, "tiny", "fake").path == old.path
+
+
+def test_what_is_no_sound_store_is_listed_with_its_problem(tmp_path, make):
+    whole = make(store_path(tmp_path, "tiny", "whole", "0" * 64))
+    for name, harm in (("damaged", lambda f: f.write_bytes(b"{}")), ("lost", lambda f: f.unlink())):
+        harm(make(store_path(tmp_path, "tiny", name, "1" * 64)).path / "store.json")
+    (tmp_path / "stores" / "notes").mkdir()
+    whole.path.with_name(".whole.removed").mkdir()
+    (whole.path.with_name(".whole.removed") / "store.json").write_text("half deleted")
+    problems = {s.path.name: s.problem for s in stores(tmp_path)}
+    assert problems.pop(whole.path.name) is None
+    assert sorted(problems) == ["tiny-damaged-111111111111", "tiny-lost-111111111111"]
+    assert all(problems.values())
+    assert newest_store(tmp_path).path == whole.path
+
+
+def test_an_empty_cache_says_what_to_do(tmp_path):
+    assert stores(tmp_path) == []
+    with pytest.raises(RequestError, match="no feature store of cub by vit: run zslpipe extract"):
+        newest_store(tmp_path, "cub", "vit")
+
+
+def test_settings_never_share_a_folder(tmp_path):
+    assert store_path(tmp_path, "../my data", "hf-hub:a/b", "f" * 64).parent == tmp_path / "stores"
+    assert store_path(tmp_path, "d", "b", "0" * 64) != store_path(tmp_path, "d", "b", "1" * 64)

@@ -1,0 +1,48 @@
+"""How a store is divided."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from zslpipe.errors import RequestError
+from zslpipe.store.layout import Layout, TapSpec, good_piece_rows
+
+PROVENANCE = {"fingerprinted": {"x": 1}, "recorded": {"y": [2]}}
+
+
+@given(rows=st.integers(0, 50_000), row_bytes=st.integers(1, 1 << 22), piece_bytes=st.integers(1, 1 << 26))
+def test_pieces_are_of_a_good_size(rows, row_bytes, piece_bytes):
+    size = good_piece_rows(rows, row_bytes, piece_bytes)
+    assert size >= 1
+    pieces = -(-rows // size)
+    if rows:
+        assert size <= rows
+        assert size == 1 or size * row_bytes <= 2 * piece_bytes + row_bytes
+        assert pieces * size - rows < size  # no piece is empty
+        assert pieces * size - rows < pieces or size <= 2  # what the last lacks is little
+
+
+def test_the_header_gives_the_layout_back():
+    taps = {"global": TapSpec((3,), "float32"), "region": TapSpec((2, 3))}
+    layout = Layout("d", "h", 10, 4, taps, "zstd", PROVENANCE)
+    assert Layout.from_header(layout.header()) == layout
+    assert layout.pieces == 3
+    assert [list(layout.piece_range(p)) for p in range(3)] == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9]]
+    with pytest.raises(IndexError):
+        layout.piece_range(3)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ({"taps": {}}, "at least one tap"),
+        ({"taps": {"a/b": TapSpec((1,))}}, "no name for a tap"),
+        ({"taps": {"a": TapSpec((1,), "int8")}}, "float16 or float32"),
+        ({"compression": "gzip"}, "none or 'zstd'"),
+        ({"piece_rows": 0}, "at least one row"),
+    ],
+)
+def test_what_cannot_be_kept_is_refused(wrong, told):
+    good = {"piece_rows": 4, "taps": {"a": TapSpec((1,))}, "compression": None}
+    with pytest.raises(RequestError, match=told):
+        Layout(dataset="d", images="h", rows=10, provenance=PROVENANCE, **{**good, **wrong})
