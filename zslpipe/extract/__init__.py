@@ -1,0 +1,1 @@
+"""Images to features: `pipeline.extract` and what it is made of."""

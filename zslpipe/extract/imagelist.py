@@ -1,0 +1,66 @@
+"""Which images a store was made of: one hash over their names and contents, fast on the second look."""
+
+import hashlib
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+
+from zslpipe.extract.batches import default_workers
+from zslpipe.files import sha256_file, write_arrays
+
+MISSING = ""  # the hash of a file that cannot be read
+SETTLED_NS = 2_000_000_000  # a file touched so shortly before may change again within its time stamp
+
+Known = dict[str, tuple[int, int, str]]  # path -> size, modification time in ns, sha256
+
+
+def hash_images(root: Path, image_ids: Sequence[str], cache_file: Path | None = None) -> tuple[str, list[str]]:
+    """(digest of names and contents in their order, SHA-256 of each image or MISSING).
+
+    `cache_file` keeps the hashes of files by size and modification time; a changed image is hashed anew. A damaged
+    or foreign cache file is replaced.
+    """
+    root = Path(root).resolve()
+    known = _load(cache_file) if cache_file is not None else {}
+    now = time.time_ns()
+
+    def one(image_id: str) -> tuple[str, tuple[int, int, str] | None]:
+        path = root / image_id
+        try:
+            stat = path.stat()
+            entry = known.get(str(path))
+            if entry is None or entry[:2] != (stat.st_size, stat.st_mtime_ns):
+                entry = (stat.st_size, stat.st_mtime_ns, sha256_file(path))
+        except OSError:
+            return str(path), None
+        return str(path), entry
+
+    with ThreadPoolExecutor(default_workers()) as pool:
+        found = list(pool.map(one, image_ids, chunksize=64))
+    hashes = [entry[2] if entry else MISSING for _, entry in found]
+    settled = {path: entry for path, entry in found if entry and now - entry[1] > SETTLED_NS}
+    if cache_file is not None and any(known.get(path) != entry for path, entry in settled.items()):
+        _save(cache_file, known | settled)
+    digest = hashlib.sha256()
+    for image_id, value in zip(image_ids, hashes):
+        digest.update(f"{value} {len(image_id)} {image_id}\n".encode())
+    return digest.hexdigest(), hashes
+
+
+def _load(path: Path) -> Known:
+    try:
+        with np.load(path, allow_pickle=False) as content:
+            names, sizes, times = content["paths"], content["sizes"], content["times"]
+            hashes = [row.tobytes().hex() for row in content["hashes"]]
+        return {n: (s, t, h) for n, s, t, h in zip(names.tolist(), sizes.tolist(), times.tolist(), hashes)}
+    except Exception:  # it is a cache: whatever is wrong with it, the files themselves are right
+        return {}
+
+
+def _save(path: Path, known: Known) -> None:
+    hashes = np.frombuffer(bytes.fromhex("".join(h for _, _, h in known.values())), dtype=np.uint8).reshape(-1, 32)
+    sizes, times = (np.array([entry[i] for entry in known.values()], dtype=np.int64) for i in (0, 1))
+    write_arrays(path, paths=np.array(list(known)), sizes=sizes, times=times, hashes=hashes)

@@ -1,0 +1,58 @@
+"""Pieces on their way to a store while the next ones are computed."""
+
+import queue
+import threading
+import time
+from collections.abc import Callable
+from types import TracebackType
+
+import numpy as np
+
+from zslpipe.extract.failure import Failure
+
+Write = Callable[[int, dict[str, np.ndarray], dict[int, Failure]], None]
+
+
+class Writer:
+    """Calls `write` for each piece in the order given, in a thread of its own; holds at most one piece waiting.
+
+    Leaving the block waits until all pieces given are written. What `write` raises is raised by the next `put` or at
+    the end, and no later piece is written.
+    """
+
+    def __init__(self, write: Write) -> None:
+        self._write = write
+        self._queue: queue.Queue[tuple[int, dict[str, np.ndarray], dict[int, Failure]] | None] = queue.Queue(maxsize=1)
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, name="write", daemon=True)
+        self.waited_s = 0.0  # how long `put` had to wait for the store
+
+    def put(self, piece: int, arrays: dict[str, np.ndarray], failures: dict[int, Failure]) -> None:
+        if self._error is not None:
+            raise self._error
+        start = time.perf_counter()
+        self._queue.put((piece, arrays, failures))
+        self.waited_s += time.perf_counter() - start
+
+    def _run(self) -> None:
+        while (item := self._queue.get()) is not None:
+            if self._error is not None:
+                continue  # keep taking, so that `put` never waits for a store that failed
+            try:
+                self._write(*item)
+            except BaseException as error:
+                self._error = error
+
+    def __enter__(self) -> "Writer":
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        start = time.perf_counter()
+        self._queue.put(None)
+        self._thread.join()
+        self.waited_s += time.perf_counter() - start
+        if error is None and self._error is not None:
+            raise self._error
