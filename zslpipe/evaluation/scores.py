@@ -1,0 +1,101 @@
+"""Scores kept as files, so that anyone can recompute a table without this package.
+
+A folder of three files:
+
+- scores.csv: a row per test image: `image`, `class`, `predicted` (among all classes, calibrated), `predicted_zsl`
+  (among the unseen classes), then a column `score:NAME` for each class, with all digits of the score;
+- classes.csv: a row per class, in the order of those columns: `class`, `kind` (seen or unseen), `subtract` (what
+  calibration takes off its scores: δ for a seen class, 0 for an unseen one);
+- scores.npz: the same as arrays: scores, labels, seen, delta (NaN for none), image_ids, class_names.
+
+A prediction is the class with the largest score less `subtract`; where a seen and an unseen class tie, the unseen.
+"""
+
+import csv
+import io
+from dataclasses import dataclass
+from pathlib import Path
+from zipfile import BadZipFile
+
+import numpy as np
+
+from zslpipe.data.benchmark import Benchmark
+from zslpipe.errors import RequestError
+from zslpipe.evaluation.protocol import TestScores
+from zslpipe.evaluation.stacking import rivals
+from zslpipe.files import write_arrays, write_text
+
+
+@dataclass(frozen=True, eq=False)
+class KeptScores:
+    """What `read_scores` gives back.
+
+    Attributes:
+        image_ids: (N,) names of the test images.
+        class_names: (C,)
+        labels: (N,) class indices.
+        seen: (C,) bool.
+        scores: (N, C), not calibrated.
+        delta: the calibration that the predictions were made with, None for none.
+    """
+
+    image_ids: tuple[str, ...]
+    class_names: tuple[str, ...]
+    labels: np.ndarray
+    seen: np.ndarray
+    scores: np.ndarray
+    delta: float | None
+
+
+def write_scores(folder: Path, tests: TestScores, benchmark: Benchmark, delta: float | None = None) -> None:
+    """Write the scores of all test images to `folder`, each file whole or not at all; scores.npz comes last."""
+    both = rivals(tests.scores, tests.seen)
+    names = benchmark.class_names
+    ids = [benchmark.image_ids[i] for i in tests.index]
+    digits = "%.17g" if tests.scores.dtype == np.float64 else "%.9g"  # enough to read the very same number back
+    rows = io.StringIO(newline="")
+    writer = csv.writer(rows)
+    writer.writerow(["image", "class", "predicted", "predicted_zsl", *(f"score:{n}" for n in names)])
+    columns = zip(ids, tests.labels, both.predict(delta or 0.0), both.unseen, tests.scores.tolist())
+    for image, label, predicted, zsl, scores in columns:
+        among_unseen = names[zsl] if zsl >= 0 else ""
+        writer.writerow([image, names[label], names[predicted], among_unseen, *map(digits.__mod__, scores)])
+    write_text(folder / "scores.csv", rows.getvalue())
+    classes = io.StringIO(newline="")
+    writer = csv.writer(classes)
+    writer.writerow(["class", "kind", "subtract"])
+    writer.writerows(
+        (n, "seen" if s else "unseen", repr(float(delta or 0) if s else 0.0)) for n, s in zip(names, tests.seen)
+    )
+    write_text(folder / "classes.csv", classes.getvalue())
+    write_arrays(
+        folder / "scores.npz",
+        scores=tests.scores,
+        labels=tests.labels,
+        seen=tests.seen,
+        delta=np.array(np.nan if delta is None else delta),
+        image_ids=np.array(ids, np.str_),
+        class_names=np.array(names, np.str_),
+    )
+
+
+def read_scores(folder: Path) -> KeptScores:
+    """Read what `write_scores` wrote.
+
+    Raises:
+        RequestError: where the folder holds no whole scores.
+    """
+    try:
+        with np.load(folder / "scores.npz", allow_pickle=False) as file:
+            arrays = dict(file)
+        delta = float(arrays["delta"])
+        return KeptScores(
+            image_ids=tuple(arrays["image_ids"].tolist()),
+            class_names=tuple(arrays["class_names"].tolist()),
+            labels=arrays["labels"],
+            seen=arrays["seen"],
+            scores=arrays["scores"],
+            delta=None if np.isnan(delta) else delta,
+        )
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile) as problem:
+        raise RequestError(f"{folder} holds no whole scores ({problem}): evaluate the run again.") from problem
