@@ -2,7 +2,7 @@
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -33,12 +33,28 @@ class Head(ABC):
     """
 
     name: ClassVar[str]
-    taps: ClassVar[tuple[str, ...]] = ("global",)  # what it reads from the store
+    taps: ClassVar[tuple[str, ...]] = ("global",)  # what it cannot do without
+    optional_taps: ClassVar[tuple[str, ...]] = ()  # what it uses where the store has it
 
     @classmethod
     def search_space(cls) -> Sequence[Mapping[str, Any]]:
         """The settings that selection tries unless the user names them; the first is the default."""
         return ({},)
+
+    def choose_taps(self, available: Collection[str], attributes: Attributes | None = None) -> tuple[str, ...]:
+        """The taps that this head will read, of those that a store has.
+
+        Raises:
+            RequestError: where it cannot do with them.
+        """
+        missing = [tap for tap in self.taps if tap not in available]
+        if missing:
+            has = ", ".join(available) or "none"
+            raise RequestError(
+                f"{self.name} needs the features '{missing[0]}', but there are only {has}: "
+                f"extract with --taps {','.join(self.taps)} or take another head."
+            )
+        return (*self.taps, *(tap for tap in self.optional_taps if tap in available and tap not in self.taps))
 
     @abstractmethod
     def fit(
@@ -110,7 +126,7 @@ class Head(ABC):
         from safetensors.numpy import save
 
         with atomic_write(folder / "head.safetensors") as stream:
-            stream.write(save({k: np.ascontiguousarray(v) for k, v in self.state().items()}))
+            stream.write(save({k: np.require(v, requirements="C") for k, v in self.state().items()}))
         with atomic_write(folder / "head.json") as stream:
             stream.write(json.dumps({"head": self.name, "params": self.get_params()}, indent=1).encode())
 

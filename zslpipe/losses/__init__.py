@@ -1,0 +1,8 @@
+"""Losses: pure functions of tensors."""
+
+from zslpipe.losses.balanced_mse import balanced_mse
+from zslpipe.losses.mse import mse, nmse
+from zslpipe.losses.remse import remse
+from zslpipe.losses.sce import cosine_scores, sce, unit
+
+__all__ = ["balanced_mse", "cosine_scores", "mse", "nmse", "remse", "sce", "unit"]

@@ -1,0 +1,144 @@
+"""ESZSL: an embarrassingly simple approach to zero-shot learning (Romera-Paredes & Torr, ICML 2015)."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+from scipy.sparse import csr_array
+
+from zslpipe.heads.base import Attributes, Head, register
+from zslpipe.heads.scaling import check_scaling, fit_scaling, scale
+from zslpipe.store.rows import Features
+
+ROWS = 4096  # scored at a time, so that a store larger than memory will do
+
+
+@register("eszsl")
+@dataclass
+class Eszsl(Head):
+    """A bilinear score x^T V s with a ridge penalty on both sides, in closed form.
+
+    V = (X X^T + gamma I)^-1 X Y S^T (S S^T + lambda I)^-1   (their eq. 4), with X (d, m) the features as columns,
+    S (a, z) the seen classes' semantics as columns and Y (m, z) = 1 for a sample's class and `negative` elsewhere.
+    With X X^T = Q diag(q) Q^T and S S^T = P diag(p) P^T,
+
+    V = Q [ (Q^T X Y S^T P)_ij / ((q_i + gamma) (p_j + lambda)) ] P^T,
+
+    so a grid of (gamma, lambda) costs two eigendecompositions in all, which `path` shares.
+
+    The paper's Y is -1 where ours is 0 by default: -1 adds a term of the mean feature alone, which drowns the
+    rest unless features (or semantics) are centred; where one of them is, the two agree.
+    """
+
+    gamma: float = 0.1  # ridge on the features' side
+    lambda_: float = 1.0  # ridge on the semantics' side
+    negative: float = 0.0  # Y where a sample is not of the class
+    feature_scaling: str = "unit"  # raw, unit, standard, centred, centred-unit
+    semantic_scaling: str = "centred-unit"
+
+    @classmethod
+    def search_space(cls) -> Sequence[Mapping[str, Any]]:
+        return [{}, *({"gamma": 10.0**g, "lambda_": 10.0**p} for g in range(-3, 4) for p in range(-3, 3))]
+
+    def fit(
+        self,
+        features: Features,
+        labels: np.ndarray,
+        semantics: np.ndarray,
+        attributes: Attributes | None = None,
+    ) -> Self:
+        """Learn from the tap `global`; classes that no label names are left out."""
+        self.choose_taps(features)
+        self._solve(_Moments.of(self, features, labels, semantics))
+        left, core, right = self._factors
+        self.V_ = left @ core @ right.T
+        return self
+
+    def path(
+        self,
+        features: Features,
+        labels: np.ndarray,
+        semantics: np.ndarray,
+        attributes: Attributes | None = None,
+        candidates: Sequence[Mapping[str, Any]] = ({},),
+    ) -> Iterator[tuple[dict[str, Any], Head]]:
+        self.choose_taps(features)
+        moments: dict[tuple[Any, ...], _Moments] = {}
+        for candidate in candidates:
+            head = self.with_params(**candidate)
+            kind = (head.negative, head.feature_scaling, head.semantic_scaling)
+            if kind not in moments:
+                moments[kind] = _Moments.of(head, features, labels, semantics)
+            yield dict(candidate), head._solve(moments[kind])
+
+    def _solve(self, m: "_Moments") -> Self:
+        core = m.core / ((m.q[:, None] + self.gamma) * (m.p[None, :] + self.lambda_))
+        self._factors = m.left, core.astype(np.float32), m.right
+        self.feature_statistics_, self.semantic_statistics_ = m.feature_statistics, m.semantic_statistics
+        return self
+
+    def decision_function(self, features: Features, semantics: np.ndarray) -> np.ndarray:
+        s = scale(semantics, self.semantic_scaling, *self.semantic_statistics_)
+        if hasattr(self, "V_"):
+            weights = self.V_ @ s.T  # (d, C)
+        else:  # on a path V is never formed: with few classes that is the greater part of the work
+            left, core, right = self._factors
+            weights = left @ (core @ (s @ right).T)
+        rows = features["global"]
+        scores = np.empty((len(rows), len(s)), np.float32)
+        for start in range(0, len(rows), ROWS):
+            part = slice(start, min(start + ROWS, len(rows)))
+            scores[part] = scale(rows[part], self.feature_scaling, *self.feature_statistics_) @ weights
+        return scores
+
+    def state(self) -> dict[str, np.ndarray]:
+        if not hasattr(self, "V_"):
+            left, core, right = self._factors
+            self.V_ = left @ core @ right.T
+        return {
+            "V": self.V_,
+            "feature_centre": self.feature_statistics_[0],
+            "feature_divisor": self.feature_statistics_[1],
+            "semantic_centre": self.semantic_statistics_[0],
+            "semantic_divisor": self.semantic_statistics_[1],
+        }
+
+    def load_state(self, state: Mapping[str, np.ndarray]) -> Self:
+        self.V_ = state["V"]
+        self.feature_statistics_ = state["feature_centre"], state["feature_divisor"]
+        self.semantic_statistics_ = state["semantic_centre"], state["semantic_divisor"]
+        return self
+
+
+@dataclass(frozen=True)
+class _Moments:
+    """All that the closed form needs and that does not depend on gamma and lambda."""
+
+    q: np.ndarray  # (d,) eigenvalues of X X^T
+    p: np.ndarray  # (a,) eigenvalues of S S^T
+    left: np.ndarray  # Q (d, d) float32
+    right: np.ndarray  # P (a, a) float32
+    core: np.ndarray  # Q^T X Y S^T P (d, a)
+    feature_statistics: tuple[np.ndarray, np.ndarray]
+    semantic_statistics: tuple[np.ndarray, np.ndarray]
+
+    @classmethod
+    def of(cls, head: Eszsl, features: Features, labels: np.ndarray, semantics: np.ndarray) -> "_Moments":
+        seen, labels = np.unique(labels, return_inverse=True)
+        how_x = check_scaling("feature_scaling", head.feature_scaling)
+        how_s = check_scaling("semantic_scaling", head.semantic_scaling)
+        rows = np.asarray(features["global"][:], np.float32)
+        x_statistics = fit_scaling(rows, how_x)
+        s_statistics = fit_scaling(np.asarray(semantics, np.float32)[seen], how_s)
+        x = scale(rows, how_x, *x_statistics).astype(np.float64)  # (m, d): the paper's X^T
+        s = scale(semantics[seen], how_s, *s_statistics).astype(np.float64)  # (z, a): S^T
+        member = csr_array((np.ones(len(x)), (labels, np.arange(len(x)))), shape=(len(seen), len(x)))
+        sums = member @ x  # (z, d) feature sums of the classes
+        xy = (1 - head.negative) * sums + head.negative * sums.sum(0)  # (X Y)^T
+        q, left = np.linalg.eigh(x.T @ x)
+        p, right = np.linalg.eigh(s.T @ s)
+        core = (xy @ left).T @ (s @ right)
+        # Rounding can leave an eigenvalue of a Gram matrix just below zero.
+        q, p = q.clip(min=0), p.clip(min=0)
+        return cls(q, p, left.astype(np.float32), right.astype(np.float32), core, x_statistics, s_statistics)

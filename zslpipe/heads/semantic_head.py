@@ -1,0 +1,77 @@
+"""Heads that predict a class's semantics from an image and name the class by the smallest angle."""
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from zslpipe.heads.placed import Placed
+from zslpipe.heads.regression import RegressionSettings, RegressionTerm
+from zslpipe.heads.torch_head import Inputs, Task, TorchHead
+from zslpipe.losses import cosine_scores, sce
+
+PROBED = 2048  # training images whose features tell their scale
+
+
+class SemanticModule(nn.Module):
+    """A network from features to semantics (B, A), the scales that it sees them in, and the loss's state."""
+
+    semantic_centre: Tensor
+
+    def __init__(self, net: nn.Module, regression: RegressionTerm, sizes: Mapping[str, int]) -> None:
+        super().__init__()
+        self.net, self.regression = net, regression
+        self.taps = [name.removeprefix("tap.") for name in sizes if name.startswith("tap.")]
+        self.register_buffer("semantic_centre", torch.zeros(sizes["attributes"]))
+        for tap in self.taps:
+            self.register_buffer(f"scale_{tap}", torch.ones(()))
+
+    def forward(self, inputs: Inputs) -> Tensor:
+        predicted: Tensor = self.net({tap: inputs[tap] * getattr(self, f"scale_{tap}") for tap in self.taps})
+        return predicted
+
+
+@dataclass
+class SemanticHead(RegressionSettings, TorchHead):
+    """scale * cos(predicted semantics, class semantics), learnt by SCE and a regression term.
+
+    `centre_semantics` takes the mean of the seen classes' semantics as the origin of angles: semantics that share a
+    large common part (sentence vectors) else lie within a few degrees of each other. `scale_features` divides a
+    tap by its root mean square, so that one learning rate suits every backbone.
+    """
+
+    only_in_training: ClassVar[tuple[str, ...]] = ("regression.",)
+
+    scale: float = 20.0
+    centre_semantics: bool = True
+    scale_features: bool = True
+
+    @abstractmethod
+    def network(self, sizes: Mapping[str, int]) -> nn.Module:
+        """The module that maps a batch of taps to predicted semantics (B, A)."""
+
+    def build(self, sizes: Mapping[str, int]) -> nn.Module:
+        return SemanticModule(self.network(sizes), RegressionTerm(self, sizes["attributes"]), sizes)
+
+    def prepare(self, module: nn.Module, features: Placed, task: Task) -> None:
+        assert isinstance(module, SemanticModule)
+        module.regression.remember(len(task.seen))
+        if self.centre_semantics:
+            module.semantic_centre.copy_(task.seen_semantics.mean(0))
+        if self.scale_features:
+            for tap, rms in features.root_mean_squares(PROBED).items():
+                getattr(module, f"scale_{tap}").fill_(1 / rms if rms > 0 else 1.0)
+
+    def terms(self, module: nn.Module, inputs: Inputs, labels: Tensor, task: Task) -> dict[str, Tensor]:
+        assert isinstance(module, SemanticModule)
+        predicted = module(inputs).float()
+        semantics = task.seen_semantics - module.semantic_centre
+        losses = {"sce": sce(predicted, semantics, labels, self.scale)}
+        return losses | module.regression(predicted, semantics[labels], labels)
+
+    def scores(self, module: nn.Module, inputs: Inputs, semantics: Tensor) -> Tensor:
+        assert isinstance(module, SemanticModule)
+        return cosine_scores(module(inputs), semantics - module.semantic_centre, self.scale)

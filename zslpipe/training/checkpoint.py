@@ -1,0 +1,154 @@
+"""Checkpoints: everything a training needs to go on as if it had never stopped, in one file a training.
+
+The file is safetensors (weights, buffers, the optimiser's tensors, the random state) with JSON in its metadata (the
+position and the optimiser's numbers), so one rename makes both appear together. Nothing is ever unpickled.
+"""
+
+import json
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from zslpipe.errors import ZslpipeError
+from zslpipe.files import atomic_write
+from zslpipe.training.seeds import OwnRandom
+
+LATEST = "latest.safetensors"
+
+
+class Checkpoint:
+    """Where one training keeps its state.
+
+    Args:
+        folder: a folder of its own; made when first written to.
+        every_s: seconds between two writes; 0 writes after every step.
+        keep_epochs: also keep the module's weights after every epoch, so that a resumed training can yield the
+            epochs that it had already yielded.
+    """
+
+    def __init__(self, folder: Path, every_s: float = 30.0, keep_epochs: bool = False) -> None:
+        self.folder, self.every_s, self.keep_epochs = Path(folder), every_s, keep_epochs
+        self.written = time.monotonic()
+
+    @property
+    def due(self) -> bool:
+        return time.monotonic() - self.written >= self.every_s
+
+    def save(self, module: nn.Module, optimiser: Optimizer, random: OwnRandom, position: Mapping[str, Any]) -> None:
+        """Write all of it, whole or not at all; `position` is JSON.
+
+        Raises:
+            ZslpipeError: where a weight is NaN or infinite; what was written before stays as it is.
+        """
+        numbers, tensors = _split_optimiser(optimiser)
+        tensors |= {f"module.{k}": v for k, v in module.state_dict().items()}
+        tensors |= {f"random.{k}": v for k, v in random.state().items()}
+        _check_finite(tensors)
+        _write(self.folder / LATEST, tensors, {"position": dict(position), "optimiser": numbers})
+        self.written = time.monotonic()
+
+    def restore(self, module: nn.Module, optimiser: Optimizer, random: OwnRandom) -> dict[str, Any] | None:
+        """Put everything back and return the position; None where nothing was saved."""
+        path = self.folder / LATEST
+        if not path.exists():
+            return None
+        tensors, about = _read(path)
+        parts: dict[str, dict[str, Tensor]] = {"module": {}, "optimiser": {}, "random": {}}
+        for key, tensor in tensors.items():
+            part, _, name = key.partition(".")
+            parts[part][name] = tensor
+        module.load_state_dict(parts["module"])
+        _join_optimiser(optimiser, about["optimiser"], parts["optimiser"])
+        random.load_state(parts["random"])
+        position: dict[str, Any] = about["position"]
+        return position
+
+    def save_epoch(self, module: nn.Module, epoch: int, losses: Mapping[str, float]) -> None:
+        """Keep the weights after an epoch, where `keep_epochs` asks for it."""
+        if self.keep_epochs:
+            state = dict(module.state_dict())
+            _check_finite(state)
+            _write(self.folder / f"epoch-{epoch:04}.safetensors", state, {"losses": dict(losses)})
+
+    def load_epoch(self, module: nn.Module, epoch: int) -> dict[str, float]:
+        """Put back the weights after an epoch and return its losses."""
+        tensors, about = _read(self.folder / f"epoch-{epoch:04}.safetensors")
+        module.load_state_dict(tensors)
+        losses: dict[str, float] = about["losses"]
+        return losses
+
+
+_folder: ContextVar[tuple[Path, float] | None] = ContextVar("checkpoints", default=None)
+
+
+@contextmanager
+def checkpoints(folder: Path, every_s: float = 30.0) -> Iterator[None]:
+    """Within the block every training of a head keeps checkpoints below `folder` and goes on from those it finds.
+
+    Each training has a subfolder named by a hash of its settings and data, so that none meets another's state.
+    Delete the folder when the results are safe.
+    """
+    token = _folder.set((Path(folder), every_s))
+    try:
+        yield
+    finally:
+        _folder.reset(token)
+
+
+def checkpoint_for(identity: str, keep_epochs: bool = False) -> Checkpoint | None:
+    """The checkpoint of the training with this identity (a hash); None outside of `checkpoints`."""
+    if (at := _folder.get()) is None:
+        return None
+    return Checkpoint(at[0] / identity[:24], at[1], keep_epochs)
+
+
+def _check_finite(tensors: Mapping[str, Tensor]) -> None:
+    for name, tensor in tensors.items():
+        if tensor.is_floating_point() and not torch.isfinite(tensor).all():
+            raise ZslpipeError(f"training diverged: '{name}' holds NaN or infinity; lower the learning rate.")
+
+
+def _write(path: Path, tensors: Mapping[str, Tensor], about: Mapping[str, Any]) -> None:
+    plain = {k: v.detach().cpu().contiguous() for k, v in tensors.items()}
+    with atomic_write(path) as stream:
+        stream.write(save(plain, metadata={"about": json.dumps(about)}))
+
+
+def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    try:
+        with safe_open(path, framework="pt") as file:
+            about = json.loads(file.metadata()["about"])
+            return {k: file.get_tensor(k) for k in file.keys()}, about  # noqa: SIM118 - not a mapping
+    except (OSError, SafetensorError, TypeError, KeyError, ValueError) as problem:
+        raise ZslpipeError(f"the checkpoint {path} cannot be read ({problem}): delete it to start over.") from problem
+
+
+def _split_optimiser(optimiser: Optimizer) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """An optimiser's state as JSON and as named tensors."""
+    state = optimiser.state_dict()
+    tensors: dict[str, Tensor] = {}
+    numbers: dict[str, dict[str, Any]] = {}
+    for index, entries in state["state"].items():
+        for name, value in entries.items():
+            if isinstance(value, Tensor):
+                tensors[f"optimiser.{index}.{name}"] = value
+            else:
+                numbers.setdefault(str(index), {})[name] = value
+    return {"numbers": numbers, "groups": state["param_groups"]}, tensors
+
+
+def _join_optimiser(optimiser: Optimizer, about: dict[str, Any], tensors: Mapping[str, Tensor]) -> None:
+    state: dict[int, dict[str, Any]] = {int(k): dict(v) for k, v in about["numbers"].items()}
+    for key, tensor in tensors.items():
+        index, _, name = key.partition(".")
+        state.setdefault(int(index), {})[name] = tensor
+    optimiser.load_state_dict({"state": state, "param_groups": about["groups"]})
