@@ -42,12 +42,17 @@ def _common_parents(parts: list[tuple[str, ...]]) -> int:
 
 def number_repeats(ids: Sequence[str]) -> tuple[tuple[str, ...], int]:
     """Ids made unique by '#2', '#3', ... (aPY lists a photo once for each object on it), and how many were changed."""
-    seen: dict[str, int] = {}
+    taken = set(ids)
+    times: dict[str, int] = {}
     unique = []
     for i in ids:
-        seen[i] = seen.get(i, 0) + 1
-        unique.append(i if seen[i] == 1 else f"{i}#{seen[i]}")
-    return tuple(unique), len(ids) - len(seen)
+        times[i] = times.get(i, 0) + 1
+        name = i
+        while times[i] > 1 and (name := f"{i}#{times[i]}") in taken:
+            times[i] += 1
+        taken.add(name)
+        unique.append(name)
+    return tuple(unique), len(ids) - len(times)
 
 
 def find_image_root(candidates: Sequence[Path], ids: Sequence[str]) -> Path | None:

@@ -1,0 +1,38 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from zslpipe.data.known import FOLDERS, IMAGE_FOLDERS, IMAGE_PACKAGES
+from zslpipe.data.load import DATASETS, default_data_root, load_benchmark
+from zslpipe.errors import RequestError
+
+Make = Callable[..., Path]
+
+
+def test_every_known_name_is_described() -> None:
+    assert set(DATASETS) == {*FOLDERS, "demo"}
+    assert FOLDERS.keys() == IMAGE_FOLDERS.keys() == IMAGE_PACKAGES.keys()
+
+
+def test_by_name_by_folder_and_by_layout(xlsa: Make, birds: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = xlsa()
+    assert load_benchmark("cub", root).name == "cub"
+    monkeypatch.setenv("ZSLPIPE_DATA", str(root))
+    assert load_benchmark("cub").name == "cub"
+    assert load_benchmark(str(root / "xlsa17" / "data" / "CUB")).name == "CUB"
+    assert load_benchmark(str(birds)).name == "birds"
+    monkeypatch.chdir(birds.parent)
+    assert load_benchmark("birds").name == "birds"  # a folder needs no separator
+
+
+def test_the_default_root(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("ZSLPIPE_DATA", raising=False)
+    assert default_data_root() == Path("data")
+
+
+def test_unknown_names_get_the_nearest_and_missing_folders_are_told(tmp_path: Path) -> None:
+    with pytest.raises(RequestError, match="there is no data set named 'awa': did you mean awa"):
+        load_benchmark("awa", tmp_path)
+    with pytest.raises(RequestError, match=r"there is no folder .*gone"):
+        load_benchmark(str(tmp_path / "gone"))
