@@ -39,3 +39,34 @@ def tiny() -> tuple[Benchmark, np.ndarray]:
         test_unseen=order[9:].ravel(),
     )
     return benchmark, features.astype(np.float32)
+
+
+@pytest.fixture
+def sun_root(tmp_path: Path) -> Path:
+    """A data root with a miniature SUN in the xlsa17 layout: 10 classes (7 seen) of 6 images, 5 attributes."""
+    from PIL import Image
+    from scipy.io import savemat
+
+    rng = np.random.default_rng(0)
+    classes, each, seen = 10, 6, 7
+    folder, images = tmp_path / "data" / "xlsa17" / "data" / "SUN", tmp_path / "data" / "images" / "SUN"
+    folder.mkdir(parents=True)
+    attributes = rng.uniform(size=(5, classes))
+    names = [f"scene_{c}" for c in range(classes)]
+    files = [f"{name}/sun_{i}.jpg" for name in names for i in range(each)]
+    for n, file in enumerate(files):
+        colour = (255 * attributes[:3, n // each]).astype(np.uint8)
+        pixels = np.clip(rng.normal(colour, 30, size=(72, 80, 3)), 0, 255).astype(np.uint8)
+        (images / file).parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels).save(images / file)
+    rows = 1 + np.arange(classes * each).reshape(classes, each)
+    cells = np.array([[name] for name in names], dtype=object)
+    paths = np.array([[f"/home/somebody/SUN/images/{file}"] for file in files], dtype=object)
+    labels = np.repeat(1 + np.arange(classes), each)[:, None].astype(np.uint8)
+    splits = {"trainval_loc": rows[:seen, 1:], "test_seen_loc": rows[:seen, :1], "test_unseen_loc": rows[seen:]}
+    savemat(
+        folder / "att_splits.mat",
+        {"att": attributes, "allclasses_names": cells, **{k: v.reshape(-1, 1) for k, v in splits.items()}},
+    )
+    savemat(folder / "res101.mat", {"features": np.zeros((4, len(files))), "labels": labels, "image_files": paths})
+    return tmp_path / "data"

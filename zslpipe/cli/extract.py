@@ -9,7 +9,7 @@ from zslpipe.cli.options import PATH, as_json, places, print_json, workspace
 
 
 @click.command("extract")
-@click.option("--backbone", default="resnet101", show_default=True, help="Any timm model.")
+@click.option("--backbone", help="Any timm model; resnet101 where not given.")
 @click.option("--dataset", default=None, help="A known name or an image folder; the newest store's where not given.")
 @click.option("--class-table", type=PATH, help="Folder of classes.csv (and images.csv) for an image folder.")
 @click.option("--weights", default="timm", show_default=True, help="timm, package, random, or a weights FILE.")
@@ -46,4 +46,10 @@ def command(data_root: Path | None, cache: Path | None, json_: bool, taps: str, 
     click.echo(f"store    {done.store.path}")
     for tap, shape in done.as_json()["taps"].items():
         click.echo(f"{tap:8s} {' x '.join(map(str, shape))}")
-    click.echo(f"rows     {done.computed} computed, {done.reused} reused, {done.failed} failed")
+    failures = done.store.failures.values()
+    for failure in failures:
+        click.echo(f"failed   {failure.path}: {failure.error}")
+    rows = f"{done.computed} computed, {done.reused} reused, {len(failures)} failed"
+    click.echo(f"rows     {rows}{f', {done.missing} left to other shards' if done.missing else ''}")
+    if done.computed:
+        click.echo(f"speed    {done.summary.rate:.1f} images a second; {done.summary.limit} set the pace")

@@ -11,7 +11,7 @@ from zslpipe.cli.options import PATH, as_json, places, print_json, workspace
 @click.argument("files", nargs=-1, required=True, type=PATH)
 @click.option("--dataset", required=True, help="The data set whose images the rows are.")
 @click.option("--class-table", type=PATH, help="Folder of classes.csv (and images.csv) for an image folder.")
-@click.option("--tap", default="global", show_default=True, help="What the rows are: global, region or trunk.")
+@click.option("--tap", help="What the rows are: global, region or trunk; told by their shape where not given.")
 @click.option("--name", help="What the features came from, as it shall stand in tables; the file's name.")
 @places
 @as_json
@@ -19,7 +19,7 @@ def command(
     files: tuple[Path, ...],
     dataset: str,
     class_table: Path | None,
-    tap: str,
+    tap: str | None,
     name: str | None,
     data_root: Path | None,
     cache: Path | None,

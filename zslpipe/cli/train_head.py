@@ -38,4 +38,6 @@ def command(
         click.echo(note)
     click.echo(f"run      {run.path}")
     for seed, choice in choices.items():
-        click.echo(f"seed {seed}   {choice.summary()}")
+        settings = ", ".join(f"{key}={value}" for key, value in choice.params.items()) or "the defaults"
+        validated = ", ".join(f"{key} {value:.3f}" for key, value in choice.metrics.items())
+        click.echo(f"seed {seed}   {settings} ({choice.rule}, best of {len(choice.trials)}: {validated})")

@@ -1,69 +1,140 @@
 """`zslpipe extract`: images to store."""
 
-from collections.abc import Mapping
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from zslpipe.backbones import load_backbone
+from zslpipe.data.known import images_missing_sentence
 from zslpipe.data.load import load_benchmark
 from zslpipe.errors import RequestError
-from zslpipe.extract.failure import Failure
-from zslpipe.extract.images import decoder_version
+from zslpipe.extract.decode import decoder_version
 from zslpipe.extract.imagelist import hash_images
-from zslpipe.extract.pipeline import extract
-from zslpipe.store.catalog import store_path
-from zslpipe.store.feature_store import FeatureStore, TapSpec
+from zslpipe.extract.pipeline import Summary, extract
+from zslpipe.extract.shard import parse_shard
+from zslpipe.store.catalog import newest_store, store_path
+from zslpipe.store.feature_store import MISSING, FeatureStore, TapSpec
+from zslpipe.store.layout import good_piece_rows
+from zslpipe.store.provenance import fingerprint
 from zslpipe.workflows.versions import versions
 from zslpipe.workflows.workspace import Workspace
-
-PIECE_BYTES = 8 << 20  # a piece of the widest tap: large enough for the disk, small enough to lose
 
 
 @dataclass(frozen=True)
 class Extraction:
-    """What an extraction left behind: the store, rows computed now, rows found there, rows that failed."""
+    """What an extraction left behind: the store, how many rows it computed and found there, and which failed."""
 
     store: FeatureStore
-    computed: int
+    summary: Summary
     reused: int
-    failed: int
     notes: tuple[str, ...] = ()
 
+    @property
+    def computed(self) -> int:
+        return self.summary.images
+
+    @property
+    def missing(self) -> int:
+        """Rows that belong to shards other than this one and are not there yet."""
+        return int((self.store.status == MISSING).sum())
+
     def as_json(self) -> dict[str, Any]:
-        taps = {tap: [len(self.store.status), *spec.shape] for tap, spec in self.store.taps.items()}
-        counts = {"computed": self.computed, "reused": self.reused, "failed": self.failed}
-        return {"store": str(self.store.path), "fingerprint": self.store.fingerprint, "taps": taps, **counts}
+        store = self.store
+        return {
+            "store": str(store.path),
+            "fingerprint": store.fingerprint,
+            "taps": {tap: [len(store), *spec.shape] for tap, spec in store.taps.items()},
+            "computed": self.computed,
+            "reused": self.reused,
+            "missing": self.missing,
+            "failed": {f.path: f.error for f in store.failures.values()},
+            "seconds": round(self.summary.seconds, 1),
+            "images_per_second": round(self.summary.rate, 1),
+            "slowest_stage": self.summary.limit,
+            "notes": list(self.notes),
+        }
 
 
 def extract_store(
     workspace: Workspace,
-    dataset: str,
-    backbone: str = "resnet101",
+    dataset: str | None = None,
+    backbone: str | None = None,
     *,
+    class_table: Path | None = None,
     weights: str = "timm",
     taps: tuple[str, ...] = ("global", "region"),
     image_size: int | None = None,
     precision: str = "float32",
     dtype: str = "float16",
-    device: str = "cpu",
+    device: str = "auto",
     batch_size: int = 32,
     workers: int | None = None,
     on_error: str = "fail",
-    shard: tuple[int, int] = (0, 1),
-    tables: Path | None = None,
-    seed: int = 0,
+    shard: str | None = None,
 ) -> Extraction:
     """Run `backbone` over the images of `dataset` and store its taps; goes on where an earlier call stopped.
 
     Raises:
         RequestError: where data set, images, backbone or weights are not to be had.
     """
-    benchmark = load_benchmark(dataset, workspace.data_root, tables=tables, cache=workspace.cache)
-    if benchmark.image_root is None:
-        raise RequestError(missing_images(benchmark.name, workspace.data_root))
-    net = load_backbone(backbone, weights=weights, image_size=image_size, taps=taps, precision=precision, device=device)
-    digest = hash_images(benchmark.image_root, benchmark.image_ids, workspace.cache / "image-hashes")
-    raise NotImplementedError
+    notes = []
+    if dataset is None:
+        newest = newest_store(workspace.cache)
+        dataset = newest.provenance["recorded"].get("request", {}).get("dataset", newest.dataset)
+        notes.append(f"data set {dataset} (that of the newest store, {newest.path.name})")
+    assert dataset is not None
+    if backbone is None:
+        backbone = "resnet101"
+        notes.append(f"backbone {backbone} (the default)")
+    benchmark = load_benchmark(dataset, workspace.data_root, tables=class_table, cache=workspace.cache)
+    gone = images_missing_sentence(benchmark, workspace.data_root)
+    if benchmark.image_root is None or (gone and on_error == "fail"):
+        raise RequestError(gone or f"{benchmark.name} has no images.")
+    net = load_backbone(
+        backbone, weights, image_size, taps, precision, _device(device)
+    )  # before the images are hashed, which takes longer
+    images, _ = hash_images(benchmark.image_root, benchmark.image_ids, workspace.cache / "image-hashes.npz")
+    provenance = {
+        "fingerprinted": {
+            **net.describe(),
+            "dataset": benchmark.name,
+            "decoder": decoder_version(),
+            "dtype": dtype,
+            "images": images,
+        },
+        "recorded": {
+            "request": {"dataset": dataset, "class_table": class_table and str(class_table), "weights": weights},
+            "versions": versions(),
+        },
+    }
+    row_bytes = sum(math.prod(shape) for shape in net.taps.values()) * (2 if dtype == "float16" else 4)
+    store = FeatureStore.open_or_create(
+        store_path(workspace.cache, benchmark.name, backbone, fingerprint(provenance)),
+        benchmark,
+        {tap: TapSpec(shape, dtype) for tap, shape in net.taps.items()},
+        provenance,
+        good_piece_rows(len(benchmark.labels), row_bytes),
+    )
+    reused = int((store.status != MISSING).sum())
+    with store.claim(store.missing_pieces(parse_shard(shard))) as pieces:
+        summary = extract(
+            net,
+            benchmark.image_root,
+            benchmark.image_ids,
+            [(piece, store.piece_rows_of(piece)) for piece in pieces],
+            store.write_piece,
+            batch_size=batch_size,
+            workers=workers,
+            on_error=on_error,
+            dtype=dtype,
+        )
+    return Extraction(store, summary, reused, (*notes, *benchmark.notes))
+
+
+def _device(name: str) -> str:
+    if name != "auto":
+        return name
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"

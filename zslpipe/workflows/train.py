@@ -1,18 +1,19 @@
 """`zslpipe train-head`: store to run."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from zslpipe.data.benchmark import Benchmark
 from zslpipe.data.semantics import load_semantics
-from zslpipe.errors import RequestError
 from zslpipe.evaluation.runs import ABOUT, Run, new_run, runs
 from zslpipe.evaluation.selection import SELECTIONS, Selection
 from zslpipe.files import sha256_json, write_json
 from zslpipe.heads import HEADS, Head
 from zslpipe.progress import track
 from zslpipe.store.feature_store import DONE, FeatureStore
+from zslpipe.store.provenance import backbone_name
+from zslpipe.workflows.find import find_store
 from zslpipe.workflows.versions import machine, versions
 from zslpipe.workflows.workspace import Workspace
 
@@ -89,11 +90,32 @@ def train_head(
                 "selection": selection,
                 "semantics": semantics or "att",
                 "sources": dict(benchmark.sources),
-                "store": {"path": str(store.path), "fingerprint": store.fingerprint, "backbone": backbone_of(store)},
+                "store": {
+                    "path": str(store.path),
+                    "fingerprint": store.fingerprint,
+                    "backbone": backbone_name(store.provenance),
+                },
                 "versions": versions(),
             },
         )
     return Run(workspace.runs / name), False
+
+
+def train_from_cache(
+    workspace: Workspace,
+    head: str,
+    *,
+    store: str | None = None,
+    dataset: str | None = None,
+    backbone: str | None = None,
+    **options: Any,
+) -> tuple[Run, tuple[str, ...]]:
+    """`train_head` on the store meant (the newest of its kind); returns the run and notes for people."""
+    HEADS[head]  # an unknown head is refused before stores are looked for
+    found = find_store(workspace, store, dataset, backbone)
+    run, _ = train_head(workspace, head, found, **options)
+    chosen = () if store else (f"store    {found.path.name} (the newest that fits)",)
+    return run, (*chosen, *run.about["notes"])
 
 
 def candidate_settings(head: type[Head], settings: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -105,7 +127,3 @@ def candidate_settings(head: type[Head], settings: Mapping[str, Any]) -> list[di
         if fixed not in candidates:
             candidates.append(fixed)
     return candidates
-
-
-def backbone_of(store: FeatureStore) -> str:
-    return str(store.provenance["fingerprinted"].get("backbone", {}).get("name", "imported"))

@@ -1,0 +1,66 @@
+"""`zslpipe cache`: what lies there, whether it is whole, and how it goes away."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+from zslpipe.evaluation.runs import runs
+from zslpipe.registry import unknown
+from zslpipe.store.catalog import stores
+from zslpipe.store.verify import Damage, verify
+from zslpipe.workflows.find import find_store
+from zslpipe.workflows.workspace import Workspace
+
+
+def listing(workspace: Workspace) -> list[dict[str, Any]]:
+    """A row a store and a run, newest first within each kind."""
+    rows = []
+    for summary in stores(workspace.cache):
+        state = summary.problem or f"{summary.done} done, {summary.failed} failed, {summary.missing} missing"
+        rows.append({"kind": "store", "name": summary.path.name, "state": state, "path": str(summary.path)})
+    for run in runs(workspace.runs):
+        rows.append({"kind": "run", "name": run.name, "state": f"{len(run.seeds)} seeds", "path": str(run.path)})
+    return [{**row, "size_mb": _size(Path(row["path"])) / 1e6} for row in rows]
+
+
+def describe(workspace: Workspace, name: str | None) -> dict[str, Any]:
+    """What a store holds and what made it."""
+    store = find_store(workspace, name)
+    counts = {word: int((store.status == code).sum()) for code, word in enumerate(("missing", "done", "failed"))}
+    return {
+        "store": str(store.path),
+        "dataset": store.dataset,
+        "rows": counts,
+        "taps": {tap: f"{len(store)} x {' x '.join(map(str, s.shape))} {s.dtype}" for tap, s in store.taps.items()},
+        "pieces": f"{store.pieces} of {store.piece_rows} rows",
+        "fingerprint": store.fingerprint,
+        "provenance": store.provenance,
+        "failures": {f.path: f"{f.error} ({f.decoder})" for f in store.failures.values()},
+    }
+
+
+def verify_stores(workspace: Workspace, name: str | None) -> dict[str, list[Damage]]:
+    """Damages by store: of the one named, else of all."""
+    if name is not None:
+        store = find_store(workspace, name)
+        return {store.path.name: verify(store)}
+    return {summary.path.name: verify(summary.path) for summary in stores(workspace.cache)}
+
+
+def find(workspace: Workspace, name: str) -> Path:
+    """The folder of the store or run called `name`."""
+    known = {row["name"]: Path(row["path"]) for row in listing(workspace)}
+    if name not in known:
+        raise unknown("store or run", name, known)
+    return known[name]
+
+
+def remove(path: Path) -> None:
+    """Delete a folder so that half of it is never taken for a whole: it first loses its name."""
+    grave = path.with_name(f".{path.name}.removed")
+    path.rename(grave)
+    shutil.rmtree(grave)
+
+
+def _size(folder: Path) -> int:
+    return sum(p.stat().st_size for p in folder.rglob("*") if p.is_file())

@@ -1,0 +1,45 @@
+"""`zslpipe import`, `zslpipe export` and `zslpipe data table`: features and tables of other forms."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from zslpipe.data.load import load_benchmark
+from zslpipe.store.feature_store import FeatureStore
+from zslpipe.store.importing import import_features
+from zslpipe.workflows.find import find_store
+from zslpipe.workflows.workspace import Workspace
+
+
+def import_store(
+    workspace: Workspace,
+    files: Sequence[Path],
+    dataset: str,
+    *,
+    class_table: Path | None = None,
+    tap: str | None = None,
+    name: str | None = None,
+) -> FeatureStore:
+    """Make a store of features that stand in `files`, checked row by row against the data set."""
+    benchmark = load_benchmark(dataset, workspace.data_root, tables=class_table, cache=workspace.cache)
+    return import_features(files, benchmark, workspace.cache, tap, backbone=name)
+
+
+def export_store(workspace: Workspace, store: str | None, out: Path, *, format_: str, tap: str) -> list[Path]:
+    """Write a store's tap as .mat (with att_splits.mat), .npy or .h5; returns the files written."""
+    from zslpipe.store import exporting
+
+    found = find_store(workspace, store)
+    if format_ == "mat":
+        return exporting.export_mat(found, out, tap=tap)
+    write = {"npy": exporting.export_npy, "h5": exporting.export_h5}[format_]
+    return [write(found, out, tap=tap)]
+
+
+def write_class_table(workspace: Workspace, dataset: str, images: Path, out: Path) -> dict[str, Any]:
+    """Write the class table of an image folder whose classes are some of a known data set's."""
+    from zslpipe.data.table import write_tables
+
+    benchmark = load_benchmark(dataset, workspace.data_root, cache=workspace.cache)
+    written = write_tables(benchmark, images, out)
+    return {"files": [str(file) for file in written.files], "notes": list(written.notes)}
