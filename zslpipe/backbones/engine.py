@@ -37,7 +37,7 @@ class TorchEngine:
         mean, std = (torch.tensor(v, device=device).view(1, 3, 1, 1) for v in (transform.mean, transform.std))
         self.scale, self.shift = 1 / (255 * std), -mean / std
 
-    @torch.inference_mode()
+    @torch.no_grad()  # not inference_mode, whose tensors no later training may touch; the weights need no gradient
     def __call__(self, images: Tensor) -> tuple[Tensor, ...]:
         images = images.to(self.device, non_blocking=True)
         if images.dtype == torch.uint8:

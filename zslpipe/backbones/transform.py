@@ -53,13 +53,10 @@ class Transform:
         short = math.floor(height / self.crop_pct)
         scaled = _scaled(image.size, short)
         left, top = round((scaled[0] - width) / 2.0), round((scaled[1] - height) / 2.0)
-        if scaled == image.size:
-            return np.asarray(image.crop((left, top, left + width, top + height)))
-        # Resize only what the crop keeps: Pillow's filters look beyond the box, so the pixels stay the same.
-        across, down = image.width / scaled[0], image.height / scaled[1]
-        box = (left * across, top * down, (left + width) * across, (top + height) * down)
-        box = (*box[:2], min(box[2], image.width), min(box[3], image.height))
-        return np.asarray(image.resize((width, height), RESAMPLING[self.interpolation], box=box))
+        if scaled != image.size:
+            # All of it, though the crop keeps less: Pillow rounds the corners of a box to single precision.
+            image = image.resize(scaled, RESAMPLING[self.interpolation])
+        return np.asarray(image.crop((left, top, left + width, top + height)))
 
     def _by_timm(self, image: Image.Image) -> np.ndarray:
         steps = transforms_imagenet_eval(

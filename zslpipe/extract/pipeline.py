@@ -88,7 +88,8 @@ def extract(
     `pieces` are (number, range of consecutive rows of `image_ids`), written in the order given; `arrays` holds
     {tap: (rows, ...)} of `dtype`. An image that cannot be read stops everything (`on_error="fail"`) or leaves NaN
     and a Failure by its row ("skip"). Batches never span pieces and how a piece is split depends on `batch_size`
-    alone, so its bytes depend neither on `workers` nor on which pieces were asked for. Memory does not grow with the images.
+    alone, so its bytes depend neither on `workers` nor on which pieces were asked for. Memory does not grow with
+    the number of images.
     """
     if on_error not in ("fail", "skip"):
         raise RequestError(f"on-error is 'fail' or 'skip', not '{on_error}'.")

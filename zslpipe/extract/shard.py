@@ -6,19 +6,14 @@ from collections.abc import Mapping
 
 from zslpipe.errors import RequestError
 
-# (index, count, where the first index stands if not at 0); the first pair that is set counts.
-ENVIRONMENT = (
-    ("RANK", "WORLD_SIZE", None),  # torchrun
-    ("SLURM_ARRAY_TASK_ID", "SLURM_ARRAY_TASK_COUNT", "SLURM_ARRAY_TASK_MIN"),  # sbatch --array
-    ("SLURM_PROCID", "SLURM_NTASKS", None),  # srun
-)
+Share = tuple[int, int]  # index from 0, count
 
 
-def parse_shard(text: str | None, environment: Mapping[str, str] | None = None) -> tuple[int, int]:
-    """(index from 0, count) from "i/n"; without `text`, from what torchrun or Slurm set; else (0, 1), all of it.
+def parse_shard(text: str | None, environment: Mapping[str, str] | None = None) -> Share:
+    """(index from 0, count): from "i/n", else from what torchrun or Slurm set, else (0, 1), which is all of it.
 
-    An array of Slurm tasks goes before the tasks of one job step, because each element of an array is a job of its
-    own; where both hold several, they are combined: element a of A and task p of P are share a*P + p of A*P.
+    An element of a Slurm array that runs several tasks shares its share among them: element a of A and task p of P
+    take a * P + p of A * P.
     """
     if text is not None:
         match = re.fullmatch(r"\s*(\d+)\s*/\s*(\d+)\s*", text)
@@ -26,31 +21,41 @@ def parse_shard(text: str | None, environment: Mapping[str, str] | None = None) 
             raise RequestError(f"--shard is i/n with i from 0, such as 0/4 for the first of four, not '{text}'.")
         return _checked(int(match[1]), int(match[2]), f"--shard {text}")
     found = os.environ if environment is None else environment
-    shares = [share for names in ENVIRONMENT if (share := _from_environment(found, *names)) is not None]
-    if not shares:
+    if "RANK" in found and "WORLD_SIZE" in found:  # torchrun
+        rank, world = _numbers(found, "RANK", "WORLD_SIZE")
+        return _checked(rank, world, f"RANK={rank} of WORLD_SIZE={world}")
+    element, elements = _slurm_array(found)
+    task, tasks = _slurm_tasks(found)
+    return element * tasks + task, elements * tasks
+
+
+def _slurm_array(environment: Mapping[str, str]) -> Share:
+    if "SLURM_ARRAY_TASK_ID" not in environment or "SLURM_ARRAY_TASK_COUNT" not in environment:
         return 0, 1
-    if shares[0][2] == "RANK":
-        return shares[0][:2]
-    index, count = 0, 1
-    for i, n, _ in shares:
-        index, count = index * n + i, count * n
-    return index, count
+    names = ("SLURM_ARRAY_TASK_ID", "SLURM_ARRAY_TASK_COUNT", "SLURM_ARRAY_TASK_MIN", "SLURM_ARRAY_TASK_STEP")
+    defaults = {"SLURM_ARRAY_TASK_MIN": "0", "SLURM_ARRAY_TASK_STEP": "1"}
+    number, count, first, step = _numbers({**defaults, **environment}, *names)
+    return _checked((number - first) // max(step, 1), count, f"SLURM_ARRAY_TASK_ID={number} of {count} from {first}")
 
 
-def _from_environment(
-    environment: Mapping[str, str], index_name: str, count_name: str, offset_name: str | None
-) -> tuple[int, int, str] | None:
-    if index_name not in environment or count_name not in environment:
-        return None
+def _slurm_tasks(environment: Mapping[str, str]) -> Share:
+    if "SLURM_PROCID" not in environment or "SLURM_NTASKS" not in environment:
+        return 0, 1
+    if "SLURM_JOB_ID" in environment and "SLURM_STEP_ID" not in environment:
+        return 0, 1  # the batch script itself is process 0 of all tasks, but runs alone until it calls srun
+    task, tasks = _numbers(environment, "SLURM_PROCID", "SLURM_NTASKS")
+    return _checked(task, tasks, f"SLURM_PROCID={task} of SLURM_NTASKS={tasks}")
+
+
+def _numbers(environment: Mapping[str, str], *names: str) -> tuple[int, ...]:
     try:
-        index, count = int(environment[index_name]), int(environment[count_name])
-        offset = int(environment.get(offset_name, 0)) if offset_name else 0
+        return tuple(int(environment[name]) for name in names)
     except ValueError:
-        raise RequestError(f"{index_name} and {count_name} are not numbers: give --shard i/n instead.") from None
-    return *_checked(index - offset, count, f"{index_name}={index} of {count_name}={count}"), index_name
+        values = ", ".join(f"{name}={environment[name]}" for name in names)
+        raise RequestError(f"the environment holds {values}, which are no numbers: give --shard i/n.") from None
 
 
-def _checked(index: int, count: int, source: str) -> tuple[int, int]:
+def _checked(index: int, count: int, source: str) -> Share:
     if not 0 <= index < count:
-        raise RequestError(f"{source} names no share: i runs from 0 to n - 1, so give --shard i/n.")
+        raise RequestError(f"{source} is no share: i runs from 0 to n - 1, so give --shard i/n.")
     return index, count

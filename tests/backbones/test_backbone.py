@@ -1,0 +1,176 @@
+"""Backbones against timm itself: taps, transform, precision, and requests that cannot be met."""
+
+import numpy as np
+import pytest
+import timm
+import timm.data
+import torch
+from PIL import Image
+
+from zslpipe.backbones import Backbone, load_backbone
+from zslpipe.errors import RequestError
+
+LITE = "tf_efficientnet_lite0"
+
+
+@pytest.fixture(scope="module")
+def pictures() -> list[Image.Image]:
+    """Smooth pictures of different shapes, as photos are."""
+    rng = np.random.default_rng(0)
+    sizes = [(300, 220), (190, 260), (256, 256)]
+    coarse = [Image.fromarray(rng.integers(0, 256, (6, 8, 3), dtype=np.uint8)) for _ in sizes]
+    return [c.resize(size, Image.Resampling.BICUBIC) for c, size in zip(coarse, sizes)]
+
+
+@pytest.fixture(scope="module")
+def lite() -> Backbone:
+    return load_backbone(LITE, "package", taps=("global", "region", "trunk"))
+
+
+def pixels(backbone: Backbone, pictures: list[Image.Image]) -> torch.Tensor:
+    return torch.from_numpy(np.stack([backbone.transform(p) for p in pictures]))
+
+
+def cosine(a: torch.Tensor, b: torch.Tensor) -> float:
+    return float(torch.nn.functional.cosine_similarity(a.flatten(1).double(), b.flatten(1).double()).min())
+
+
+def test_shapes_are_said_before_anything_runs(lite, pictures):
+    assert lite.taps == {"global": (1280,), "region": (49, 1280), "trunk": (196, 112)}
+    for tap, values in lite(pixels(lite, pictures)).items():
+        assert tuple(values.shape) == (3, *lite.taps[tap])
+
+
+def test_features_equal_timms_own_way(lite, pictures):
+    model = timm.create_model(LITE).eval()
+    model.load_state_dict(lite_state(model))
+    steps = timm.data.create_transform(
+        (3, 224, 224), interpolation="bicubic", mean=(127 / 255,) * 3, std=(128 / 255,) * 3, crop_pct=0.875
+    )
+    with torch.no_grad():
+        expected = model.forward_head(
+            model.forward_features(torch.stack([steps(p) for p in pictures])), pre_logits=True
+        )
+    assert cosine(lite(pixels(lite, pictures))["global"], expected) > 0.999999
+
+
+def lite_state(model: torch.nn.Module) -> dict[str, torch.Tensor]:
+    from zslpipe.backbones.packages import package_state
+
+    return model.state_dict() | package_state(LITE, model)
+
+
+def test_global_is_the_mean_of_the_regions(lite, pictures):
+    out = lite(pixels(lite, pictures))
+    torch.testing.assert_close(out["global"], out["region"].mean(1), rtol=1e-4, atol=1e-5)
+
+
+def test_float_images_are_taken_as_normalised(lite, pictures):
+    raw = pixels(lite, pictures)
+    mean, std = (torch.tensor(v).view(1, 3, 1, 1) for v in (lite.transform.mean, lite.transform.std))
+    normalised = (raw.permute(0, 3, 1, 2) / 255 - mean) / std
+    assert cosine(lite(raw)["region"], lite(normalised)["region"]) > 0.999999
+
+
+def test_bfloat16_points_the_same_way(lite, pictures):
+    half = load_backbone(LITE, "package", precision="bfloat16")
+    assert half(pixels(half, pictures))["global"].dtype == torch.bfloat16
+    assert cosine(half(pixels(half, pictures))["global"], lite(pixels(lite, pictures))["global"]) > 0.998
+    assert half.describe() != lite.describe()
+
+
+def test_resnet_regions_are_rows_of_the_map(pictures):
+    backbone = load_backbone("resnet18", "random", 96, taps=("region", "trunk", "global"))
+    assert list(backbone.taps.items()) == [("global", (512,)), ("region", (9, 512)), ("trunk", (36, 256))]
+    torch.manual_seed(0)
+    model = timm.create_model("resnet18").eval()
+    images = torch.rand(2, 3, 96, 96)
+    with torch.no_grad():
+        final, maps = model.forward_intermediates(images)
+    out = backbone(images)
+    torch.testing.assert_close(out["region"][:, 5], final[:, :, 1, 2], rtol=1e-3, atol=1e-4)  # 5 = 1 * 3 + 2
+    torch.testing.assert_close(out["trunk"][:, 8], maps[-2][:, :, 1, 2], rtol=1e-3, atol=1e-4)  # 8 = 1 * 6 + 2
+
+
+@pytest.mark.slow
+def test_resnet101_has_the_papers_shapes():
+    assert load_backbone("resnet101", "random", taps=("region", "trunk")).taps == {
+        "region": (49, 2048),
+        "trunk": (196, 1024),
+    }
+    assert load_backbone("resnet101", "random", 448).taps == {"global": (2048,), "region": (196, 2048)}
+
+
+def test_vit_regions_leave_out_the_class_token():
+    name = "vit_tiny_patch16_224"
+    backbone = load_backbone(name, "random", 64)
+    assert backbone.taps == {"global": (192,), "region": (16, 192)}
+    torch.manual_seed(0)
+    model = timm.create_model(name, img_size=(64, 64)).eval()
+    images = torch.rand(2, 3, 64, 64)
+    with torch.no_grad():
+        tokens = model.forward_features(images)
+    out = backbone(images)
+    torch.testing.assert_close(out["region"], tokens[:, 1:], rtol=1e-3, atol=1e-4)
+    torch.testing.assert_close(out["global"], tokens[:, 0], rtol=1e-3, atol=1e-4)
+
+
+def test_swin_keeps_channels_last():
+    backbone = load_backbone("swin_tiny_patch4_window7_224", "random")
+    out = backbone(torch.rand(1, 3, 224, 224))
+    torch.testing.assert_close(out["global"], out["region"].mean(1), rtol=1e-3, atol=1e-4)
+
+
+def test_description_tells_what_changes_features():
+    def about(**changes):
+        return load_backbone("resnet18", **({"weights": "random", "image_size": 64} | changes)).describe()
+
+    one = about()
+    assert one == about()
+    changes = [
+        {"seed": 1},
+        {"image_size": 96},
+        {"crop_pct": 0.5},
+        {"interpolation": "bilinear"},
+        {"precision": "bfloat16"},
+        {"mean": (0.5, 0.5, 0.5)},
+        {"taps": ("global",)},
+    ]
+    different = [about(**change) for change in changes]
+    assert all(d != one for d in different)
+
+
+@pytest.mark.parametrize(
+    ("request_", "word"),
+    [
+        ({"name": "resnet11"}, "resnet101"),
+        ({"name": "resnet18.nonsense"}, r"resnet18\.\w+_in1k"),
+        ({"name": "resnet18", "weights": "random", "taps": ("regions",)}, "region"),
+        ({"name": "resnet18", "weights": "random", "taps": ()}, "no tap"),
+        ({"name": "vit_tiny_patch16_224", "weights": "random", "taps": ("trunk",)}, "leave out 'trunk'"),
+        ({"name": "vit_tiny_patch16_224", "weights": "random", "image_size": 8}, "8 x 8"),
+        ({"name": "resnet18", "weights": "random", "device": "gpu"}, "cuda"),
+        ({"name": "resnet18", "weights": "random", "precision": "int8"}, "bfloat16"),
+        ({"name": "resnet18", "weights": "random", "precision": "float16"}, "bfloat16"),
+        ({"name": "resnet18", "weights": "random", "engine": "steam"}, "compile"),
+        ({"name": "resnet18", "weights": "package"}, "tf_efficientnet_lite0"),
+    ],
+)
+def test_what_cannot_be_had_is_said_in_one_sentence(request_, word):
+    with pytest.raises(RequestError, match=word) as caught:
+        load_backbone(**request_)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.real
+def test_the_packages_weights_know_their_birds(data_root):
+    """Laysan albatrosses and indigo buntings are ImageNet classes 146 and 14."""
+    backbone = load_backbone(LITE, "package", taps=("global",))
+    model = timm.create_model(LITE).eval()
+    model.load_state_dict(lite_state(model))
+    right = []
+    for folder, label in (("002.Laysan_Albatross", 146), ("014.Indigo_Bunting", 14)):
+        files = sorted((data_root / "images" / "CUB50" / folder).glob("*.jpg"))[:30]
+        features = backbone(pixels(backbone, [Image.open(f).convert("RGB") for f in files]))["global"]
+        right += (model.classifier(features).argmax(1) == label).tolist()
+    assert np.mean(right) > 0.9

@@ -1,0 +1,62 @@
+"""Shares from the command line, torchrun and Slurm."""
+
+import pytest
+
+from zslpipe.errors import RequestError
+from zslpipe.extract.shard import parse_shard
+
+TORCHRUN = {"RANK": "3", "WORLD_SIZE": "8"}
+SRUN = {"SLURM_PROCID": "1", "SLURM_NTASKS": "4"}
+ARRAY = {"SLURM_ARRAY_TASK_ID": "7", "SLURM_ARRAY_TASK_COUNT": "3", "SLURM_ARRAY_TASK_MIN": "5"}
+
+
+@pytest.mark.parametrize(
+    ("text", "environment", "share"),
+    [
+        (None, {}, (0, 1)),
+        ("0/1", {}, (0, 1)),
+        (" 2 / 5 ", {}, (2, 5)),
+        (None, TORCHRUN, (3, 8)),
+        (None, SRUN, (1, 4)),
+        (None, ARRAY, (2, 3)),
+        (None, {**ARRAY, "SLURM_ARRAY_TASK_ID": "9", "SLURM_ARRAY_TASK_STEP": "2"}, (2, 3)),
+        (None, {k: v for k, v in ARRAY.items() if "MIN" not in k} | {"SLURM_ARRAY_TASK_ID": "1"}, (1, 3)),
+        (None, {**ARRAY, "SLURM_PROCID": "0", "SLURM_NTASKS": "1"}, (2, 3)),
+        (None, {**ARRAY, **SRUN}, (9, 12)),
+        (None, {**TORCHRUN, **SRUN, **ARRAY}, (3, 8)),
+        ("0/2", {**TORCHRUN, **SRUN, **ARRAY}, (0, 2)),
+        (None, {"RANK": "3"}, (0, 1)),
+        # A batch script that calls no srun is process 0 of all tasks, and alone.
+        (None, {"SLURM_JOB_ID": "9", "SLURM_PROCID": "0", "SLURM_NTASKS": "4"}, (0, 1)),
+        (None, {"SLURM_JOB_ID": "9", "SLURM_STEP_ID": "0", **SRUN}, (1, 4)),
+    ],
+)
+def test_who_says_it_first(text, environment, share):
+    assert parse_shard(text, environment) == share
+
+
+def test_shares_of_an_array_of_steps_are_all_different():
+    shares = {
+        parse_shard(None, {**ARRAY, "SLURM_ARRAY_TASK_ID": str(a), "SLURM_PROCID": str(p), "SLURM_NTASKS": "4"})
+        for a in (5, 6, 7)
+        for p in range(4)
+    }
+    assert shares == {(i, 12) for i in range(12)}
+
+
+@pytest.mark.parametrize("text", ["4/4", "1/0", "a/b", "-1/2", "3", "1/2/3", ""])
+def test_what_is_no_share_is_said(text):
+    with pytest.raises(RequestError, match="--shard"):
+        parse_shard(text, {})
+
+
+@pytest.mark.parametrize("environment", [{"RANK": "x", "WORLD_SIZE": "2"}, {"RANK": "2", "WORLD_SIZE": "2"}])
+def test_a_broken_environment_is_named(environment):
+    with pytest.raises(RequestError, match=r"RANK.*--shard i/n"):
+        parse_shard(None, environment)
+
+
+def test_the_process_environment_is_read(monkeypatch):
+    for key, value in TORCHRUN.items():
+        monkeypatch.setenv(key, value)
+    assert parse_shard(None) == (3, 8)
