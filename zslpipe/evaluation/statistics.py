@@ -1,0 +1,209 @@
+"""Several seeds: means, intervals that cover both seeds and classes, and paired differences between runs.
+
+A class-averaged accuracy varies for two reasons: another seed would give another head, and other classes would be
+easier or harder. The bootstrap draws both anew, seeds first, then classes (seen and unseen ones separately).
+
+A plain bootstrap is too sure of itself when there are three seeds or ten classes: n draws understate the variance by
+(n - 1) / n, and know nothing of how uncertain that variance is. So deviations are widened by sqrt(n / (n - 1)), and the
+percentiles by t_{0.975, v} / 1.96, where v is Welch and Satterthwaite's number of degrees of freedom of a sum of
+variances, each of which is known from n_i - 1: v = (sum V_i)^2 / sum (V_i^2 / (n_i - 1)).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.stats import t as student
+
+from zslpipe.errors import RequestError
+from zslpipe.evaluation.metrics import harmonic_mean
+from zslpipe.evaluation.protocol import Result
+
+METRICS = ("T1", "U", "S", "H")
+RESAMPLES = 4000
+Tables = Mapping[str, np.ndarray]  # "zsl", "unseen", "seen" to accuracies (seeds, classes)
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A number over seeds.
+
+    Attributes:
+        mean: over seeds.
+        std: over seeds (ddof 1); None for a single seed.
+        low, high: 95 % interval over seeds and classes (over classes alone for a single seed); None for AUSUC,
+            which is no average over classes.
+        seeds: how many there are.
+    """
+
+    mean: float
+    std: float | None
+    low: float | None
+    high: float | None
+    seeds: int
+
+
+@dataclass(frozen=True)
+class Difference:
+    """How much better run `a` is than run `b`, on the same classes.
+
+    Attributes:
+        metric: T1, U, S or H.
+        mean, low, high: a - b and its 95 % interval.
+        more_than_noise: whether the interval leaves out 0.
+        sentence: the same in words.
+    """
+
+    metric: str
+    mean: float
+    low: float
+    high: float
+    more_than_noise: bool
+    sentence: str
+
+
+def tables(results: Sequence[Result], at: str = "accuracy") -> dict[str, np.ndarray]:
+    """Accuracies by class (seeds, classes): "zsl" and "unseen" of the unseen classes, "seen" of the seen ones.
+
+    `at` says at which calibration: "accuracy" (the one that was asked for), "uncalibrated" or "oracle". Classes
+    without test images are left out.
+
+    Raises:
+        RequestError: where the results are not of the same classes.
+    """
+    if not results:
+        raise RequestError("there is no result to average.")
+    first = [(c.name, c.seen, c.images > 0) for c in results[0].classes]
+    for r in results[1:]:
+        if [(c.name, c.seen, c.images > 0) for c in r.classes] != first:
+            raise RequestError("results of different classes cannot be averaged: evaluate them on the same benchmark.")
+
+    def table(column: str, seen: bool) -> np.ndarray:
+        rows = [[getattr(c, column) for c in r.classes if c.seen == seen and c.images] for r in results]
+        return np.array(rows, np.float64).reshape(len(results), -1)
+
+    return {"zsl": table("zsl", False), "unseen": table(at, False), "seen": table(at, True)}
+
+
+def estimate(results: Sequence[Result], at: str = "accuracy", seed: int = 0) -> dict[str, Estimate]:
+    """T1, U, S, H and AUSUC over the seeds' results; what no image tests is left out."""
+    found = estimate_tables(tables(results, at), seed)
+    areas = [r.AUSUC for r in results if r.AUSUC is not None]
+    if areas:
+        std = float(np.std(areas, ddof=1)) if len(areas) > 1 else None
+        found["AUSUC"] = Estimate(float(np.mean(areas)), std, None, None, len(areas))
+    return found
+
+
+def estimate_tables(accuracies: Tables, seed: int = 0, resamples: int = RESAMPLES) -> dict[str, Estimate]:
+    """The same from accuracies by class; see `tables`."""
+    rng = np.random.default_rng(seed)
+    seeds = len(accuracies["seen"])
+    of_seeds = _weights(rng, seeds, resamples)
+    of_classes, classes = _class_weights(rng, accuracies, resamples)
+    drawn = _metrics(accuracies, of_seeds, of_classes)
+    parts = [(_metrics(accuracies, of_seeds, None), seeds), (_metrics(accuracies, None, of_classes), classes)]
+    each = _metrics(accuracies, np.eye(seeds), None)
+    estimates = {}
+    for metric in METRICS:
+        values = each[metric]
+        if np.isnan(values).any():
+            continue
+        low, high = _interval(drawn[metric], [(part[metric], n) for part, n in parts])
+        std = float(values.std(ddof=1)) if seeds > 1 else None
+        estimates[metric] = Estimate(float(values.mean()), std, max(low, 0.0), min(high, 1.0), seeds)
+    return estimates
+
+
+def compare(
+    a: Sequence[Result], b: Sequence[Result], names: tuple[str, str], at: str = "accuracy", seed: int = 0
+) -> dict[str, Difference]:
+    """Differences a - b of two runs on the same classes, metric by metric.
+
+    Classes are drawn together (a hard class is hard for both), seeds apart (seed 1 of one head has nothing to do with
+    seed 1 of another).
+
+    Raises:
+        RequestError: where the runs are not of the same classes.
+    """
+    tables([a[0], b[0]])  # raises for other classes
+    return compare_tables(tables(a, at), tables(b, at), names, seed)
+
+
+def compare_tables(
+    a: Tables, b: Tables, names: tuple[str, str], seed: int = 0, resamples: int = RESAMPLES
+) -> dict[str, Difference]:
+    """The same from accuracies by class; see `tables`."""
+    rng = np.random.default_rng(seed)
+    of_classes, classes = _class_weights(rng, a, resamples)
+    seeds = [len(run["seen"]) for run in (a, b)]
+    of_seeds = [_weights(rng, n, resamples) for n in seeds]
+    drawn = [_metrics(run, weights, of_classes) for run, weights in zip((a, b), of_seeds)]
+    seeds_alone = [_metrics(run, weights, None) for run, weights in zip((a, b), of_seeds)]
+    classes_alone = [_metrics(run, None, of_classes) for run in (a, b)]
+    means = [_metrics(run, np.eye(n), None) for run, n in zip((a, b), seeds)]
+    found = {}
+    for metric in METRICS:
+        mean = float(means[0][metric].mean() - means[1][metric].mean())
+        if np.isnan(mean):
+            continue
+        parts = [(part[metric], n) for part, n in zip(seeds_alone, seeds)]
+        parts.append((classes_alone[0][metric] - classes_alone[1][metric], classes))
+        low, high = _interval(drawn[0][metric] - drawn[1][metric], parts)
+        sure = low > 0 or high < 0
+        sentence = _sentence(metric, names, mean, low, high, sure, min(seeds))
+        found[metric] = Difference(metric, mean, low, high, sure, sentence)
+    return found
+
+
+def _sentence(metric: str, names: tuple[str, str], mean: float, low: float, high: float, sure: bool, seeds: int) -> str:
+    way = "above" if mean >= 0 else "below"
+    interval = f"95 % interval {100 * low:+.1f} to {100 * high:+.1f}"
+    verdict = "more than noise" if sure else "no more than noise"
+    caveat = "; with a single seed it covers classes only" if seeds == 1 else ""
+    return f"{metric} of {names[0]} is {abs(100 * mean):.1f} points {way} {names[1]} ({interval}{caveat}): {verdict}."
+
+
+def _weights(rng: np.random.Generator, n: int, resamples: int) -> np.ndarray:
+    """(resamples, n) weights with mean 1/n under which a weighted mean has the variance of a mean of n draws."""
+    if n < 2:
+        return np.ones((resamples, n))
+    drawn = rng.multinomial(n, np.full(n, 1 / n), size=resamples) / n
+    return 1 / n + np.sqrt(n / (n - 1)) * (drawn - 1 / n)
+
+
+def _class_weights(rng: np.random.Generator, accuracies: Tables, resamples: int) -> tuple[dict[str, np.ndarray], int]:
+    """Weights for the classes of each table, and the smaller of the two numbers of classes."""
+    unseen, seen = (accuracies[k].shape[1] for k in ("unseen", "seen"))
+    of_unseen, of_seen = _weights(rng, unseen, resamples), _weights(rng, seen, resamples)
+    return {"zsl": of_unseen, "unseen": of_unseen, "seen": of_seen}, min(n for n in (unseen, seen) if n)
+
+
+def _metrics(
+    accuracies: Tables, of_seeds: np.ndarray | None, of_classes: Mapping[str, np.ndarray] | None
+) -> dict[str, np.ndarray]:
+    """T1, U, S and H (resamples,) under weights of seeds (resamples, seeds) and of classes; None weighs equally."""
+    means = {}
+    for side, table in accuracies.items():
+        if not table.size:
+            means[side] = np.array([np.nan])
+        elif of_classes is None:
+            means[side] = (np.full((1, len(table)), 1 / len(table)) if of_seeds is None else of_seeds) @ table.mean(1)
+        else:
+            by_class = table.mean(0) if of_seeds is None else of_seeds @ table
+            means[side] = (by_class * of_classes[side]).sum(1)
+    u, s = means["unseen"], means["seen"]
+    return {"T1": means["zsl"], "U": u, "S": s, "H": harmonic_mean(u.clip(0), s.clip(0))}
+
+
+def _interval(drawn: np.ndarray, parts: Sequence[tuple[np.ndarray, int]]) -> tuple[float, float]:
+    """95 % interval of replicates; `parts` are replicates in which one source of chance varied, and its number."""
+    variances = [(float(part.var()), n - 1) for part, n in parts if n > 1]
+    total = sum(v for v, _ in variances)
+    middle = drawn.mean()
+    if total <= 0:
+        return float(middle), float(middle)
+    freedom = total**2 / sum(v**2 / df for v, df in variances)
+    widening = student.ppf(0.975, freedom) / student.ppf(0.975, np.inf)
+    low, high = middle + widening * (np.quantile(drawn, (0.025, 0.975)) - middle)
+    return float(low), float(high)
