@@ -26,6 +26,12 @@ def test_by_name_by_folder_and_by_layout(xlsa: Make, birds: Path, monkeypatch: p
     assert load_benchmark("birds").name == "birds"  # a folder needs no separator
 
 
+def test_labels_may_come_from_a_file_elsewhere(xlsa: Make, tmp_path: Path) -> None:
+    root = xlsa()
+    (root / "xlsa17" / "data" / "CUB" / "res101.mat").rename(tmp_path / "mine.mat")
+    assert "mine.mat" in load_benchmark("cub", root, features_file=tmp_path / "mine.mat").sources
+
+
 def test_the_default_root(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("ZSLPIPE_DATA", raising=False)
     assert default_data_root() == Path("data")

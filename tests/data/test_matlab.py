@@ -83,6 +83,14 @@ def test_char_matrix_sparse_and_h5py_strings(tmp_path: Path) -> None:
     assert read_mat(tmp_path / "b.mat") == {"names": ["x", "yé"]}
 
 
+def test_an_empty_array_is_empty_in_both(tmp_path: Path) -> None:
+    scipy.io.savemat(tmp_path / "a.mat", {"a": np.empty((0, 0))})
+    with h5py.File(tmp_path / "b.mat", "w") as file:  # as MATLAB does: the value is the shape
+        file["a"] = np.zeros(2, np.uint64)
+        file["a"].attrs["MATLAB_empty"] = np.uint8(1)
+    assert read_array(tmp_path / "a.mat", "a").shape == read_array(tmp_path / "b.mat", "a").shape == (0, 0)
+
+
 def test_cells_of_numbers_and_structs_are_refused_by_name_and_skipped_otherwise(tmp_path: Path) -> None:
     cells = np.array([np.eye(2), "text"], object)
     scipy.io.savemat(tmp_path / "x.mat", {"cells": cells, "struct": {"field": 1}, "fine": 1.0})

@@ -93,7 +93,7 @@ def test_flowers_have_no_names_and_their_first_twenty_are_unseen(data_root: Path
 
 
 def test_classes_and_features_of_cub_belong_together(data_root: Path) -> None:
-    """ESZSL in its closed form (ridge weights by hand): T1 is about 56 % here, 4 % when classes are matched by number."""
+    """ESZSL in its closed form: T1 is about 56 % with these weights, 4 % when classes are matched by number."""
     b = load_benchmark("cub", data_root)
     assert all(i.split("/")[0] == b.class_names[c] for i, c in zip(b.image_ids, b.labels))
     features = read_array(data_root / "xlsa17" / "data" / "CUB" / "resnet1000.mat", "features").T.astype(np.float64)

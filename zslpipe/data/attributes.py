@@ -18,7 +18,8 @@ def read_attributes(
         return names, None
     names_file, vectors_file = (stem.with_name(f"{stem.name}_{end}") for end in ("names.txt", "w2v.npy"))
     if names_file.is_file():
-        read = tuple(line.strip() for line in names_file.read_text(encoding="utf-8").splitlines() if line.strip())
+        lines = names_file.read_text(encoding="utf-8", errors="replace").splitlines()
+        read = tuple(line.strip() for line in lines if line.strip())
         if len(read) == columns:
             names, sources[names_file.name] = read, sha256_file(names_file)
         else:

@@ -29,6 +29,7 @@ def load_benchmark(
     data_root: Path | None = None,
     tables: Path | None = None,
     cache: Path | None = None,
+    features_file: Path | None = None,
 ) -> Benchmark:
     """Read a benchmark; its images need not be there where it is a known one.
 
@@ -37,19 +38,21 @@ def load_benchmark(
         data_root: where the known data sets live, `default_data_root()` where None.
         tables: for a folder of images, where its class table lies; the folder itself where None.
         cache: where the demo set is made, as `<cache>/demo`; ZSLPIPE_CACHE or `cache` where None.
+        features_file: in the xlsa17 layout, the .mat that lists labels and images, wherever it lies; the
+            folder's own where None.
 
     Raises:
         RequestError: for an unknown name, a missing folder, and whatever the readers find wrong.
     """
     if dataset in FOLDERS:
-        return read_xlsa17(dataset, data_root or default_data_root())
+        return read_xlsa17(dataset, data_root or default_data_root(), features_file)
     if dataset == "demo":
         from zslpipe.data.demo import make_demo  # here, since drawing it is nothing the others need
 
         return make_demo((cache or Path(os.environ.get("ZSLPIPE_CACHE") or "cache")) / "demo")
     folder = Path(dataset).expanduser()
     if (folder / SPLITS).is_file():
-        return read_xlsa17_folder(folder, folder.name)
+        return read_xlsa17_folder(folder, folder.name, features_file)
     if folder.is_dir() or os.sep in dataset or "/" in dataset:
         from zslpipe.data.folder import read_folder
 

@@ -159,7 +159,7 @@ def _plain_hdf5(file: h5py.File, data: h5py.Dataset) -> Variable | None:
             return []
         return [_text(column) for column in data[()].T]
     if _is_empty(data):
-        return np.zeros(tuple(int(n) for n in data[()]))
+        return np.empty((0, 0))
     return data[()].T if data.dtype.kind in "biufc" else None
 
 
