@@ -7,7 +7,10 @@ from typing import Any
 from zslpipe.evaluation.runs import runs
 from zslpipe.registry import unknown
 from zslpipe.store.catalog import stores
+from zslpipe.store.feature_store import FeatureStore
+from zslpipe.store.repair import repair
 from zslpipe.store.verify import Damage, verify
+from zslpipe.workflows.extract import extract_store
 from zslpipe.workflows.find import find_store
 from zslpipe.workflows.workspace import Workspace
 
@@ -45,6 +48,37 @@ def verify_stores(workspace: Workspace, name: str | None) -> dict[str, list[Dama
         store = find_store(workspace, name)
         return {store.path.name: verify(store)}
     return {summary.path.name: verify(summary.path) for summary in stores(workspace.cache)}
+
+
+def repair_store(workspace: Workspace, name: str | None) -> dict[str, Any]:
+    """Rebuild what can be rebuilt of a store and extract again the pieces that cannot, and no others.
+
+    Raises:
+        RequestError: where damaged pieces were imported: their file has to be imported again.
+    """
+    path = find_store(workspace, name).path if name is None else find(workspace, name)
+    done = repair(path)
+    store = FeatureStore.open(path)
+    lost = store.missing_pieces()
+    result = {
+        "store": str(path),
+        "damaged": len(done.pieces),
+        "rebuilt": done.rebuilt,
+        "removed": done.removed,
+        "rows": 0,
+    }
+    if not lost:
+        return result
+    request = store.provenance["recorded"].get("request")
+    if request is None:
+        raise RequestError(f"{len(lost)} pieces of {path} are lost and it was imported: import its file again.")
+    extraction = extract_store(workspace, **{k: v if k != "class_table" else v and Path(v) for k, v in request.items()})
+    if extraction.store.path != path:
+        raise RequestError(
+            f"the images or the backbone of {path} have changed since it was made: what is there now went to "
+            f"{extraction.store.path}; remove the old store."
+        )
+    return {**result, "rows": extraction.computed}
 
 
 def find(workspace: Workspace, name: str) -> Path:

@@ -104,7 +104,18 @@ def extract_store(
             "images": images,
         },
         "recorded": {
-            "request": {"dataset": dataset, "class_table": class_table and str(class_table), "weights": weights},
+            "request": {  # enough to make lost pieces anew
+                "dataset": _lasting(dataset),
+                "class_table": class_table and str(class_table.resolve()),
+                "backbone": backbone,
+                "weights": _lasting(weights),
+                "taps": list(net.taps),
+                "image_size": image_size,
+                "precision": precision,
+                "dtype": dtype,
+                "batch_size": batch_size,
+                "on_error": on_error,
+            },
             "versions": versions(),
         },
     }
@@ -130,6 +141,11 @@ def extract_store(
             dtype=dtype,
         )
     return Extraction(store, summary, reused, (*notes, *benchmark.notes))
+
+
+def _lasting(name_or_path: str) -> str:
+    """A path that means the same from every working folder; names stay names."""
+    return str(Path(name_or_path).resolve()) if Path(name_or_path).exists() else name_or_path
 
 
 def _device(name: str) -> str:
