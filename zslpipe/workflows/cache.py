@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from zslpipe.errors import RequestError
 from zslpipe.evaluation.runs import runs
 from zslpipe.registry import unknown
 from zslpipe.store.catalog import stores
