@@ -2,6 +2,7 @@
 
 import importlib
 import sys
+import warnings
 from typing import Any
 
 import click
@@ -44,11 +45,18 @@ class Verbs(click.Group):
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
         """Run; what went wrong is told in one sentence and by the exit code."""
+        warnings.showwarning = _note
         try:
             return super().main(*args, **kwargs)
         except ZslpipeError as problem:
             click.echo(f"zslpipe: {problem}", err=True)
             sys.exit(problem.exit_code)
+
+
+def _note(message: Warning | str, category: type[Warning], filename: str, *_: Any) -> None:
+    """What the library warns of, as a plain line; other packages' warnings are not for the user of a command."""
+    if category is UserWarning and "zslpipe" in filename:
+        click.echo(f"note: {message}", err=True)
 
 
 @click.command(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})

@@ -32,7 +32,7 @@ class RegressionSettings:
 
 
 class RegressionTerm(nn.Module):
-    """lambda * the regression loss of a batch; its buffers remember errors, its parameter is a learnt noise."""
+    """The unweighted regression loss of a batch; its buffer remembers errors, its parameter is a learnt noise."""
 
     memory: Tensor
 
@@ -56,22 +56,21 @@ class RegressionTerm(nn.Module):
         if self.remembers:
             self.register_buffer("memory", self.memory.new_zeros(classes, self.memory.shape[1]), persistent=True)
 
-    def forward(self, predicted: Tensor, target: Tensor, labels: Tensor) -> dict[str, Tensor]:
-        """The named term for predicted and target semantics (B, A) of samples with labels (B,); none for plain SCE."""
+    def forward(self, predicted: Tensor, target: Tensor, labels: Tensor) -> Tensor:
+        """For predicted and target semantics (B, A) of samples with labels (B,); zero for plain SCE."""
         s = self.settings
-        if not self.kind:
-            return {}
         if self.kind == "mse":
-            value = mse(predicted, target, s.reduction)
-        elif self.kind == "nmse":
-            value = nmse(predicted, target, s.reduction)
-        elif self.kind == "balanced-mse":
+            return mse(predicted, target, s.reduction)
+        if self.kind == "nmse":
+            return nmse(predicted, target, s.reduction)
+        if self.kind == "balanced-mse":
             divisor = self.log_divisor.exp() if s.learn_divisor else s.divisor
-            value = balanced_mse(predicted, target, divisor, labels=labels, dedupe=s.dedupe)
-        else:
+            return balanced_mse(predicted, target, divisor, labels=labels, dedupe=s.dedupe)
+        if self.kind == "remse":
             memory = self.memory if self.remembers else None
             exponents = s.alpha_over_classes, s.beta_over_attributes
             value, after = remse(predicted, target, labels, *exponents, memory=memory, reduction=s.reduction)
             if after is not None:
                 self.memory.copy_(after)
-        return {self.kind: s.regression_weight * value}
+            return value
+        return predicted.new_zeros(())

@@ -1,37 +1,34 @@
-"""ReMSE (Ye et al., TIP 2023): a semantic predictor whose regression is rebalanced over classes and semantics."""
+"""ReMSE (Ye et al., TIP 2023): AttentionNet, whose regression is rebalanced over classes and semantics."""
 
-from collections.abc import Mapping
+import warnings
+from collections.abc import Collection
 from dataclasses import dataclass
 
-from torch import Tensor, nn
+from torch import nn
 
-from zslpipe.heads.base import register
-from zslpipe.heads.semantic_head import SemanticHead
-from zslpipe.heads.torch_head import Inputs
-
-
-class GlobalBranch(nn.Module):
-    """Predicted semantics of the global feature: [Linear, LeakyReLU(0.1),] Linear (the paper's "GB")."""
-
-    def __init__(self, width: int, attributes: int, hidden: int = 0) -> None:
-        super().__init__()
-        layers: list[nn.Module] = [nn.Linear(width, hidden), nn.LeakyReLU(0.1)] if hidden else []
-        self.layers = nn.Sequential(*layers, nn.Linear(hidden or width, attributes))
-
-    def forward(self, inputs: Inputs) -> Tensor:
-        predicted: Tensor = self.layers(inputs["global"])  # (B, A)
-        return predicted
+from zslpipe.heads.attention_net import AttentionNet
+from zslpipe.heads.base import Attributes, register
+from zslpipe.heads.placed import Placed
+from zslpipe.heads.torch_head import Task
 
 
 @register("remse")
 @dataclass
-class ReMSE(SemanticHead):
-    """The global branch, trained with SCE + lambda * ReMSE.
+class ReMSE(AttentionNet):
+    """The paper's full model: AttentionNet trained with SCE + lambda * ReMSE.
 
-    `hidden`: width of a hidden layer, 0 for a linear predictor.
+    On a store without regions, or for semantics without word vectors, it is the global branch, and warns.
     """
 
-    hidden: int = 0
+    def choose_taps(self, available: Collection[str], attributes: Attributes | None = None) -> tuple[str, ...]:
+        has_words = attributes is not None and attributes.vectors is not None
+        if self.branch != "global" and not (has_words and "region" in available) and "global" in available:
+            return ("global",)
+        return super().choose_taps(available, attributes)
 
-    def network(self, sizes: Mapping[str, int]) -> nn.Module:
-        return GlobalBranch(sizes["tap.global"], sizes["attributes"], self.hidden)
+    def prepare(self, module: nn.Module, features: Placed, task: Task) -> None:
+        super().prepare(module, features, task)
+        if self.branch != "global" and "region" not in features.taps:
+            has_words = task.attributes is not None and task.attributes.vectors is not None
+            lacking = "region features" if has_words else "word vectors of the attributes"
+            warnings.warn(f"remse trains its global branch alone: there are no {lacking}.", stacklevel=2)

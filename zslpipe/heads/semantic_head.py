@@ -16,21 +16,29 @@ from zslpipe.losses import cosine_scores, sce
 PROBED = 2048  # training images whose features tell their scale
 
 
+class TapNet(nn.Module):
+    """A network that reads one tap, whose features it multiplies by `scale`."""
+
+    scale: Tensor
+
+    def __init__(self, tap: str) -> None:
+        super().__init__()
+        self.tap = tap
+        self.register_buffer("scale", torch.ones(()))
+
+
 class SemanticModule(nn.Module):
-    """A network from features to semantics (B, A), the scales that it sees them in, and the loss's state."""
+    """A network from features to semantics (B, A), the origin of the semantics, and the state of the loss."""
 
     semantic_centre: Tensor
 
-    def __init__(self, net: nn.Module, regression: RegressionTerm, sizes: Mapping[str, int]) -> None:
+    def __init__(self, net: TapNet, regression: RegressionTerm, attributes: int) -> None:
         super().__init__()
         self.net, self.regression = net, regression
-        self.taps = [name.removeprefix("tap.") for name in sizes if name.startswith("tap.")]
-        self.register_buffer("semantic_centre", torch.zeros(sizes["attributes"]))
-        for tap in self.taps:
-            self.register_buffer(f"scale_{tap}", torch.ones(()))
+        self.register_buffer("semantic_centre", torch.zeros(attributes))
 
     def forward(self, inputs: Inputs) -> Tensor:
-        predicted: Tensor = self.net({tap: inputs[tap] * getattr(self, f"scale_{tap}") for tap in self.taps})
+        predicted: Tensor = self.net(inputs[self.net.tap])
         return predicted
 
 
@@ -50,11 +58,11 @@ class SemanticHead(RegressionSettings, TorchHead):
     scale_features: bool = True
 
     @abstractmethod
-    def network(self, sizes: Mapping[str, int]) -> nn.Module:
-        """The module that maps a batch of taps to predicted semantics (B, A)."""
+    def network(self, sizes: Mapping[str, int]) -> TapNet:
+        """The network that maps a batch of its tap to predicted semantics (B, A)."""
 
     def build(self, sizes: Mapping[str, int]) -> nn.Module:
-        return SemanticModule(self.network(sizes), RegressionTerm(self, sizes["attributes"]), sizes)
+        return SemanticModule(self.network(sizes), RegressionTerm(self, sizes["attributes"]), sizes["attributes"])
 
     def prepare(self, module: nn.Module, features: Placed, task: Task) -> None:
         assert isinstance(module, SemanticModule)
@@ -62,15 +70,18 @@ class SemanticHead(RegressionSettings, TorchHead):
         if self.centre_semantics:
             module.semantic_centre.copy_(task.seen_semantics.mean(0))
         if self.scale_features:
-            for tap, rms in features.root_mean_squares(PROBED).items():
-                getattr(module, f"scale_{tap}").fill_(1 / rms if rms > 0 else 1.0)
+            rms = features.root_mean_squares(PROBED)[module.net.tap]
+            module.net.scale.fill_(1 / rms if rms > 0 else 1.0)
 
     def terms(self, module: nn.Module, inputs: Inputs, labels: Tensor, task: Task) -> dict[str, Tensor]:
         assert isinstance(module, SemanticModule)
         predicted = module(inputs).float()
         semantics = task.seen_semantics - module.semantic_centre
         losses = {"sce": sce(predicted, semantics, labels, self.scale)}
-        return losses | module.regression(predicted, semantics[labels], labels)
+        if module.regression.kind:
+            value = module.regression(predicted, semantics[labels], labels)
+            losses[module.regression.kind] = self.regression_weight * value
+        return losses
 
     def scores(self, module: nn.Module, inputs: Inputs, semantics: Tensor) -> Tensor:
         assert isinstance(module, SemanticModule)

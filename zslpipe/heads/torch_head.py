@@ -2,7 +2,7 @@
 
 import hashlib
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
@@ -21,7 +21,7 @@ from zslpipe.registry import unknown
 from zslpipe.store.rows import Features, Rows
 from zslpipe.training import ClassBalanced, Episodes, Epoch, OwnRandom, Shuffled, checkpoint_for, train
 
-ELEMENTS = 2**24  # feature values scored at a time
+ELEMENTS = 2**25  # feature values scored at a time
 
 Inputs = Mapping[str, Tensor]  # a batch: tap name to (B, ...) float32
 
@@ -166,17 +166,22 @@ class TorchHead(Head):
                 f"{semantics.shape[1]}: give the classes the same semantics as in training."
             )
         device = next(self.module_.parameters()).device
+        described = torch.tensor(semantics, dtype=torch.float32, device=device)
+        return self.in_batches(features, lambda inputs: self.scores(self.module_, inputs, described))
+
+    def in_batches(self, features: Features, compute: Callable[[Inputs], Tensor]) -> np.ndarray:
+        """What `compute` makes of all images, a batch at a time: (N, ...) float32."""
+        device = next(self.module_.parameters()).device
         rows = {tap: features[tap] for tap in self.taps_}
         count = len(next(iter(rows.values())))
         step = max(1, ELEMENTS // max(int(np.prod(r.shape[1:])) for r in rows.values()))
-        described = torch.tensor(semantics, dtype=torch.float32, device=device)
-        scores = np.empty((count, len(semantics)), np.float32)
+        done = []
         with torch.inference_mode():
-            for start in range(0, count, step):
+            for start in range(0, max(count, 1), step):  # once where there is no image, for the shape
                 part = slice(start, min(start + step, count))
                 inputs = {tap: read(r, part, device).float() for tap, r in rows.items()}
-                scores[part] = self.scores(self.module_, inputs, described).float().cpu().numpy()
-        return scores
+                done.append(compute(inputs).float().cpu().numpy())
+        return np.concatenate(done)
 
     def state(self) -> dict[str, np.ndarray]:
         """The module's tensors by name, and the sizes that it was built with."""

@@ -20,6 +20,10 @@ from zslpipe.store.sealed import telling
 CREATION = 1 << 40  # the byte that stands for the store itself; pieces are the bytes from 0
 
 
+class Busy(ZslpipeError):
+    """Another process or thread is at it."""
+
+
 class _Held:
     """The locked bytes of one lock file in this process.
 
@@ -59,7 +63,7 @@ def claim(path: Path, numbers: Iterable[int], what: str) -> Iterator[None]:
     """Hold the bytes `numbers` of the lock file while the block runs.
 
     Raises:
-        ZslpipeError: where another process or thread holds one; the sentence names it and calls the byte `what`.
+        Busy: where another process or thread holds one; the sentence names it and calls the byte `what`.
     """
     key = str(path.resolve())
     taken: list[int] = []
@@ -89,9 +93,9 @@ def claim(path: Path, numbers: Iterable[int], what: str) -> Iterator[None]:
                 _release(key, held, taken)
 
 
-def _refused(path: Path, what: str, number: int, who: str) -> ZslpipeError:
+def _refused(path: Path, what: str, number: int, who: str) -> Busy:
     name = what.format(number)
-    return ZslpipeError(f"{name} of {path.parent} is being written by {who}: wait until it ends, then run again.")
+    return Busy(f"{name} of {path.parent} is being written by {who}: wait until it ends, then run again.")
 
 
 def _release(key: str, held: _Held, numbers: list[int]) -> None:

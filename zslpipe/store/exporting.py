@@ -4,7 +4,10 @@ All of them leave out images without a class and, if asked to, images that faile
 file that is written together.
 """
 
+import errno
 import math
+import os
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -124,19 +127,34 @@ def export_h5(store: FeatureStore, file: Path, tap: str = "region", *, drop_fail
         def turn(block: np.ndarray) -> np.ndarray:
             return block.transpose(0, 2, 1).reshape(len(block), width, side, side)
 
-    with telling(f"could not export to {file}"), _whole(file) as unfinished, h5py.File(unfinished, "w") as target:
-        features = target.create_dataset(name, (len(rows), *shape), spec.dtype, chunks=(1, *shape))
-        for start, block in _blocks(store, tap, rows, file.name):
-            features[start : start + len(block)] = turn(block)
-        target["labels"] = benchmark.labels
-        for part, index in _split(benchmark).items():
-            target[f"{part}_loc"] = index
-        target["att"] = target["original_att"] = benchmark.semantics
-        if benchmark.attribute_vectors is not None:
-            target["w2v_att"] = benchmark.attribute_vectors
-        for key, strings in (("image_files", benchmark.image_ids), ("allclasses_names", benchmark.class_names)):
-            target.create_dataset(key, data=list(strings), dtype=h5py.string_dtype())
+    size = len(rows) * math.prod(shape) * np.dtype(spec.dtype).itemsize
+    with telling(f"could not export to {file}"), _whole(file) as unfinished:
+        _need_room(file.parent, size + BLOCK_BYTES)
+        with h5py.File(unfinished, "w") as target:
+            features = target.create_dataset(name, (len(rows), *shape), np.dtype(spec.dtype).newbyteorder("<"))
+            features[:1] = 0  # gives the data their place in the file
+            place = features.id.get_offset()
+            target["labels"] = benchmark.labels
+            for part, index in _split(benchmark).items():
+                target[f"{part}_loc"] = index
+            target["att"] = target["original_att"] = benchmark.semantics
+            if benchmark.attribute_vectors is not None:
+                target["w2v_att"] = benchmark.attribute_vectors
+            for key, strings in (("image_files", benchmark.image_ids), ("allclasses_names", benchmark.class_names)):
+                target.create_dataset(key, data=list(strings), dtype=h5py.string_dtype())
+        with unfinished.open("r+b") as stream:
+            stream.seek(place)
+            for _, block in _blocks(store, tap, rows, file.name):
+                stream.write(np.ascontiguousarray(turn(block)).data)
+            stream.flush()
+            os.fsync(stream.fileno())
     return _exported([file], store, rows)
+
+
+def _need_room(folder: Path, size: int) -> None:
+    """Refuse before HDF5 does: it dies of a full disk, so the bulk of the data is written without it."""
+    if shutil.disk_usage(folder).free < size:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def _exported_rows(store: FeatureStore, drop_failed: bool) -> tuple[np.ndarray, Benchmark]:

@@ -1,5 +1,6 @@
 """The cache of features: one zarr group for a (dataset, backbone, settings), written piece by piece."""
 
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
@@ -12,7 +13,7 @@ from zslpipe.data.benchmark import Benchmark
 from zslpipe.errors import RequestError, ZslpipeError
 from zslpipe.extract.failure import Failure
 from zslpipe.store import layout as names
-from zslpipe.store.claims import CREATION, claim
+from zslpipe.store.claims import CREATION, Busy, claim
 from zslpipe.store.layout import Layout, TapSpec
 from zslpipe.store.metadata import image_list_hash, is_remnant, read_store_record, write_metadata
 from zslpipe.store.numbers import first_not_finite, piece_values
@@ -24,6 +25,7 @@ from zslpipe.store.sealed import Broken, Sum, sum_of, telling
 from zslpipe.store.writing import commit, mark_complete, withdraw
 
 MISSING, DONE, FAILED = 0, 1, 2
+MAKING_S = 60.0  # for how long one waits while another makes the store
 
 
 class FeatureStore:
@@ -79,10 +81,12 @@ class FeatureStore:
         with telling(f"could not make the store {path}"):
             path.mkdir(parents=True, exist_ok=True)
             with claim(path / names.LOCK, [CREATION], "the making"):
-                if (path / names.STORE).exists():
-                    raise RequestError(f"{path} is a store already: open it instead.")
-                sums = write_metadata(path, layout, benchmark)
-        return cls(path, layout, sums)
+                if not (path / names.STORE).exists():  # another maker may have been a moment faster
+                    write_metadata(path, layout, benchmark)
+        store = cls.open(path)
+        if store.layout != layout:
+            raise RequestError(f"{path} was made for other features meanwhile: name another folder.")
+        return store
 
     @classmethod
     def open(cls, path: Path) -> "FeatureStore":
@@ -108,8 +112,17 @@ class FeatureStore:
         Raises:
             RequestError: where the store there was made otherwise; the sentence names what differs.
         """
-        if not (path / names.STORE).exists():
-            return cls.create(path, benchmark, taps, provenance, piece_rows, compression)
+        give_up = time.monotonic() + MAKING_S
+        while not (path / names.STORE).exists():
+            try:
+                cls.create(path, benchmark, taps, provenance, piece_rows, compression)
+            except Busy:  # workers that start together: one makes the store, the others wait for it
+                if time.monotonic() > give_up:
+                    raise
+                time.sleep(0.05)
+            except RequestError:
+                if not (path / names.STORE).exists():
+                    raise
         store = cls.open(path)
         differences = difference(store.provenance, provenance)
         if differences:
