@@ -1,0 +1,158 @@
+"""AttentionNet: attributes query regions, beside a global branch (Ye et al., TIP 2023, section IV-D)."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from zslpipe.errors import RequestError
+from zslpipe.heads.attention import attend, region_attention
+from zslpipe.heads.base import Attributes, register
+from zslpipe.heads.placed import Placed
+from zslpipe.heads.semantic_head import SemanticHead, SemanticModule, TapNet
+from zslpipe.heads.torch_head import Task
+from zslpipe.losses import unit
+from zslpipe.registry import unknown
+from zslpipe.store.rows import Features
+
+BRANCHES = ("fused", "attention", "global")
+
+
+class GlobalBranch(TapNet):
+    """Predicted semantics of the whole image: [Linear, LeakyReLU(0.1),] Linear (the paper's "GB")."""
+
+    def __init__(self, tap: str, width: int, attributes: int, hidden: int = 0) -> None:
+        super().__init__(tap)
+        layers: list[nn.Module] = [nn.Linear(width, hidden), nn.LeakyReLU(0.1)] if hidden else []
+        self.layers = nn.Sequential(*layers, nn.Linear(hidden or width, attributes))
+
+    def forward(self, features: Tensor) -> Tensor:
+        """(B, A) of global features (B, C), or of regions (B, R, C), whose mean is taken."""
+        pooled = features.mean(1) if features.ndim == 3 else features
+        predicted: Tensor = self.layers(self.scale * pooled)
+        return predicted
+
+
+class CrossAttention(TapNet):
+    """Cross-modal attention and semantic-specific fusion, folded.
+
+    With word vectors E (A, W) and regions X (R, C) of an image the paper computes
+
+        Q = E W_q^T + b_q,  K = X W_k^T + b_k,  V = X W_v^T + b_v     query, key, value of width M
+        a_s = softmax(Q_s K^T) V                                      attended value of attribute s
+        f_s = mean_r x_r + ratio (W_o a_s + b_o)                      semantic-specific fusion (C,)
+        s^_s = <W_h f_s + b_h, P_s>                                   prediction; W_h only with a hidden layer
+
+    Between the softmax and the prediction all is linear, and b_k moves the logits of all regions alike, so
+
+        attention = softmax(X T^T),  T = Q W_k (A, C)
+        s^ = sum_r attention * (X U^T) + <mean_r x_r, P'> + c,  U = ratio P' W_o W_v,  P' = P W_h
+
+    with c = ratio P' (W_o b_v + b_o) + P b_h: the same parameters and the same gradients (that of b_k is zero), but
+    no tensor of batch x attributes x channels. Without the global branch the mean goes and ratio is 1.
+    """
+
+    words: Tensor
+
+    def __init__(self, width: int, attributes: int, words: int, head: "AttentionNet") -> None:
+        super().__init__("region")
+        self.fused = head.branch == "fused"
+        self.ratio = head.ratio if self.fused else 1.0
+        self.register_buffer("words", torch.zeros(attributes, words))
+        self.query = nn.Linear(words, head.width)
+        self.key = nn.Linear(width, head.width)
+        self.value = nn.Linear(width, head.width)
+        self.out = nn.Linear(head.width, width)
+        self.hidden = nn.Linear(width, head.hidden) if head.hidden else None
+        self.prototypes = nn.Parameter(head.prototype_std * torch.randn(attributes, head.hidden or width))  # P
+
+    def forward(self, regions: Tensor) -> Tensor:
+        """Predicted semantics (B, A) of regions (B, R, C)."""
+        prototypes = self.prototypes if self.hidden is None else self.prototypes @ self.hidden.weight  # P'
+        through_out = (self.ratio * prototypes) @ self.out.weight  # (A, M)
+        readout = through_out @ self.value.weight
+        predicted, _ = attend(regions, self.scale * self.queries(), self.scale * readout)
+        predicted = predicted + through_out @ self.value.bias + self.ratio * (prototypes @ self.out.bias)
+        if self.hidden is not None:
+            predicted = predicted + self.prototypes @ self.hidden.bias
+        return predicted + regions.mean(1) @ (self.scale * prototypes).T if self.fused else predicted
+
+    def queries(self) -> Tensor:
+        """T (A, C): the attributes' queries, in the space of the regions."""
+        projected: Tensor = self.query(self.words) @ self.key.weight
+        return projected
+
+    def attention(self, regions: Tensor) -> Tensor:
+        """(B, R, A) where each attribute looks; sums to one over the regions."""
+        return region_attention(regions, self.scale * self.queries())
+
+
+@register("attention-net")
+@dataclass
+class AttentionNet(SemanticHead):
+    """Predicts each attribute from where it looks and from the whole image; trained with SCE and a regression.
+
+    Args:
+        branch: fused, attention or global (of "AB" and "GB" in the paper's tables).
+        width: M of query, key and value (the released code: 1024; 300 on AWA2).
+        hidden: width of the linear layer before the prediction (released: none; 4096 on AWA2), 0 for none; in the
+            global branch a LeakyReLU follows it.
+        ratio: weight of the attended part in the fusion.
+        prototype_std: of the initial P.
+        normalise_words: unit word vectors, instead of the sums of word2vec vectors that the paper takes raw.
+    """
+
+    branch: str = "fused"
+    width: int = 1024
+    hidden: int = 0
+    ratio: float = 1.0
+    prototype_std: float = 1.0
+    normalise_words: bool = False
+
+    def choose_taps(self, available: Collection[str], attributes: Attributes | None = None) -> tuple[str, ...]:
+        if self.branch not in BRANCHES:
+            raise unknown("branch", self.branch, BRANCHES)
+        if self.branch == "global":
+            return self._one_of(("global", "region"), available)
+        if attributes is None or attributes.vectors is None:
+            raise RequestError(
+                f"{self.name} needs word vectors of the attributes, but this benchmark has none: "
+                "add them to the data set, or set branch=global."
+            )
+        return self._one_of(("region",), available)
+
+    def _one_of(self, wanted: tuple[str, ...], available: Collection[str]) -> tuple[str, ...]:
+        for tap in wanted:
+            if tap in available:
+                return (tap,)
+        has = ", ".join(available) or "none"
+        raise RequestError(
+            f"{self.name} with branch={self.branch} needs the features '{wanted[0]}', but there are only {has}: "
+            f"extract with --taps {wanted[0]}."
+        )
+
+    def network(self, sizes: Mapping[str, int]) -> TapNet:
+        if self.branch == "global" or "tap.region" not in sizes:
+            tap = "global" if "tap.global" in sizes else "region"
+            return GlobalBranch(tap, sizes[f"tap.{tap}"], sizes["attributes"], self.hidden)
+        return CrossAttention(sizes["tap.region"], sizes["attributes"], sizes["words"], self)
+
+    def prepare(self, module: nn.Module, features: Placed, task: Task) -> None:
+        super().prepare(module, features, task)
+        if isinstance(module, SemanticModule) and isinstance(module.net, CrossAttention):
+            assert task.attributes is not None
+            words = torch.as_tensor(task.attributes.vectors, dtype=torch.float32)
+            module.net.words.copy_(unit(words) if self.normalise_words else words)
+
+    def attention(self, features: Features) -> np.ndarray:
+        """(N, R, A) float32: how much each attribute looks at each region of the images.
+
+        Raises:
+            RequestError: for a head without an attention branch.
+        """
+        net = self.module_.net
+        if not isinstance(net, CrossAttention):
+            raise RequestError(f"{self.name} was trained without regions, so there is no attention to show.")
+        return self.in_batches(features, lambda inputs: net.attention(inputs["region"]))
