@@ -1,0 +1,99 @@
+import numpy as np
+import pytest
+from scipy.stats import pearsonr
+
+from zslpipe.data.benchmark import Benchmark
+from zslpipe.evaluation.imbalance import Imbalance, PredictsSemantics, imbalance, pearson, semantic_errors
+from zslpipe.evaluation.stacking import ScoresError
+from zslpipe.heads.base import Head
+from zslpipe.store.rows import choose
+
+
+def example() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Predictions (40, 7), labels among 6 classes of which class 4 has no image, and semantics (6, 7)."""
+    rng = np.random.default_rng(0)
+    labels = rng.choice([0, 1, 2, 3, 5], 40)
+    return rng.normal(size=(40, 7)), labels, rng.random((6, 7))
+
+
+@pytest.mark.parametrize("normalise", [True, False])
+def test_the_error_matrix_is_that_of_a_literal_loop(normalise: bool) -> None:
+    predicted, labels, semantics = example()
+    errors = semantic_errors(predicted, labels, semantics, normalise)
+    for k in range(6):
+        for j in range(7):
+            each = []
+            for row, label in zip(predicted, labels):
+                if label == k:
+                    a = row / np.linalg.norm(row) if normalise else row
+                    b = semantics[k] / np.linalg.norm(semantics[k]) if normalise else semantics[k]
+                    each.append((a[j] - b[j]) ** 2)
+            assert (not each and np.isnan(errors[k, j])) or errors[k, j] == pytest.approx(np.mean(each))
+
+
+def test_summaries_are_those_of_scipy() -> None:
+    predicted, labels, semantics = example()
+    found = Imbalance(semantic_errors(predicted, labels, semantics), semantics, np.arange(6) < 3)
+    errors, values = found.errors[[3, 5]], semantics[[3, 5]]  # class 4 has no image
+    assert found.unseen.mean == pytest.approx(errors.mean())
+    assert found.unseen.std == pytest.approx(errors.std())
+    by_class = [pearsonr(e, v).statistic for e, v in zip(errors, values)]
+    assert found.unseen.pearson_mean_over_classes == pytest.approx(np.mean(by_class))
+    assert found.pearson_by_class[[3, 5]] == pytest.approx(by_class)
+    by_semantic = [pearsonr(e, v).statistic for e, v in zip(found.errors[:3].T, semantics[:3].T)]
+    assert found.seen.pearson_mean_over_semantics == pytest.approx(np.mean(by_semantic))
+    assert found.seen.pearson_overall == pytest.approx(
+        pearsonr(found.errors[:3].ravel(), semantics[:3].ravel()).statistic
+    )
+
+
+def test_errors_by_value_count_every_entry_once_and_rise_with_the_value() -> None:
+    _, _, semantics = example()
+    found = Imbalance(semantics**2, semantics, np.arange(6) < 3)
+    bins = found.by_value(seen=True, bins=4)
+    assert bins.entries.sum() == 21
+    assert (np.diff(bins.value) > 0).all()
+    assert (np.diff(bins.mean) > 0).all()
+    assert (bins.lower_quartile <= bins.upper_quartile).all()
+    assert len(found.by_value(seen=False, bins=400).entries) == 21
+
+
+def test_nothing_tested_and_nothing_varying_are_unknown() -> None:
+    found = Imbalance(np.full((3, 4), np.nan), np.ones((3, 4)), np.array([True, True, False]))
+    assert np.isnan(found.seen).all()
+    assert len(found.by_value(seen=True).entries) == 0
+    assert np.isnan(pearson(np.ones((1, 4)), np.arange(4.0)[None]))[0]
+
+
+def test_a_head_that_predicts_semantics_is_measured_on_the_test_images(
+    ridge: Head, tiny: tuple[Benchmark, np.ndarray]
+) -> None:
+    benchmark, features = tiny
+    rows = choose({"global": features}, benchmark.trainval)
+    head = ridge.fit(rows, benchmark.labels[benchmark.trainval], benchmark.semantics)
+    assert isinstance(head, PredictsSemantics)
+    found = imbalance(head, {"global": features}, benchmark)
+    tests = np.concatenate([benchmark.test_seen, benchmark.test_unseen])
+    predicted = head.predict_semantics({"global": features[tests]})
+    np.testing.assert_allclose(
+        found.errors, semantic_errors(predicted, benchmark.labels[tests], benchmark.semantics), rtol=1e-6
+    )
+
+
+def test_a_head_with_targets_of_its_own_is_held_to_those(ridge: Head, tiny: tuple[Benchmark, np.ndarray]) -> None:
+    benchmark, features = tiny
+
+    class Perfect:
+        def predict_semantics(self, features: object) -> np.ndarray:
+            tests = np.concatenate([benchmark.test_seen, benchmark.test_unseen])
+            return 5 * (benchmark.semantics[benchmark.labels[tests]] - 0.3)
+
+        def semantic_targets(self, semantics: np.ndarray) -> np.ndarray:
+            return semantics - 0.3
+
+    assert imbalance(Perfect(), {"global": features}, benchmark).seen.mean == pytest.approx(0, abs=1e-12)
+
+
+def test_a_diverged_head_is_told() -> None:
+    with pytest.raises(ScoresError, match="diverged"):
+        semantic_errors(np.full((1, 2), np.nan), np.array([0]), np.ones((1, 2)))

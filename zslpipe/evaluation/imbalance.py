@@ -1,0 +1,164 @@
+"""How unevenly semantics are predicted (Ye et al., TIP 2023, Figs. 3 and 8 to 10).
+
+The class-averaged error matrix holds, for class k and semantic j, the mean over the images of class k of
+(t̂_ij - t_kj)^2, predictions and class semantics scaled to unit length. What its standard deviation says is how uneven
+the errors are; what their correlation with the semantics' values says is whether large values, which are rare, are
+predicted worse.
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol, runtime_checkable
+
+import numpy as np
+
+from zslpipe.data.benchmark import Benchmark
+from zslpipe.evaluation.protocol import seen_mask
+from zslpipe.evaluation.stacking import ScoresError
+from zslpipe.store.rows import Features, choose
+
+TINY = 1e-10  # added to norms, as the paper's loss does
+
+
+@runtime_checkable
+class PredictsSemantics(Protocol):
+    """A fitted head that predicts semantics.
+
+    A head whose predictions are meant for other values than the benchmark's (centred ones, say) also has
+    `semantic_targets(semantics (C, A)) -> (C, A)`, which gives those.
+    """
+
+    def predict_semantics(self, features: Features) -> np.ndarray:
+        """(N, A) predicted semantics of images, up to a scale of each row."""
+
+
+class Summary(NamedTuple):
+    """One side (seen or unseen classes) in numbers; NaN where there is nothing to tell.
+
+    Attributes:
+        mean, std: of the error matrix's entries.
+        pearson_mean_over_classes: Pearson's r between errors and values over the semantics of a class, averaged over
+            the classes (what the released code computes).
+        pearson_mean_over_semantics: r over the classes of a semantic, averaged over the semantics.
+        pearson_overall: r over all entries at once.
+    """
+
+    mean: float
+    std: float
+    pearson_mean_over_classes: float
+    pearson_mean_over_semantics: float
+    pearson_overall: float
+
+
+class ErrorByValue(NamedTuple):
+    """Errors by the value that was to be predicted; one entry a bin, bins of equally many entries of the matrix."""
+
+    value: np.ndarray
+    mean: np.ndarray
+    lower_quartile: np.ndarray
+    upper_quartile: np.ndarray
+    entries: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Imbalance:
+    """The error matrix and what it comes to.
+
+    Attributes:
+        errors: (C, A) class-averaged squared errors, NaN rows for classes without test images.
+        values: (C, A) the semantics that errors are compared with, as the benchmark has them.
+        is_seen: (C,) bool.
+    """
+
+    errors: np.ndarray
+    values: np.ndarray
+    is_seen: np.ndarray
+
+    @property
+    def seen(self) -> Summary:
+        return self._summary(self.is_seen)
+
+    @property
+    def unseen(self) -> Summary:
+        return self._summary(~self.is_seen)
+
+    @property
+    def pearson_by_class(self) -> np.ndarray:
+        """(C,) r between errors and values over the semantics of each class."""
+        return pearson(self.errors, self.values)
+
+    def by_value(self, seen: bool, bins: int = 8) -> ErrorByValue:
+        """Error by semantic value over the tested classes of one side."""
+        rows = self._tested(self.is_seen == seen)
+        order = np.argsort(self.values[rows], axis=None, kind="stable")
+        errors, values = self.errors[rows].ravel()[order], self.values[rows].ravel()[order]
+        parts = [p for p in np.array_split(np.arange(len(order)), bins) if len(p)]
+        quartiles = np.array([np.quantile(errors[p], (0.25, 0.75)) for p in parts]).reshape(-1, 2)
+        return ErrorByValue(
+            np.array([values[p].mean() for p in parts]),
+            np.array([errors[p].mean() for p in parts]),
+            quartiles[:, 0],
+            quartiles[:, 1],
+            np.array([len(p) for p in parts]),
+        )
+
+    def _tested(self, side: np.ndarray) -> np.ndarray:
+        return side & ~np.isnan(self.errors).all(1)
+
+    def _summary(self, side: np.ndarray) -> Summary:
+        rows = self._tested(side)
+        if not rows.any():
+            return Summary(*[float("nan")] * 5)
+        errors, values = self.errors[rows].astype(np.float64), self.values[rows].astype(np.float64)
+        return Summary(
+            float(errors.mean()),
+            float(errors.std()),
+            _known_mean(pearson(errors, values)),
+            _known_mean(pearson(errors.T, values.T)),
+            float(pearson(errors.reshape(1, -1), values.reshape(1, -1))[0]),
+        )
+
+
+def semantic_errors(
+    predicted: np.ndarray, labels: np.ndarray, targets: np.ndarray, normalise: bool = True
+) -> np.ndarray:
+    """(C, A) class-averaged squared errors of `predicted` (N, A) against `targets` (C, A); labels (N,) index them.
+
+    `normalise` scales every row of both to unit length first. Rows of classes without images are NaN.
+
+    Raises:
+        ScoresError: for predictions that are not finite.
+    """
+    predicted, targets = np.asarray(predicted, np.float64), np.asarray(targets, np.float64)
+    if not np.isfinite(predicted).all():
+        raise ScoresError("predicted semantics are NaN or infinite: the head has diverged; train it again.")
+    if normalise:
+        predicted, targets = (x / (np.linalg.norm(x, axis=1, keepdims=True) + TINY) for x in (predicted, targets))
+    squared = (predicted - targets[labels]) ** 2
+    order = np.argsort(labels, kind="stable")
+    present, first = np.unique(np.asarray(labels)[order], return_index=True)
+    errors = np.full(targets.shape, np.nan)
+    if len(present):
+        counts = np.diff(np.append(first, len(labels)))
+        errors[present] = np.add.reduceat(squared[order], first, axis=0) / counts[:, None]
+    return errors
+
+
+def imbalance(head: PredictsSemantics, features: Features, benchmark: Benchmark) -> Imbalance:
+    """The error matrix of a fitted head on the test images of `benchmark`."""
+    index = np.concatenate([benchmark.test_seen, benchmark.test_unseen])
+    predicted = head.predict_semantics(choose(features, index))
+    frame = getattr(head, "semantic_targets", lambda semantics: semantics)
+    errors = semantic_errors(predicted, benchmark.labels[index], frame(benchmark.semantics))
+    return Imbalance(errors, benchmark.semantics, seen_mask(benchmark))
+
+
+def pearson(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """(R,) Pearson's r of each row of `x` with that of `y` (R, n); NaN where either is constant."""
+    x, y = (v - v.mean(1, keepdims=True) for v in (np.asarray(x, np.float64), np.asarray(y, np.float64)))
+    scale = np.sqrt((x**2).sum(1) * (y**2).sum(1))
+    return np.divide((x * y).sum(1), scale, out=np.full(len(x), np.nan), where=scale > 0)
+
+
+def _known_mean(values: np.ndarray) -> float:
+    known = values[~np.isnan(values)]
+    return float(known.mean()) if len(known) else float("nan")
