@@ -169,7 +169,8 @@ def _matlab_class(data: h5py.Dataset) -> str:
 
 
 def _is_empty(data: h5py.Dataset) -> bool:
-    return bool(data.attrs.get("MATLAB_empty", 0)) or data.size == 0
+    # an empty array is marked, and its value is its shape in 64 bits; asking a narrower one would cost time
+    return data.size == 0 or (data.dtype.itemsize == 8 and bool(data.attrs.get("MATLAB_empty", 0)))
 
 
 def _char(cell: h5py.Dataset) -> str | None:
