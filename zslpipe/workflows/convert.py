@@ -4,7 +4,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from zslpipe.data.known import FOLDERS
 from zslpipe.data.load import load_benchmark
+from zslpipe.data.matlab import mat_variables
+from zslpipe.data.xlsa17 import find_folder, find_labels_file
+from zslpipe.errors import RequestError
 from zslpipe.store.feature_store import FeatureStore
 from zslpipe.store.importing import import_features
 from zslpipe.workflows.find import find_store
@@ -21,8 +25,22 @@ def import_store(
     name: str | None = None,
 ) -> FeatureStore:
     """Make a store of features that stand in `files`, checked row by row against the data set."""
-    benchmark = load_benchmark(dataset, workspace.data_root, tables=class_table, cache=workspace.cache)
+    benchmark = load_benchmark(
+        dataset, workspace.data_root, class_table, workspace.cache, labels_file(workspace, files, dataset)
+    )
     return import_features(files, benchmark, workspace.cache, tap, backbone=name)
+
+
+def labels_file(workspace: Workspace, files: Sequence[Path], dataset: str) -> Path | None:
+    """Which of the files must also say what the rows are, since the data set's own folder does not."""
+    if dataset not in FOLDERS:
+        return None
+    try:
+        find_labels_file(find_folder(dataset, workspace.data_root))
+        return None
+    except RequestError:
+        listing = (f for f in files if f.suffix == ".mat" and {"labels", "image_files"} <= mat_variables(f).keys())
+        return next(listing, None)
 
 
 def export_store(workspace: Workspace, store: str | None, out: Path, *, format_: str, tap: str) -> list[Path]:

@@ -1,16 +1,14 @@
 """`zslpipe eval`: run to table."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
-
-import numpy as np
 
 from zslpipe.errors import RequestError
 from zslpipe.evaluation.protocol import Result, measure, score_tests
 from zslpipe.evaluation.runs import Run, find_run
 from zslpipe.evaluation.scores import write_scores
-from zslpipe.evaluation.statistics import Estimate, estimate
+from zslpipe.evaluation.table import Row, results_text, rows_of
 from zslpipe.files import write_json
 from zslpipe.progress import track
 from zslpipe.workflows.find import store_of_run
@@ -44,46 +42,18 @@ class Evaluation:
 
 
 def table(evaluations: Sequence[Evaluation]) -> str:
-    """What people read: a validated row a run, the oracle's below it and marked, means over seeds in per cent."""
-    from io import StringIO
-
-    from rich.console import Console
-    from rich.table import Table
-
-    gzsl = any(e.gzsl for e in evaluations)
-    shown = Table(box=None, header_style="bold", pad_edge=False)
-    for column in ("run", "T1", *(("U", "S", "H", "AUSUC") if gzsl else ()), "δ", "chosen by", "seeds"):
-        shown.add_column(column, justify="left" if column in ("run", "chosen by") else "right", no_wrap=True)
+    """What people read: the validated row of a run first, the oracle's below it and marked."""
+    rows = []
     for e in evaluations:
-        results = list(e.results.values())
-        rule = {
-            "validated": f"{e.run.about['selection']} validation",
-            "oracle": "oracle: the test set",
-            "none": "δ = 0",
-        }
-        found = estimate(results)
-        metrics = ("T1", "U", "S", "H", "AUSUC") if gzsl else ("T1",)
-        delta = "0" if results[0].delta is None else f"{np.mean([r.delta for r in results if r.delta is not None]):.3g}"
-        cells = [percent(found[m]) for m in metrics if m in found]
-        shown.add_row(e.run.name, *cells, delta, rule[e.calibration], str(len(results)))
-        if gzsl and e.calibration != "oracle" and results[0].oracle is not None:
-            best = estimate(results, "oracle")
-            cells = ["", *(percent(best[m]) for m in ("U", "S", "H")), ""]
-            delta = f"{np.mean([r.oracle.delta for r in results if r.oracle]):.3g}"
-            shown.add_row("  (oracle)", *cells, delta, "δ from the test set", "", style="dim")
-    console = Console(file=StringIO(), width=200, color_system=None)
-    console.print(shown)
-    lines = [line.rstrip() for line in console.file.getvalue().splitlines()]  # type: ignore[attr-defined]
-    untested = sorted({name for e in evaluations for r in e.results.values() for name in r.without_images})
-    if untested:
-        lines.append(f"{len(untested)} classes have no test image and are in no average: {', '.join(untested[:5])}")
-    return "\n".join([*lines, "in per cent; ± half of the 95 % interval over seeds and classes"])
+        rule = "oracle" if e.calibration == "oracle" else f"{e.run.about['selection']} validation"
+        found = rows_of(e.run.name, list(e.results.values()), rule)
+        rows += found if e.gzsl else [only_t1(row) for row in found if not row.oracle]
+    return results_text(rows)
 
 
-def percent(estimate: Estimate) -> str:
-    if estimate.low is None or estimate.high is None:
-        return f"{100 * estimate.mean:.1f}"
-    return f"{100 * estimate.mean:.1f} ±{50 * (estimate.high - estimate.low):.1f}"
+def only_t1(row: Row) -> Row:
+    """Zero-shot learning proper: unseen classes among themselves, where there is nothing to calibrate."""
+    return replace(row, numbers={"T1": row.numbers["T1"]}, delta=None, rule=row.rule.removesuffix(", not calibrated"))
 
 
 def evaluate_runs(

@@ -1,0 +1,188 @@
+"""`zslpipe report`: runs to one page. Everything is measured here, from kept scores; the page only draws."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from zslpipe.errors import RequestError
+from zslpipe.evaluation.choice import Choice
+from zslpipe.evaluation.confusion import classes_in, confusion, most_confused
+from zslpipe.evaluation.curve import Curve
+from zslpipe.evaluation.protocol import Result, TestScores, measure
+from zslpipe.evaluation.runs import Run, find_run
+from zslpipe.evaluation.scores import read_scores
+from zslpipe.evaluation.stacking import rivals
+from zslpipe.evaluation.statistics import estimate
+from zslpipe.progress import track
+from zslpipe.report.content import ClassBar, Confusion, Row, RunContent, SeedCurve, Value
+from zslpipe.report.page import write_page
+from zslpipe.workflows.evaluate import evaluate_run
+from zslpipe.workflows.find import store_of_run
+from zslpipe.workflows.workspace import Workspace
+
+DRAWN = 300  # points of a curve; more cannot be seen
+CONFUSED, PAIRS = 15, 12  # classes of the confusion map, lines of its list
+ORACLE_RUN = (
+    "The settings of this run were chosen on the test set: none of its numbers is a result. Train it with --selection "
+    "unseen-class for one that is."
+)
+
+
+@dataclass(frozen=True)
+class Report:
+    """Where the page is and what stands on it."""
+
+    path: Path
+    runs: tuple[RunContent, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        return {"page": str(self.path), "runs": [_numbers(run) for run in self.runs]}
+
+
+def report(workspace: Workspace, names: Sequence[str] = (), out: Path | None = None) -> Report:
+    """Write one HTML page on these runs (the newest where none is named), by default below `cache/reports`.
+
+    Runs without kept scores are evaluated first, which needs their stores.
+
+    Raises:
+        RequestError: for an unknown run, one named twice, or one to be evaluated whose store is gone.
+    """
+    found = [find_run(workspace.runs, name) for name in names] or [find_run(workspace.runs, None)]
+    for i, run in enumerate(found):
+        if run.path.resolve() in {other.path.resolve() for other in found[:i]}:
+            raise RequestError(f"run {run.name} is named twice: name each run once.")
+    contents = tuple(content(workspace, run) for run in track(found, "measuring runs"))
+    more = f"-and-{len(found) - 1}-more" if len(found) > 1 else ""
+    path = out or workspace.cache / "reports" / f"{found[0].name}{more}.html"
+    write_page(path, contents)
+    return Report(path, contents)
+
+
+def content(workspace: Workspace, run: Run) -> RunContent:
+    """All that a page says of one run."""
+    tests = kept_scores(workspace, run)
+    choices = {seed: run.choice(seed) for seed in run.seeds}
+    deltas = {seed: honest_delta(choice) for seed, choice in choices.items()}
+    names = run.benchmark.class_names
+    results = [measure(tests[seed], names, deltas[seed]) for seed in run.seeds]
+    notes = [*run.about.get("notes", ()), *run.benchmark.notes]
+    if any(choice.rule == "oracle" for choice in choices.values()):
+        notes.insert(0, ORACLE_RUN)
+    store = None
+    try:
+        store = store_of_run(workspace, run)
+    except RequestError as problem:
+        notes.append(f"What made the features is left out: {problem}")
+    several = len(run.seeds) > 1
+    return RunContent(
+        name=run.name,
+        about=run.about,
+        rows=_rows(results, choices, deltas),
+        curves=tuple(_curve(seed, tests[seed], deltas[seed]) for seed in run.seeds if results[0].oracle),
+        classes=_classes(results),
+        confusion=_confusion(run, list(tests.values()), list(deltas.values())),
+        errors=None,
+        choices=choices,
+        store=store and store.provenance,
+        interval=f"Below a number: its 95 % interval over {'seeds and classes' if several else 'classes (one seed)'}.",
+        notes=tuple(dict.fromkeys(notes)),
+    )
+
+
+def kept_scores(workspace: Workspace, run: Run) -> dict[int, TestScores]:
+    """The test scores of each seed, as `eval` left them; evaluates the run where it did not."""
+    folders = {seed: run.path / f"seed-{seed}" / "scores" for seed in run.seeds}
+    if not all((folder / "scores.npz").is_file() for folder in folders.values()):
+        calibrate = all(honest_delta(run.choice(seed)) is not None for seed in run.seeds)
+        evaluate_run(workspace, run, gzsl=True, calibrate=calibrate, selection="validated")
+    found = {}
+    for seed, folder in folders.items():
+        kept = read_scores(folder)
+        found[seed] = TestScores(np.arange(len(kept.labels)), kept.labels, kept.seen, kept.scores)
+    return found
+
+
+def honest_delta(choice: Choice) -> float | None:
+    """The calibration that a rule chose without the test set."""
+    return None if choice.rule == "oracle" else choice.delta
+
+
+def _rows(
+    results: Sequence[Result], choices: Mapping[int, Choice], deltas: Mapping[int, float | None]
+) -> tuple[Row, ...]:
+    choice = next(iter(choices.values()))
+    oracle, calibrated = choice.rule == "oracle", None not in deltas.values()
+    folds = f"{choice.folds} folds" if choice.folds > 1 else "one fold"
+    if oracle:
+        kind, rule = "oracle", "settings from the test set, δ = 0"
+    elif calibrated:
+        transfer = f", {choice.transfer} transfer of δ" if choice.transfer else ""
+        kind, rule = "validated", f"{choice.rule}, {folds}{transfer}"
+    else:
+        kind, rule = "uncalibrated", f"{choice.rule}, {folds}, δ = 0"
+    rows = [Row(kind, rule, tuple(deltas.values()), _values(results, "accuracy"))]
+    best = [r.oracle.delta for r in results if r.oracle]
+    if best:
+        rule = "settings and δ from the test set" if oracle else "δ from the test set"
+        rows.append(Row("oracle", rule, tuple(best), _values(results, "oracle")))
+    return tuple(rows)
+
+
+def _values(results: Sequence[Result], at: str) -> dict[str, Value]:
+    return {name: Value(e.mean, e.low, e.high) for name, e in estimate(results, at).items()}
+
+
+def _curve(seed: int, tests: TestScores, delta: float | None) -> SeedCurve:
+    """The curve, thinned evenly along its way."""
+    curve = Curve.of(tests.scores, tests.labels, tests.seen)
+    u, s = curve.unseen_accuracy, curve.seen_accuracy
+    way = np.concatenate([[0.0], np.cumsum(np.abs(np.diff(u)) + np.abs(np.diff(s)))])
+    kept = np.unique(np.searchsorted(way, np.linspace(0, way[-1], DRAWN)).clip(max=len(u) - 1))
+    chosen = None if delta is None else curve.at(delta)
+    return SeedCurve(seed, u[kept], s[kept], chosen, curve.at(0.0), curve.best())
+
+
+def _classes(results: Sequence[Result]) -> tuple[ClassBar, ...]:
+    def mean(index: int, column: str) -> float | None:
+        values = [getattr(r.classes[index], column) for r in results]
+        return None if None in values else float(np.mean(values))
+
+    first = results[0].classes
+    return tuple(
+        ClassBar(c.name, c.seen, c.images, mean(i, "accuracy"), mean(i, "uncalibrated")) for i, c in enumerate(first)
+    )
+
+
+def _confusion(run: Run, tests: Sequence[TestScores], deltas: Sequence[float | None]) -> Confusion | None:
+    names = run.benchmark.class_names
+    shares = np.mean(
+        [
+            confusion(rivals(t.scores, t.seen).predict(delta or 0.0), t.labels, len(names))
+            for t, delta in zip(tests, deltas)
+        ],
+        axis=0,
+    )
+    pairs = most_confused(shares, len(names))
+    shown = classes_in(pairs, CONFUSED)
+    tested = [c for c in shown if shares[c].any()]
+    if not tested:
+        return None
+    part = shares[np.ix_(tested, tested)]
+    return Confusion(
+        names=tuple(names[c] for c in tested),
+        seen=tuple(bool(tests[0].seen[c]) for c in tested),
+        shares=part,
+        elsewhere=1 - part.sum(1),
+        pairs=tuple((names[i], names[j], share) for i, j, share in pairs[:PAIRS]),
+    )
+
+
+def _numbers(run: RunContent) -> dict[str, Any]:
+    rows = [
+        {"kind": r.kind, "chosen_by": r.rule, "deltas": list(r.deltas), **{k: v._asdict() for k, v in r.values.items()}}
+        for r in run.rows
+    ]
+    return {"run": run.name, "rows": rows, "without_images": list(run.without_images), "notes": list(run.notes)}
