@@ -1,0 +1,42 @@
+"""`zslpipe compare`: whether one run is better than another, in numbers and in words."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from zslpipe.errors import RequestError
+from zslpipe.evaluation.runs import find_run
+from zslpipe.evaluation.statistics import Difference, compare
+from zslpipe.workflows.evaluate import evaluate_run
+from zslpipe.workflows.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The differences of two runs' validated numbers, metric by metric."""
+
+    one: str
+    other: str
+    differences: dict[str, Difference]
+
+    def as_json(self) -> dict[str, Any]:
+        return {"runs": [self.one, self.other], **{metric: asdict(d) for metric, d in self.differences.items()}}
+
+    def text(self) -> str:
+        return "\n".join(difference.sentence for difference in self.differences.values())
+
+
+def compare_runs(workspace: Workspace, one: str, other: str) -> Comparison:
+    """Evaluate two runs of one data set, calibrated by validation, and compare them class by class.
+
+    Raises:
+        RequestError: where the runs are of different data sets or one has no validated calibration.
+    """
+    runs = [find_run(workspace.runs, name) for name in (one, other)]
+    datasets = [run.about["dataset"] for run in runs]
+    if datasets[0] != datasets[1]:
+        raise RequestError(
+            f"{runs[0].name} is of {datasets[0]} and {runs[1].name} of {datasets[1]}: compare like with like."
+        )
+    a, b = (list(evaluate_run(workspace, run, True, True, "validated").results.values()) for run in runs)
+    names = (runs[0].name, runs[1].name)
+    return Comparison(*names, compare(a, b, names))
