@@ -160,14 +160,18 @@ class TorchHead(Head):
             )
 
     def decision_function(self, features: Features, semantics: np.ndarray) -> np.ndarray:
+        self.check_semantics(semantics)
+        device = next(self.module_.parameters()).device
+        described = torch.tensor(semantics, dtype=torch.float32, device=device)
+        return self.in_batches(features, lambda inputs: self.scores(self.module_, inputs, described))
+
+    def check_semantics(self, semantics: np.ndarray) -> None:
+        """Raise `RequestError` unless these are semantics (C, A) of the kind that the head was trained with."""
         if semantics.shape[1] != self.sizes_["attributes"]:
             raise RequestError(
                 f"{self.name} was trained with {self.sizes_['attributes']} semantics a class, asked with "
                 f"{semantics.shape[1]}: give the classes the same semantics as in training."
             )
-        device = next(self.module_.parameters()).device
-        described = torch.tensor(semantics, dtype=torch.float32, device=device)
-        return self.in_batches(features, lambda inputs: self.scores(self.module_, inputs, described))
 
     def in_batches(self, features: Features, compute: Callable[[Inputs], Tensor]) -> np.ndarray:
         """What `compute` makes of all images, a batch at a time: (N, ...) float32."""

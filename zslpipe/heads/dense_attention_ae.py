@@ -1,0 +1,203 @@
+"""Classes that attend over regions, and one decoder for both worlds (Li & Wang, BMVC 2019)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from zslpipe.heads.base import register
+from zslpipe.heads.class_attention import attended_scores, class_attention, gram_gap, parts
+from zslpipe.heads.placed import Placed
+from zslpipe.heads.torch_head import Inputs, Task, TorchHead
+from zslpipe.registry import unknown
+from zslpipe.store.rows import Features
+
+PROBED = 512  # training images whose regions tell their scale
+CHOICES = {"similarity": ("cosine", "dot"), "reading": ("repaired", "printed"), "centre": ("none", "seen", "all")}
+
+
+class DenseAttention(nn.Module):
+    """Encoder h_e, decoder h_d and what both make of regions X (R, D); classes are columns in the paper, rows here.
+
+    H = h_e(K) (C, D) queries the regions: A = softmax over the regions of X H^T. The decoder reads the attended feature
+    of each class back, h_d(X^T a_c), which is the same as attending over what it reads of each region.
+    """
+
+    centre: Tensor
+    basis: Tensor
+    region_scale: Tensor
+
+    def __init__(self, head: "DenseAttentionAE", width: int, attributes: int, rank: int) -> None:
+        super().__init__()
+        hidden = [nn.Linear(head.encoder_hidden, width)] if head.encoder_hidden else []
+        self.encoder = nn.Sequential(nn.Linear(rank, head.encoder_hidden or width), nn.Sigmoid(), *hidden)
+        self.decoder = nn.Linear(width, rank)
+        self.mapping = None if head.coupled else nn.Linear(width, rank)
+        self.printed, self.similarity = head.reading == "printed", head.similarity
+        self.gain = 1.0 if self.printed else head.attention_gain / width**0.5
+        self.register_buffer("centre", torch.zeros(attributes))
+        self.register_buffer("basis", torch.eye(attributes, rank))
+        self.register_buffer("region_scale", torch.ones(()))
+
+    def describe(self, semantics: Tensor) -> Tensor:
+        """Semantics (C, A) as the networks take them: (C, M)."""
+        described = semantics - self.centre
+        if self.basis.shape[0] != self.basis.shape[1]:
+            described = described @ self.basis
+        return described if self.printed else F.normalize(described, dim=1)
+
+    def affinity(self, regions: Tensor, latent: Tensor) -> Tensor:
+        """(B, R, C) of regions (B, R, D) and encoded classes (C, D). Scales go to the smaller factor."""
+        return regions @ (latent * (self.gain * self.region_scale)).T
+
+    def read(self, regions: Tensor) -> Tensor:
+        """(B, R, M) what the visual-to-semantic mapping, by default the decoder, makes of every region."""
+        g = self.mapping or self.decoder
+        return F.linear(regions, g.weight * self.region_scale, g.bias)
+
+    def forward(self, regions: Tensor, described: Tensor, latent: Tensor) -> Tensor:
+        """(B, C) similarity of what each class reads of each image with the class's own semantics."""
+        affinity = self.affinity(regions, latent)
+        return attended_scores(affinity, self.read(regions), described, self.similarity)
+
+
+@register("dense-attention-ae")
+@dataclass
+class DenseAttentionAE(TorchHead):
+    """Joint learning of attended features and the visual-to-semantic mapping.
+
+    With class semantics K (C, A), an encoder h_e to the width of regions and a linear decoder h_d back:
+
+        H = h_e(K)                                         (eq. 1; W_e K + b_e through a sigmoid)
+        A_i = softmax over regions of X_i H^T              (dense attention: a distribution for each class)
+        score_ij = s(h_d(X_i^T a_ij), k_j)                 (s: cosine or inner product)
+        L = L_CLS + alpha L_MA + eta L_SR
+        L_CLS: cross-entropy of the scores over the seen classes
+        L_MA = |H_s H_s^T - K_s K_s^T|_F^2                 over the seen classes
+        L_SR = |K - h_d(h_e(K))|_F^2                       over ALL classes that `fit` is given
+
+    L_SR reads the semantics of unseen classes during training: of classes only, never of their images or of how many
+    there are of each. Whoever may not know them yet gives `fit` the seen classes alone; others can be scored later.
+
+    Attended features are never formed (see `class_attention`). At test time the paper adds gamma to unseen scores,
+    which is calibrated stacking: the selection chooses it, and "without calibration" is delta = 0.
+
+    Args:
+        alpha, eta: weights of L_MA and L_SR; 0 gives the paper's variants without them.
+        similarity: cosine or dot.
+        coupled: the mapping is the decoder itself; False gives it weights of its own ("without coupling").
+        encoder_hidden: 0 for the reading in which the encoder's one hidden layer is the latent H itself; else the
+            width of a sigmoid layer before a linear one.
+        scale: factor of the scores in the softmax and of those returned.
+        attention_gain: factor of X H^T / sqrt(D) before the softmax; 0 attends to all regions alike.
+        centre: what semantics are seen from: the mean of the "seen" classes, of "all" that `fit` is given, or "none".
+        scale_features: divide regions by their root mean square.
+        span: where semantics have more dimensions than there are classes, let the networks work in a basis of the
+            space that these classes span (1024-d sentences of 102 flowers have rank 102). Gradient descent never
+            leaves that space, but every product with A becomes one with C.
+        reading: "repaired", or "printed" for the text by its letter, without the following deviations.
+
+    Deviations, each the smallest that lets the text train (reading="printed" undoes all of them, and leaves `scale`,
+    `attention_gain`, `centre`, `scale_features` and `span` without effect):
+
+    1. X H^T is divided by sqrt(D) and X by its root mean square. With X >= 0 and H in (0, 1)^2048 the printed logits
+       are in the hundreds: the softmax starts and stays one-hot.
+    2. L_MA compares cosines and takes the mean over pairs of classes. Printed, H H^T has entries of 512 against
+       K K^T <= 1, and L_MA outweighs L_CLS by nine orders. L_SR likewise is the mean over classes, of unit K.
+    3. Scores are multiplied by `scale`. Cosines alone keep the cross-entropy of 150 classes above 3.1.
+    4. K is centred and of unit length: uncentred sentence vectors lie within a few degrees of each other.
+    """
+
+    taps = ("region",)
+
+    epochs: int = 20
+    alpha: float = 0.5
+    eta: float = 1.0
+    similarity: str = "cosine"
+    coupled: bool = True
+    encoder_hidden: int = 0
+    scale: float = 20.0
+    attention_gain: float = 1.0
+    centre: str = "seen"
+    scale_features: bool = True
+    span: bool = True
+    reading: str = "repaired"
+
+    def build(self, sizes: Mapping[str, int]) -> nn.Module:
+        for setting, known in CHOICES.items():
+            if (value := getattr(self, setting)) not in known:
+                raise unknown(f"value of {setting}", value, known)
+        rank = attributes = sizes["attributes"]
+        if self.span and self.reading != "printed":
+            rank = min(rank, sizes["classes"])
+        return DenseAttention(self, sizes["tap.region"], attributes, rank)
+
+    def prepare(self, module: nn.Module, features: Placed, task: Task) -> None:
+        assert isinstance(module, DenseAttention)
+        if self.reading == "printed":
+            return
+        if self.scale_features and (rms := features.root_mean_squares(PROBED)["region"]) > 0:
+            module.region_scale.fill_(1 / rms)
+        if self.centre != "none":
+            module.centre.copy_((task.semantics if self.centre == "all" else task.seen_semantics).mean(0))
+        if module.basis.shape[1] < module.basis.shape[0]:
+            module.basis.copy_(basis_of(task.semantics - module.centre))
+
+    def terms(self, module: nn.Module, inputs: Inputs, labels: Tensor, task: Task) -> dict[str, Tensor]:
+        assert isinstance(module, DenseAttention)
+        described = module.describe(task.semantics)
+        latent = module.encoder(described)
+        seen = described[task.seen], latent[task.seen]
+        losses = {"cls": F.cross_entropy(self._scale * module(inputs["region"], *seen), labels)}
+        if self.alpha:
+            losses["ma"] = self.alpha * self._matching(*seen)
+        if self.eta:
+            errors = (described - module.decoder(latent)).square().sum(1)
+            losses["sr"] = self.eta * (errors.sum() if self.reading == "printed" else errors.mean())
+        return losses
+
+    def _matching(self, described: Tensor, latent: Tensor) -> Tensor:
+        if self.reading == "printed":
+            return gram_gap(latent, described)
+        return gram_gap(F.normalize(latent, dim=1), described) / len(described) ** 2
+
+    @property
+    def _scale(self) -> float:
+        return 1.0 if self.reading == "printed" else self.scale
+
+    def scores(self, module: nn.Module, inputs: Inputs, semantics: Tensor) -> Tensor:
+        assert isinstance(module, DenseAttention)
+        described = module.describe(semantics)
+        latent = module.encoder(described)
+        regions = inputs["region"]
+        few = parts(len(regions), regions.shape[1], len(semantics))
+        done = [module(regions[part], described, latent) for part in few]
+        return self._scale * torch.cat(done)
+
+    def class_attention(self, features: Features, semantics: np.ndarray) -> np.ndarray:
+        """(N, C, R) float32: how much each class looks at each region of the images; sums to one over the regions."""
+        self.check_semantics(semantics)
+        module = self.module_
+        assert isinstance(module, DenseAttention)
+        classes = torch.tensor(semantics, dtype=torch.float32, device=module.centre.device)
+
+        def attention(inputs: Inputs) -> Tensor:
+            latent = module.encoder(module.describe(classes))
+            return class_attention(module.affinity(inputs["region"], latent)).mT
+
+        return self.in_batches(features, attention)
+
+
+def basis_of(semantics: Tensor) -> Tensor:
+    """(A, min(A, C)) orthonormal columns that span the rows of `semantics` (C, A).
+
+    Principal axes turned at random, always in the same way: an optimiser that treats each coordinate alike, as Adam
+    does, would on principal axes learn the faint ones, which are mostly noise, as fast as the strong ones.
+    """
+    axes = np.linalg.svd(semantics.double().cpu().numpy(), full_matrices=False)[2]  # (M, A)
+    axes *= np.sign(axes[np.arange(len(axes)), np.abs(axes).argmax(1)])[:, None]  # signs are otherwise arbitrary
+    turn, _ = np.linalg.qr(np.random.default_rng(0).normal(size=(len(axes), len(axes))))
+    return torch.tensor(axes.T @ turn, dtype=semantics.dtype, device=semantics.device)
