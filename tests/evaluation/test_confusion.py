@@ -23,4 +23,5 @@ def test_largest_confusions_come_first_and_right_is_none() -> None:
     assert pairs == [(1, 2, 0.8), (0, 1, 0.5)]
     assert classes_in(pairs, 15) == [1, 2, 0]
     assert classes_in(pairs, 2) == [1, 2]
+    assert classes_in(pairs, 1) == []
     assert shares[0, 0] == 0.5  # its argument is left alone

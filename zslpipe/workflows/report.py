@@ -1,24 +1,28 @@
 """`zslpipe report`: runs to one page. Everything is measured here, from kept scores; the page only draws."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from zslpipe.errors import RequestError
-from zslpipe.evaluation.choice import Choice
+from zslpipe.evaluation.choice import Choice, Trial
 from zslpipe.evaluation.confusion import classes_in, confusion, most_confused
 from zslpipe.evaluation.curve import Curve
+from zslpipe.evaluation.imbalance import PredictsSemantics, imbalance
 from zslpipe.evaluation.protocol import Result, TestScores, measure
 from zslpipe.evaluation.runs import Run, find_run
 from zslpipe.evaluation.scores import read_scores
 from zslpipe.evaluation.stacking import rivals
-from zslpipe.evaluation.statistics import estimate
+from zslpipe.evaluation.table import rows_of
+from zslpipe.heads import Head
 from zslpipe.progress import track
-from zslpipe.report.content import ClassBar, Confusion, Row, RunContent, SeedCurve, Value
+from zslpipe.report.content import ClassBar, Confusion, RunContent, SeedCurve, SemanticErrors
 from zslpipe.report.page import write_page
+from zslpipe.report.tables import kind_of
+from zslpipe.store.rows import Features
 from zslpipe.workflows.evaluate import evaluate_run
 from zslpipe.workflows.find import store_of_run
 from zslpipe.workflows.workspace import Workspace
@@ -64,29 +68,31 @@ def report(workspace: Workspace, names: Sequence[str] = (), out: Path | None = N
 def content(workspace: Workspace, run: Run) -> RunContent:
     """All that a page says of one run."""
     tests = kept_scores(workspace, run)
-    choices = {seed: run.choice(seed) for seed in run.seeds}
+    choices = {seed: in_full(run.choice(seed), run.head(seed)) for seed in run.seeds}
     deltas = {seed: honest_delta(choice) for seed, choice in choices.items()}
     names = run.benchmark.class_names
     results = [measure(tests[seed], names, deltas[seed]) for seed in run.seeds]
     notes = [*run.about.get("notes", ()), *run.benchmark.notes]
     if any(choice.rule == "oracle" for choice in choices.values()):
         notes.insert(0, ORACLE_RUN)
-    store = None
+    published = run.about.get("recipe", {}).get("published")
+    store, errors = None, None
     try:
         store = store_of_run(workspace, run)
+        errors = _errors(run, store.features())
     except RequestError as problem:
-        notes.append(f"What made the features is left out: {problem}")
+        notes.append(f"What made the features and semantic errors are left out: {problem}")
     several = len(run.seeds) > 1
     return RunContent(
         name=run.name,
         about=run.about,
-        rows=_rows(results, choices, deltas),
+        rows=tuple(rows_of(run.name, results, _rule(choices[run.seeds[0]]), published)),
         curves=tuple(_curve(seed, tests[seed], deltas[seed]) for seed in run.seeds if results[0].oracle),
         classes=_classes(results),
         confusion=_confusion(run, list(tests.values()), list(deltas.values())),
-        errors=None,
+        errors=errors,
         choices=choices,
-        store=store and store.provenance,
+        store=None if store is None else store.provenance,
         interval=f"Below a number: its 95 % interval over {'seeds and classes' if several else 'classes (one seed)'}.",
         notes=tuple(dict.fromkeys(notes)),
     )
@@ -105,34 +111,28 @@ def kept_scores(workspace: Workspace, run: Run) -> dict[int, TestScores]:
     return found
 
 
+def in_full(choice: Choice, head: Head) -> Choice:
+    """The choice with the head's defaults written out where a trial left a setting open that others name."""
+    defaults = type(head)().get_params()
+    named = {name: defaults[name] for trial in choice.trials for name in trial.setting if name in defaults}
+    trials: list[Trial] = []
+    for trial in choice.trials:
+        setting = {**named, **trial.setting}
+        if setting not in [t.setting for t in trials]:  # the defaults may stand in the grid once more
+            trials.append(replace(trial, setting=setting))
+    return replace(choice, params={**named, **choice.params}, trials=trials)
+
+
 def honest_delta(choice: Choice) -> float | None:
     """The calibration that a rule chose without the test set."""
     return None if choice.rule == "oracle" else choice.delta
 
 
-def _rows(
-    results: Sequence[Result], choices: Mapping[int, Choice], deltas: Mapping[int, float | None]
-) -> tuple[Row, ...]:
-    choice = next(iter(choices.values()))
-    oracle, calibrated = choice.rule == "oracle", None not in deltas.values()
+def _rule(choice: Choice) -> str:
+    if choice.rule == "oracle":
+        return "oracle"
     folds = f"{choice.folds} folds" if choice.folds > 1 else "one fold"
-    if oracle:
-        kind, rule = "oracle", "settings from the test set, δ = 0"
-    elif calibrated:
-        transfer = f", {choice.transfer} transfer of δ" if choice.transfer else ""
-        kind, rule = "validated", f"{choice.rule}, {folds}{transfer}"
-    else:
-        kind, rule = "uncalibrated", f"{choice.rule}, {folds}, δ = 0"
-    rows = [Row(kind, rule, tuple(deltas.values()), _values(results, "accuracy"))]
-    best = [r.oracle.delta for r in results if r.oracle]
-    if best:
-        rule = "settings and δ from the test set" if oracle else "δ from the test set"
-        rows.append(Row("oracle", rule, tuple(best), _values(results, "oracle")))
-    return tuple(rows)
-
-
-def _values(results: Sequence[Result], at: str) -> dict[str, Value]:
-    return {name: Value(e.mean, e.low, e.high) for name, e in estimate(results, at).items()}
+    return f"{choice.rule}, {folds}" + (f", {choice.transfer} transfer" if choice.transfer else "")
 
 
 def _curve(seed: int, tests: TestScores, delta: float | None) -> SeedCurve:
@@ -180,9 +180,39 @@ def _confusion(run: Run, tests: Sequence[TestScores], deltas: Sequence[float | N
     )
 
 
+def _errors(run: Run, features: Features) -> SemanticErrors | None:
+    """The mean over the seeds of the error matrix; None for heads that predict no semantics."""
+    heads = [run.head(seed) for seed in run.seeds]
+    found = [imbalance(head, features, run.benchmark) for head in heads if isinstance(head, PredictsSemantics)]
+    if not found:
+        return None
+    mean = replace(found[0], errors=np.mean([f.errors for f in found], axis=0))
+    tested = ~np.isnan(mean.errors).all(1)
+    return SemanticErrors(
+        matrix=mean.errors[tested],
+        names=tuple(np.array(run.benchmark.class_names)[tested].tolist()),
+        seen=mean.is_seen[tested],
+        attributes=run.benchmark.attribute_names,
+        by_value={"seen": mean.by_value(seen=True), "unseen": mean.by_value(seen=False)},
+        summaries={"seen": mean.seen, "unseen": mean.unseen},
+    )
+
+
 def _numbers(run: RunContent) -> dict[str, Any]:
     rows = [
-        {"kind": r.kind, "chosen_by": r.rule, "deltas": list(r.deltas), **{k: v._asdict() for k, v in r.values.items()}}
-        for r in run.rows
+        {
+            "kind": kind_of(row),
+            "chosen_by": row.rule,
+            "delta": row.delta,
+            **{k: v if isinstance(v, float) else asdict(v) for k, v in row.numbers.items()},
+        }
+        for row in run.rows
     ]
-    return {"run": run.name, "rows": rows, "without_images": list(run.without_images), "notes": list(run.notes)}
+    about = {k: run.about[k] for k in ("dataset", "head", "seeds")}
+    return {
+        "run": run.name,
+        **about,
+        "rows": rows,
+        "without_images": list(run.without_images),
+        "notes": list(run.notes),
+    }

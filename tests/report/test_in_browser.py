@@ -1,0 +1,112 @@
+"""The page in headless Chromium, at the widths of a desk and of a phone, by day and by night."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from zslpipe.report.content import RunContent
+from zslpipe.report.page import write_page
+
+pytestmark = pytest.mark.browser
+
+OPTIONS = (
+    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
+    "--disable-component-update --disable-sync"
+)
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is missing: pip install -e '.[browser]'")
+    from selenium.webdriver.chrome.service import Service
+
+    driver = shutil.which("chromedriver")
+    if not driver or not shutil.which("chromium"):
+        pytest.skip("Chromium is missing: apt-get install chromium chromium-driver")
+    options = webdriver.ChromeOptions()
+    for option in (*OPTIONS.split(), f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
+        options.add_argument(option)
+    options.binary_location = shutil.which("chromium")
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    chrome = webdriver.Chrome(options=options, service=Service(driver))
+    yield chrome
+    chrome.quit()
+
+
+def show(browser: Any, page: Path, width: int, scheme: str = "light") -> None:
+    phone = width < 600
+    size = {"width": width, "height": 844 if phone else 900, "deviceScaleFactor": 1, "mobile": phone}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    features = [{"name": "prefers-color-scheme", "value": scheme}]
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+    browser.get(page.as_uri())
+
+
+@pytest.fixture(scope="module")
+def pages(make_run: Callable[..., RunContent], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """A small page, and one of wide matrices and long names."""
+    folder = tmp_path_factory.mktemp("pages")
+    evil = make_run(name="a_name_that_does_not_end_" * 6, classes=200, unseen=50, attributes=312, evil=True)
+    write_page(folder / "small.html", [make_run()])
+    write_page(folder / "large.html", [evil, make_run(epochs=False, skill=2.0)])
+    return {"small": folder / "small.html", "large": folder / "large.html"}
+
+
+@pytest.mark.parametrize("which", ["small", "large"])
+@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_nothing_overflows_and_nothing_is_complained_of(
+    browser: Any, pages: dict[str, Path], which: str, width: int, scheme: str, tmp_path: Path
+) -> None:
+    import base64
+
+    show(browser, pages[which], width, scheme)
+    # every folded box is opened, since what is in it could be too wide too
+    browser.execute_script("document.querySelectorAll('details').forEach(d => d.open = true)")
+    assert browser.execute_script("return document.documentElement.scrollWidth") <= width
+    assert browser.get_log("browser") == []
+    asked = [entry["message"] for entry in browser.get_log("performance") if 'requestWillBeSent"' in entry["message"]]
+    assert not [message for message in asked if '"url":"http' in message]
+    background = browser.execute_script("return getComputedStyle(document.body).backgroundColor")
+    assert background == ("rgb(255, 255, 255)" if scheme == "light" else "rgb(20, 23, 27)")
+    height = min(browser.execute_script("return document.documentElement.scrollHeight"), 6000)
+    clip = {"x": 0, "y": 0, "width": width, "height": height, "scale": 1}
+    shot = browser.execute_cdp_cmd("Page.captureScreenshot", {"captureBeyondViewport": True, "clip": clip})
+    (tmp_path / f"{which}-{width}-{scheme}.png").write_bytes(base64.b64decode(shot["data"]))
+
+
+def test_on_a_phone_text_is_large_enough_and_wide_things_scroll_in_their_box(
+    browser: Any, pages: dict[str, Path]
+) -> None:
+    show(browser, pages["large"], 390)
+    measure = (
+        "const size = t => { const m = t.getScreenCTM();"  # turned labels too
+        " return parseFloat(getComputedStyle(t).fontSize) * Math.hypot(m.a, m.b); };"
+        "const shown = [...document.querySelectorAll('svg.chart:not(.wide) text')].filter(t => t.checkVisibility());"
+        "return [shown.length, Math.min(...shown.map(size))]"
+    )
+    texts, smallest = browser.execute_script(measure)
+    assert texts > 20
+    assert smallest >= 8
+    wide, box = browser.execute_script(
+        "const m = document.querySelector('svg.wide').parentElement; return [m.scrollWidth, m.clientWidth]"
+    )
+    assert wide > box
+    # the five numbers of a run are seen without scrolling
+    rights = browser.execute_script(
+        "return [...document.querySelectorAll('.numbers .figure')].map(c => c.getBoundingClientRect().right)"
+    )
+    assert max(rights) <= 390
+
+
+def test_charts_say_what_they_are_and_points_have_titles(browser: Any, pages: dict[str, Path]) -> None:
+    show(browser, pages["small"], 1280)
+    unnamed = "return [...document.querySelectorAll('svg[role=img]')].filter(s => !s.getAttribute('aria-label')).length"
+    assert browser.execute_script(unnamed) == 0
+    titles = browser.execute_script(
+        "return [...document.querySelectorAll('.mark.chosen title')].map(t => t.textContent)"
+    )
+    assert any("H " in title and "δ" in title for title in titles)

@@ -1,0 +1,164 @@
+"""The page says what it was given, nothing else, and needs nobody's help to be shown."""
+
+import dataclasses
+import re
+import xml.etree.ElementTree as ET
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from zslpipe.evaluation.choice import Choice, Trial
+from zslpipe.evaluation.table import Row
+from zslpipe.report.content import RunContent
+from zslpipe.report.page import page, write_page
+from zslpipe.report.tables import kind_of
+from zslpipe.report.trials import trials_chart, trials_list, varied_settings
+
+Make = Callable[..., RunContent]
+EVIL = '<script>alert("&")</script>'
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+def parsed(text: str) -> ET.Element:
+    return ET.fromstring(text.removeprefix("<!doctype html>\n"))
+
+
+def words(node: ET.Element) -> str:
+    return " ".join(" ".join(node.itertext()).split())
+
+
+def test_hostile_names_stay_text(make_run: Make) -> None:
+    text = page([make_run(name=EVIL, evil=True)])
+    tree = parsed(text)  # well-formed as XML
+    assert "<script" not in text
+    assert EVIL in words(tree)
+
+
+def test_nothing_comes_from_elsewhere(make_run: Make) -> None:
+    text = page([make_run()])
+    tree = parsed(text)
+    for node in tree.iter():
+        for key in ("href", "src"):
+            assert node.get(key, "data:").startswith("data:")
+    style = next(n.text or "" for n in tree.iter("style"))
+    assert not re.search(r"url\(|@import|@font-face", style)
+    policy = next(n.get("content", "") for n in tree.iter("meta") if n.get("http-equiv"))
+    assert policy.startswith("default-src 'none'")
+
+
+def test_numbers_stand_with_rule_seeds_and_interval_and_the_oracle_never_alone(make_run: Make) -> None:
+    runs = [make_run(), make_run(name="other", skill=2.0)]
+    tree = parsed(page(runs))
+    table = next(t for t in tree.iter("table") if t.get("class") == "numbers")
+    bodies = table.findall("tbody")
+    assert len(bodies) == 2
+    for run, body in zip(runs, bodies):
+        kinds = [row.get("class") for row in body]
+        assert kinds == ["validated", "oracle"]
+        honest = words(body[0])
+        assert run.name in honest
+        assert "unseen-class" in honest
+        assert "0, 1" in honest  # seeds
+        h = run.rows[0].numbers["H"]
+        assert f"{100 * h.mean:.1f}" in honest
+        assert f"{100 * h.low:.1f} to {100 * h.high:.1f}" in honest
+        assert " to " not in words(body[1])  # an oracle estimates nothing
+    assert "95 % interval" in words(tree)
+
+
+def test_kinds_of_rows() -> None:
+    assert kind_of(Row("a", "oracle, not calibrated", {}, 0.0, 1)) == "oracle"  # settings from the test images
+    assert kind_of(Row("", "oracle (chosen on the test images)", {}, 0.3, 1, oracle=True)) == "oracle"
+    assert kind_of(Row("", "published", {"H": 0.5})) == "published"
+    assert kind_of(Row("a", "seen, not calibrated", {}, 0.0, 1)) == "not calibrated"
+    assert kind_of(Row("a", "unseen-class, 3 folds", {}, -0.1, 1)) == "validated"
+
+
+def test_curves_have_a_line_a_seed_and_their_points_on_it(make_run: Make) -> None:
+    run = make_run(seeds=2)
+    chart = next(s for s in parsed(page([run])).iter(f"{SVG}svg") if "Seen accuracy" in s.get("aria-label", ""))
+    lines = [p for p in chart.iter(f"{SVG}path") if p.get("class", "").startswith("curve")]
+    assert len(lines) == 2
+    ends = [tuple(map(float, pair.split())) for pair in re.split("[ML]", lines[0].get("d", ""))[1:]]
+    box = [float(v) for v in chart.get("viewBox", "").split()]
+    assert all(0 <= x <= box[2] and 0 <= y <= box[3] for x, y in ends)
+    assert [x for x, _ in ends] == sorted(x for x, _ in ends)  # U only grows with δ
+    discs = [(float(c.get("cx", 0)), float(c.get("cy", 0))) for c in chart.iter(f"{SVG}circle")]
+    assert len(discs) == 2
+    nearest = min(np.hypot(x - discs[0][0], y - discs[0][1]) for x, y in ends)
+    assert nearest < 8
+    classes = [p.get("class") for p in chart.iter(f"{SVG}path")]
+    assert classes.count("mark oracle") == 2
+    assert classes.count("mark uncalibrated") == 2
+
+
+def test_bars_are_sorted_and_sides_apart(make_run: Make) -> None:
+    run = make_run()
+    tables = [t for t in parsed(page([run])).iter("table") if (t.get("class") or "").startswith("bars")]
+    assert [t.get("class") for t in tables] == ["bars unseen", "bars seen"]
+    for table, seen in zip(tables, (False, True)):
+        rows = table.findall("tbody/tr")
+        names = {words(row.find("th")).replace(" ", "") for row in rows}  # type: ignore[arg-type]
+        assert names == {c.name.replace(" ", "") for c in run.classes if c.seen == seen and c.images}
+        values = [float(words(row[-1])) for row in rows]
+        assert values == sorted(values, reverse=True)
+
+
+def test_what_is_left_out_is_said(make_run: Make) -> None:
+    run = make_run()
+    notes = words(next(n for n in parsed(page([run])).iter("ul") if n.get("class") == "notes"))
+    assert run.without_images == (run.classes[-1].name,)
+    assert run.classes[-1].name in notes
+    assert "2 rows failed" in notes
+
+
+def test_a_run_without_curve_errors_or_confusions_has_a_page(make_run: Make) -> None:
+    bare = dataclasses.replace(make_run(), curves=(), errors=None, confusion=None, store=None, notes=())
+    text = words(parsed(page([bare])))
+    assert "Seen-unseen curve" not in text
+    assert "Semantic errors" not in text
+    assert "0123456789abcdef" in text  # hashes stay
+
+
+def test_many_classes_make_one_picture_not_many_cells(make_run: Make) -> None:
+    run = make_run(classes=200, unseen=50, attributes=312, seeds=1)
+    text = page([run])
+    parsed(text)
+    assert len(text) < 600_000
+    assert text.count("data:image/png") == 2  # the matrix and its scale
+
+
+def test_the_page_is_written_whole(make_run: Make, tmp_path: Path) -> None:
+    write_page(tmp_path / "deep" / "page.html", [make_run()])
+    assert (tmp_path / "deep" / "page.html").read_text().endswith("</html>")
+    assert [p.name for p in (tmp_path / "deep").iterdir()] == ["page.html"]
+
+
+def choice_of(settings: list[dict[str, object]], values: list[float | None]) -> Choice:
+    trials = [Trial(dict(s), v, [] if v is None else [{"H": v}]) for s, v in zip(settings, values)]
+    best = max(trials, key=lambda t: t.value or 0.0)
+    return Choice("unseen-class", "H", best.setting, None, None, {}, trials, 0, 1)
+
+
+def test_charts_of_trials_suit_what_was_varied(make_run: Make) -> None:
+    by_epoch = trials_chart(make_run(epochs=True).choices[0])
+    assert by_epoch is not None
+    assert by_epoch.count('class="curve fold"') == 3
+    assert by_epoch.count('class="curve other"') == 1
+    over_two = trials_chart(make_run(epochs=False).choices[0])
+    assert over_two is not None
+    assert over_two.count("<rect") == 6 * 7
+    assert over_two.count("cell right chosen") == 1
+    assert "not finite" in over_two
+    assert trials_chart(choice_of([{"a": 1}], [0.5])) is None
+    assert trials_chart(choice_of([{"a": "x"}, {"a": "y"}], [0.5, 0.6])) is None
+
+
+def test_lists_of_trials_count_what_they_leave_out() -> None:
+    choice = choice_of([{"a": n, "b": True} for n in range(20)], [None, *(n / 20 for n in range(19))])
+    assert varied_settings(choice.trials) == ["a"]
+    text = trials_list(choice, count=5)
+    assert text.index("90.0") < text.index("85.0")
+    assert "14 further settings" in text
+    assert "1 diverged" in text

@@ -1,0 +1,83 @@
+"""One HTML file that needs nothing else: no script, no font, no network."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from importlib.resources import files
+from pathlib import Path
+
+from zslpipe.files import write_text
+from zslpipe.report.content import RunContent
+from zslpipe.report.curves import key, point_key, seen_unseen
+from zslpipe.report.markup import Markup, el, together
+from zslpipe.report.sections import run_section
+from zslpipe.report.tables import NUMBERS, kind_of, numbers_table
+
+POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"  # a page that cannot ask the network
+MEANINGS = {
+    "T1": "unseen classes among themselves",
+    "U": "unseen classes among all",
+    "S": "seen classes among all",
+    "H": "harmonic mean of U and S",
+    "AUSUC": "area under the seen-unseen curve",
+}
+
+
+def write_page(path: Path, runs: Sequence[RunContent]) -> None:
+    """Write the page of these runs, whole or not at all."""
+    write_text(path, page(runs))
+
+
+def page(runs: Sequence[RunContent]) -> Markup:
+    """The page as one string."""
+    title = _title(runs)
+    head = el(
+        "head",
+        el("meta", charset="utf-8"),
+        el("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        el("meta", http_equiv="Content-Security-Policy", content=POLICY),
+        el("meta", name="color-scheme", content="light dark"),
+        el("title", f"{title} · zslpipe"),
+        el("style", Markup(_style())),
+    )
+    sections = [run_section(i, run) for i, run in enumerate(runs)]
+    body = el("body", el("header", el("h1", title), _lead(runs)), el("main", _results(runs), _curves(runs), sections))
+    return together(Markup("<!doctype html>\n"), el("html", head, body, lang="en"))
+
+
+def _style() -> str:
+    return files("zslpipe.report").joinpath("style.css").read_text(encoding="utf-8")
+
+
+def _title(runs: Sequence[RunContent]) -> str:
+    datasets = dict.fromkeys(str(run.about["dataset"]) for run in runs)
+    heads = dict.fromkeys(str(run.about["head"]) for run in runs)
+    return f"{', '.join(heads)} on {', '.join(datasets)}"
+
+
+def _lead(runs: Sequence[RunContent]) -> Markup:
+    count = "One run" if len(runs) == 1 else f"{len(runs)} runs"
+    newest = max(datetime.fromisoformat(run.about["created"]) for run in runs)
+    return el("p", f"{count}, trained up to {newest.day} {newest:%B %Y, %H:%M} {newest.tzname() or ''}", class_="lead")
+
+
+def _results(runs: Sequence[RunContent]) -> Markup:
+    meanings = [together(", " if i else "", el("b", n), f" {MEANINGS[n]}") for i, n in enumerate(NUMBERS)]
+    intervals = dict.fromkeys(run.interval for run in runs if run.interval)
+    parts = [el("h2", "Results"), numbers_table(runs)]
+    parts.append(el("p", "Class-averaged accuracy in percent: ", meanings, ". ", " ".join(intervals), class_="note"))
+    if any(kind_of(row) == "oracle" for run in runs for row in run.rows):
+        warning = "Oracle rows were tuned on the test set: an upper bound, never a result."
+        parts.append(el("p", warning, class_="note"))
+    return el("section", parts)
+
+
+def _curves(runs: Sequence[RunContent]) -> Markup | None:
+    if not any(run.curves for run in runs):
+        return None
+    legend = el("ul", [key(run.name, i) for i, run in enumerate(runs)], class_="key")
+    explained = (
+        "Every point is a calibration δ, subtracted from the scores of seen classes: at the left all images are taken "
+        "for seen classes, at the right for unseen ones. Faint lines join points of equal H."
+    )
+    aside = el("div", legend, point_key(), el("p", explained, class_="note"))
+    return el("section", el("h2", "Seen-unseen curve"), el("div", el("div", seen_unseen(runs)), aside, class_="beside"))
