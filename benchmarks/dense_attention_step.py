@@ -1,0 +1,212 @@
+"""The dense-attention auto-encoder against its paper's formulas at SUN's size: a step, a test set, memory, growth.
+
+    python benchmarks/dense_attention_step.py [--threads 2] [--repeats 10]
+
+Shapes are SUN's: 645 seen of 717 classes, 102 attributes, 49 regions x 2048 channels, batches of 64. A step is forward,
+the three losses, backward and one step of Adam. Outputs and gradients are compared first. Variants take turns
+within every repetition, so that whatever else the machine does hits them alike. The floor is what no formulation can
+leave out: the affinity of regions and classes and its gradient, two matrix products.
+
+Memory is the peak of resident memory over what stands before the step (weights, batch, a warmed-up library), read in a
+fresh process a variant: Linux resets the peak when 5 is written to /proc/self/clear_refs. It counts everything, the
+workspaces of matrix products and the batch's gradients included, not only what torch allocates as tensors.
+"""
+
+import argparse
+import csv
+import platform
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from zslpipe.heads.class_attention import parts
+from zslpipe.heads.dense_attention_ae import DenseAttention, DenseAttentionAE
+from zslpipe.heads.torch_head import Task
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "heads"))
+import literal_dense_attention_ae as literal
+
+BATCH, REGIONS, CHANNELS, ATTRIBUTES, SEEN, CLASSES = 64, 49, 2048, 102, 645, 717
+TESTED = 256  # images of a scoring pass
+Row = dict[str, str | int | float]
+
+
+class Problem:
+    """A head before training, a batch and its classes; the same for every way of computing."""
+
+    def __init__(self, seen: int = SEEN, classes: int = CLASSES, batch: int = BATCH) -> None:
+        torch.manual_seed(0)
+        self.head = DenseAttentionAE()
+        module = self.head.build({"attributes": ATTRIBUTES, "classes": classes, "tap.region": CHANNELS})
+        assert isinstance(module, DenseAttention)
+        self.module = module
+        self.regions = torch.rand(batch, REGIONS, CHANNELS).sub_(0.5).relu_()  # half zeros, after a ReLU
+        self.labels = torch.randint(seen, (batch,))
+        self.task = Task(torch.rand(classes, ATTRIBUTES), torch.arange(seen), None)
+        module.centre.copy_(self.task.seen_semantics.mean(0))
+        self.optimiser = torch.optim.Adam(module.parameters(), lr=1e-3, fused=True)
+
+    def loss(self, way: str) -> Tensor:
+        if way == "literal":
+            return torch.stack(literal.terms(self.head, self.module, self.regions, self.labels, self.task)).sum()
+        terms = self.head.terms(self.module, {"region": self.regions}, self.labels, self.task)
+        return torch.stack(list(terms.values())).sum()
+
+    def step(self, way: str) -> None:
+        self.optimiser.zero_grad(set_to_none=True)
+        self.loss(way).backward()
+        self.optimiser.step()
+
+    def floor(self) -> Callable[[], None]:
+        flat, queries = self.regions.flatten(0, 1), torch.rand(len(self.task.seen), CHANNELS)
+
+        def products() -> None:
+            affinity = flat @ queries.T
+            _ = affinity.T @ flat
+
+        return products
+
+    def score(self, way: str) -> Tensor:
+        with torch.inference_mode():
+            if way == "zslpipe":
+                return self.head.scores(self.module, {"region": self.regions}, self.task.semantics)
+            described = self.module.describe(self.task.semantics)
+            latent = self.module.encoder(described)
+            few = parts(len(self.regions), 1, 1, at_once=BATCH)  # all at once would take gigabytes
+            done = [literal.scores(self.module, self.regions[part], described, latent) for part in few]
+            return self.head.scale * torch.cat(done)
+
+
+def differences(problem: Problem) -> tuple[float, float]:
+    """Of scores and of gradients, each relative to the largest value of its tensor."""
+    scores = {way: problem.score(way) for way in ("literal", "zslpipe")}
+    gradients = {}
+    for way in scores:
+        gradients[way] = torch.autograd.grad(problem.loss(way), list(problem.module.parameters()))
+    pairs = [(scores["zslpipe"], scores["literal"]), *zip(gradients["zslpipe"], gradients["literal"])]
+    relative = [float((a - b).abs().max() / b.abs().max()) for a, b in pairs]
+    return relative[0], max(relative[1:])
+
+
+def in_turn(ways: dict[str, Callable[[], object]], repeats: int, warm: int = 2) -> dict[str, list[float]]:
+    """Milliseconds of every repetition, the ways one after the other in each."""
+    taken: dict[str, list[float]] = {name: [] for name in ways}
+    for repeat in range(warm + repeats):
+        for name, way in ways.items():
+            started = time.perf_counter()
+            way()
+            if repeat >= warm:
+                taken[name].append(1000 * (time.perf_counter() - started))
+    return taken
+
+
+def peak(what: str, way: str, seen: int, classes: int, batch: int) -> float:
+    """MiB above what stands before, in a process of its own."""
+    command = [sys.executable, __file__, "--peak", what, way, str(seen), str(classes), str(batch)]
+    command += ["--threads", str(torch.get_num_threads())]
+    return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+
+def measure_peak(what: str, way: str, seen: int, classes: int, batch: int) -> float:
+    small = Problem(seen=8, classes=9, batch=2)  # starts threads and libraries
+    small.step(way)
+    small.score(way)
+    problem = Problem(seen, classes, batch)
+    before = memory("VmRSS")
+    Path("/proc/self/clear_refs").write_text("5")
+    problem.step(way) if what == "step" else problem.score(way)
+    return memory("VmHWM") - before
+
+
+def memory(key: str) -> float:
+    """MiB, from the kernel's account of this process."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(key)) / 1024
+
+
+def measured(what: str, way: str, problem: Problem, times: list[float], with_peak: bool = True) -> Row:
+    seen, classes, batch = len(problem.task.seen), len(problem.task.semantics), len(problem.regions)
+    return {
+        "what": what,
+        "way": way,
+        "classes": seen if what == "step" else classes,
+        "batch": batch,
+        "median_ms": round(statistics.median(times), 1),
+        "min_ms": round(min(times), 1),
+        "peak_mib": round(peak(what, way, seen, classes, batch), 1) if with_peak else "",
+    }
+
+
+def compare(what: str, problem: Problem, repeats: int) -> list[Row]:
+    run = problem.step if what == "step" else problem.score
+    ways: dict[str, Callable[[], object]] = {way: partial(run, way) for way in ("literal", "zslpipe")}
+    if what == "step":
+        ways["floor"] = problem.floor()
+    taken = in_turn(ways, repeats)
+    return [measured(what, way, problem, times, way != "floor") for way, times in taken.items()]
+
+
+def growth(counts: list[int], repeats: int) -> list[Row]:
+    rows = []
+    for count in counts:
+        problem = Problem(count, count)
+        taken = in_turn({"step": partial(problem.step, "zslpipe"), "score": partial(problem.score, "zslpipe")}, repeats)
+        rows += [measured(what, "zslpipe", problem, times) for what, times in taken.items()]
+    return rows
+
+
+def told(rows: list[Row]) -> None:
+    for row in rows:
+        shape = f"{row['what']:5} {row['classes']:>6} classes x {row['batch']:>3} images   {row['way']:8}"
+        print(f"  {shape} {row['median_ms']:9.1f} ms (min {row['min_ms']:.1f})   peak {row['peak_mib'] or '-'} MiB")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--repeats", type=int, default=10)
+    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results")
+    parser.add_argument("--peak", nargs=5, help=argparse.SUPPRESS)
+    asked = parser.parse_args()
+    torch.set_num_threads(asked.threads)
+    if asked.peak:
+        what, way, *sizes = asked.peak
+        print(measure_peak(what, way, *map(int, sizes)))
+        return
+
+    scores, gradients = differences(Problem())
+    print(f"zslpipe differs from the literal formulas by {scores:.1e} in scores and {gradients:.1e} in gradients")
+    rows = []
+    for what, problem in (("step", Problem()), ("score", Problem(batch=TESTED))):
+        found = compare(what, problem, asked.repeats)
+        told(found)
+        slow, fast = found[0], found[1]
+        faster = float(slow["median_ms"]) / float(fast["median_ms"])
+        print(
+            f"  -> {faster:.1f} times faster, {float(slow['peak_mib']) / float(fast['peak_mib']):.1f} times less memory"
+        )
+        rows += found
+    print("growth with the number of classes")
+    grown = growth([100, 1000, 10000], max(3, asked.repeats // 3))
+    told(grown)
+    rows += grown
+
+    asked.out.mkdir(parents=True, exist_ok=True)
+    device = (platform.processor() or platform.machine()).replace(" ", "-")
+    path = asked.out / f"dense_attention_step-{device}-cpu{torch.get_num_threads()}-torch{torch.__version__}.csv"
+    with path.open("w", newline="") as stream:
+        writer = csv.DictWriter(stream, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    print(path)
+
+
+if __name__ == "__main__":
+    main()

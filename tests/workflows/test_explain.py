@@ -1,0 +1,151 @@
+"""zslpipe explain: from a run and the name of an image to a picture and the numbers in it."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+
+from zslpipe.cli import main
+from zslpipe.data.benchmark import Benchmark
+from zslpipe.store.feature_store import FeatureStore
+from zslpipe.store.layout import TapSpec
+from zslpipe.workflows.train import train_head
+from zslpipe.workflows.workspace import Workspace
+
+REGIONS, WIDTH, WORDS = 9, 16, 4
+HEADS = ("dense-attention-ae", "attention-net", "eszsl")
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Workspace, Benchmark, dict[str, str]]:
+    """A store with pictures, and a run of each head on it."""
+    rng = np.random.default_rng(0)
+    folder = tmp_path_factory.mktemp("explain")
+    classes, each, attributes = 8, 8, 6
+    labels = np.repeat(np.arange(classes), each)
+    order = np.arange(len(labels)).reshape(classes, each)
+    ids = tuple(f"c{c}/{i}.png" for c in range(classes) for i in range(each))
+    for image in ids:
+        (folder / "images" / image).parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(rng.integers(255, size=(40, 60, 3), dtype=np.uint8)).save(folder / "images" / image)
+    semantics = rng.uniform(size=(classes, attributes)).astype(np.float32)
+    benchmark = Benchmark(
+        name="tiny",
+        class_names=tuple(f"class {c}" for c in range(classes)),
+        semantics=semantics,
+        attribute_names=tuple(f"part {a}" for a in range(attributes)),
+        image_ids=ids,
+        labels=labels,
+        trainval=order[:6, :6].ravel(),
+        test_seen=order[:6, 6:].ravel(),
+        test_unseen=order[6:].ravel(),
+        attribute_vectors=rng.normal(size=(attributes, WORDS)).astype(np.float32),
+        image_root=folder / "images",
+    )
+    transform = {"size": [30, 30], "crop_pct": 1.0, "interpolation": "bilinear", "mean": [0.5] * 3, "std": [0.5] * 3}
+    provenance: dict[str, Any] = {"fingerprinted": {"backbone": "none", "transform": transform}, "recorded": {}}
+    workspace = Workspace(folder / "data", folder / "cache")
+    taps = {"global": TapSpec((WIDTH,), "float16"), "region": TapSpec((REGIONS, WIDTH), "float16")}
+    store = FeatureStore.create(workspace.stores / "tiny", benchmark, taps, provenance, piece_rows=len(labels))
+    regions = np.abs(
+        rng.normal(size=(len(labels), REGIONS, WIDTH)) + (semantics @ rng.normal(size=(6, WIDTH)))[labels, None]
+    )
+    store.write_piece(0, {"region": regions.astype(np.float16), "global": regions.mean(1).astype(np.float16)})
+    names = {}
+    for head in HEADS:
+        settings = {} if head == "eszsl" else {"epochs": 1, "device": "cpu"}
+        names[head] = train_head(workspace, head, store, settings=settings)[0].name
+    return workspace, benchmark, names
+
+
+def zslpipe(workspace: Workspace, *line: str) -> Any:
+    return CliRunner().invoke(main, ["explain", *line, "--cache", str(workspace.cache)], catch_exceptions=False)
+
+
+def test_true_class_and_three_wrong_ones(runs: tuple[Workspace, Benchmark, dict[str, str]]) -> None:
+    workspace, _, names = runs
+    result = zslpipe(workspace, names["dense-attention-ae"], "c7/3.png", "0", "--json")
+    assert result.exit_code == 0, result.output
+    first, second = json.loads(result.stdout)
+    assert (first["image"], first["true"]) == ("c7/3.png", "class 7")
+    assert (second["image"], second["true"]) == ("c0/0.png", "class 0")
+    for told in (first, second):
+        assert [look["role"] for look in told["looks"]] == ["true class"] + 3 * ["wrong class"]
+        assert told["looks"][0]["name"] == told["true"]
+        wrong = [look["score"] for look in told["looks"][1:]]
+        assert wrong == sorted(wrong, reverse=True)
+        best = max(told["looks"], key=lambda look: look["score"])
+        assert best["name"] == told["predicted"]
+        for look in told["looks"]:
+            assert len(look["attention"]) == REGIONS
+            assert sum(look["attention"]) == pytest.approx(1, abs=1e-4)
+        with Image.open(told["picture"]) as picture:
+            assert picture.format == "PNG"
+            assert picture.width > picture.height
+
+
+def test_a_head_that_attends_by_attribute_shows_those_of_the_class(
+    runs: tuple[Workspace, Benchmark, dict[str, str]], tmp_path: Path
+) -> None:
+    workspace, benchmark, names = runs
+    result = zslpipe(workspace, names["attention-net"], "10", "--others", "1", "--out", str(tmp_path), "--json")
+    (told,) = json.loads(result.stdout)
+    above = benchmark.semantics[1] - benchmark.semantics.mean(0)
+    assert [look["name"] for look in told["looks"]] == [f"part {a}" for a in np.argsort(-above)[:2]]
+    assert {look["role"] for look in told["looks"]} == {"attribute"}
+    assert Path(told["picture"]) == tmp_path / "c1-2.png"
+
+
+def test_for_people(runs: tuple[Workspace, Benchmark, dict[str, str]]) -> None:
+    workspace, _, names = runs
+    result = zslpipe(workspace, names["dense-attention-ae"], "c2/1.png")
+    assert "c2/1.png   says class" in result.output
+    assert str(Path("explain") / "c2-1.png") in result.output
+
+
+@pytest.mark.parametrize(
+    ("head", "image", "told"),
+    [
+        ("dense-attention-ae", "c7/33.png", "tiny has no image 'c7/33.png': did you mean c7/3.png"),
+        ("dense-attention-ae", "64", "tiny has no image '64'"),
+        ("dense-attention-ae", "3.png", "8 images of tiny are called 3.png: name one as c0/3.png"),
+        ("eszsl", "0", "eszsl does not look at regions"),
+    ],
+)
+def test_wrong_requests(runs: tuple[Workspace, Benchmark, dict[str, str]], head: str, image: str, told: str) -> None:
+    workspace, _, names = runs
+    result = zslpipe(workspace, names[head], image)
+    assert result.exit_code == 2
+    assert told in result.output
+    assert result.output.count("\n") == 1
+
+
+def test_a_picture_that_is_gone_is_named(runs: tuple[Workspace, Benchmark, dict[str, str]]) -> None:
+    workspace, benchmark, names = runs
+    assert benchmark.image_root is not None
+    (benchmark.image_root / "c3/0.png").unlink()
+    result = zslpipe(workspace, names["dense-attention-ae"], "c3/0.png")
+    assert result.exit_code == 2
+    assert "c3/0.png does not exist" in result.output
+
+
+def test_an_image_of_no_class_shows_the_strongest(runs: tuple[Workspace, Benchmark, dict[str, str]]) -> None:
+    from zslpipe.evaluation.runs import find_run
+    from zslpipe.serving.explain import explain
+    from zslpipe.workflows.find import store_of_run
+
+    workspace, benchmark, names = runs
+    run = find_run(workspace.runs, names["dense-attention-ae"])
+    test = benchmark.test_seen[0]
+    labels = benchmark.labels.copy()
+    labels[test] = -1
+    split = {"labels": labels, "test_seen": benchmark.test_seen[1:]}
+    told = explain(run.head(0), store_of_run(workspace, run).features(), replace(benchmark, **split), int(test))
+    assert told.true is None
+    assert len(told.looks) == 4
+    assert told.looks[0].name == told.predicted

@@ -1,0 +1,126 @@
+"""`zslpipe explain`: a run and images of its data set to pictures of where it looks."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from zslpipe.backbones.transform import Transform
+from zslpipe.data.benchmark import Benchmark
+from zslpipe.errors import RequestError
+from zslpipe.evaluation.runs import Run, find_run
+from zslpipe.extract.decode import UnreadableImage, read_image
+from zslpipe.files import atomic_write
+from zslpipe.progress import track
+from zslpipe.registry import nearest
+from zslpipe.serving.attention_maps import INK, RIGHT, WRONG, Tile, draw_row
+from zslpipe.serving.explain import Explanation, explain, head_taps
+from zslpipe.store.feature_store import DONE, FeatureStore
+from zslpipe.workflows.find import store_of_run
+from zslpipe.workflows.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class Explained:
+    """An explanation and the picture of it."""
+
+    explanation: Explanation
+    picture: Path
+
+    def as_json(self) -> dict[str, Any]:
+        return {**self.explanation.as_json(), "picture": str(self.picture)}
+
+
+def explain_images(
+    workspace: Workspace,
+    name: str,
+    images: Sequence[str],
+    *,
+    seed: int | None = None,
+    others: int = 3,
+    out: Path | None = None,
+) -> list[Explained]:
+    """Explain images, each named by id, by file name or by row, and write a PNG a piece below `RUN/explain`.
+
+    Features are read from the run's store, so no backbone is loaded; only the picture is opened.
+
+    Raises:
+        RequestError: for an unknown run or image, one whose features or picture are missing, a head without attention.
+    """
+    run = find_run(workspace.runs, name)
+    seed = run.seeds[0] if seed is None else seed
+    if seed not in run.seeds:
+        raise RequestError(f"run {run.name} has no seed {seed}: use {', '.join(map(str, run.seeds))}.")
+    benchmark, store, head = run.benchmark, store_of_run(workspace, run), run.head(seed)
+    delta = run.choice(seed).delta or 0.0
+    status = store.status
+    rows = [row_of(image, benchmark) for image in images]
+    for row in rows:
+        if status[row] != DONE:
+            raise RequestError(f"{store.path} has no features of {benchmark.image_ids[row]}: resume the extraction.")
+    done = []
+    for row in track(rows, "explaining"):
+        features = {tap: store.rows(tap) for tap in head_taps(head)}
+        explanation = explain(head, features, benchmark, row, delta, others)
+        path = (out or run.path / "explain") / f"{picture_name(explanation.image)}.png"
+        sheet = draw(explanation, seen_picture(store, benchmark, row), run)
+        with atomic_write(path) as stream:
+            sheet.save(stream, "PNG", optimize=True)
+        done.append(Explained(explanation, path))
+    return done
+
+
+def draw(explanation: Explanation, picture: Image.Image, run: Run) -> Image.Image:
+    """The picture alone, then one tile for each look."""
+    right = explanation.true == explanation.predicted
+    told = "" if explanation.true is None else " (right)" if right else " (wrong)"
+    tiles = [Tile(explanation.true or "class unknown", "as the backbone saw it")]
+    for look in explanation.looks:
+        colour = {"true class": RIGHT, "wrong class": WRONG}.get(look.role, INK)
+        value = f"value {look.score:.2f}" if look.role == "attribute" else f"score {look.score:.2f}"
+        tiles.append(Tile(look.name, f"{look.role}, {value}", look.attention, colour))
+    heading = f"{explanation.image}   {run.about['head']} says {explanation.predicted}{told}"
+    return draw_row(picture, tiles, heading)
+
+
+def seen_picture(store: FeatureStore, benchmark: Benchmark, row: int) -> Image.Image:
+    """The part of the image that the backbone saw; all of it where the store does not say."""
+    if benchmark.image_root is None:
+        raise RequestError(f"{benchmark.name} has no image folder, only features: extract from images to draw on them.")
+    path = benchmark.image_root / benchmark.image_ids[row]
+    try:
+        image = read_image(path)
+    except UnreadableImage as problem:
+        raise RequestError(f"the image {path} {problem}: put it back to draw on it.") from problem
+    how = store.provenance["fingerprinted"].get("transform")
+    if not isinstance(how, dict):
+        return image
+    values: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in how.items()}
+    return Image.fromarray(Transform(**values)(image))
+
+
+def row_of(image: str, benchmark: Benchmark) -> int:
+    """The row of an image named by its id, by the end of its path, by a path that ends in its id, or by the row.
+
+    Raises:
+        RequestError: where none or several are meant.
+    """
+    ids = benchmark.image_ids
+    if image in ids:
+        return ids.index(image)
+    if image.isdecimal() and int(image) < len(ids):
+        return int(image)
+    meant = [i for i, known in enumerate(ids) if known.endswith(f"/{image}") or image.endswith(f"/{known}")]
+    if len(meant) == 1:
+        return meant[0]
+    if meant:
+        raise RequestError(f"{len(meant)} images of {benchmark.name} are called {image}: name one as {ids[meant[0]]}.")
+    near = nearest(image, ids)
+    hint = f"did you mean {' or '.join(near)}?" if near else f"ids look like {ids[0]}, rows run to {len(ids) - 1}."
+    raise RequestError(f"{benchmark.name} has no image '{image}': {hint}")
+
+
+def picture_name(image: str) -> str:
+    return "-".join(Path(image).with_suffix("").parts)
