@@ -18,7 +18,11 @@ VERBS = {  # in the order in which a newcomer meets them: verb -> module
     "export": "export",
     "cache": "cache",
     "train-head": "train_head",
+    "run": "run",
     "eval": "eval",
+    "compare": "compare",
+    "report": "report",
+    "explain": "explain",
     "doctor": "doctor",
 }
 

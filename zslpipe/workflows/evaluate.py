@@ -37,6 +37,7 @@ class Evaluation:
             "selection": about["selection"],
             "calibration": self.calibration,
             "gzsl": self.gzsl,
+            "recipe": about.get("recipe", {}),
             "seeds": {str(seed): result.to_json() for seed, result in self.results.items()},
         }
 
@@ -46,7 +47,7 @@ def table(evaluations: Sequence[Evaluation]) -> str:
     rows = []
     for e in evaluations:
         rule = "oracle" if e.calibration == "oracle" else f"{e.run.about['selection']} validation"
-        found = rows_of(e.run.name, list(e.results.values()), rule)
+        found = rows_of(e.run.name, list(e.results.values()), rule, e.run.about.get("recipe", {}).get("published"))
         rows += found if e.gzsl else [only_t1(row) for row in found if not row.oracle]
     return results_text(rows)
 

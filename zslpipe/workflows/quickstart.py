@@ -5,7 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from zslpipe.data.demo import contact_sheet, demo_is_complete, make_demo
+import numpy as np
+
+from zslpipe.data.demo import demo_is_complete, make_demo
+from zslpipe.evaluation.runs import Run
+from zslpipe.evaluation.scores import read_scores
+from zslpipe.evaluation.stacking import rivals
+from zslpipe.report.gallery import Picture, gallery
 from zslpipe.workflows.evaluate import Evaluation, evaluate_run, table
 from zslpipe.workflows.extract import Extraction, extract_store
 from zslpipe.workflows.train import train_head
@@ -58,13 +64,20 @@ def quickstart(workspace: Workspace, images_per_class: int = 40) -> Quickstart:
     if found:
         reused.append("run")
     evaluation = evaluate_run(workspace, run, gzsl=True, calibrate=True, selection="validated")
-    pictures = _pictures(evaluation, folder)
+    predictions = run.path / "unseen.png"
+    unseen_predictions(run, run.seeds[0], predictions)
+    pictures = (predictions,)
     return Quickstart(extraction, evaluation, pictures, tuple(reused), time.monotonic() - started)
 
 
-def _pictures(evaluation: Evaluation, folder: Path) -> tuple[Path, ...]:
-    """A sheet of all classes, beside the images, and one of predictions for unseen classes, with the run."""
-    benchmark = evaluation.run.benchmark
-    classes = folder / "classes.png"
-    contact_sheet(benchmark, classes)
-    return (classes,)
+def unseen_predictions(run: Run, seed: int, path: Path, each: int = 4) -> None:
+    """A sheet with the first test images of every unseen class and what they were taken for among all classes."""
+    kept, root = read_scores(run.path / f"seed-{seed}" / "scores"), run.benchmark.image_root
+    assert root is not None
+    predicted = rivals(kept.scores, kept.seen).predict(kept.delta or 0.0)
+    pictures = []
+    for c in np.flatnonzero(~kept.seen):
+        for n in np.flatnonzero(kept.labels == c)[:each]:
+            truth, guess = kept.class_names[c], kept.class_names[predicted[n]]
+            pictures.append(Picture(root / kept.image_ids[n], truth, guess))
+    gallery(path, pictures, columns=2 * each)

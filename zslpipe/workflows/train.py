@@ -42,6 +42,7 @@ def train_head(
     selection: str = "unseen-class",
     selection_options: Mapping[str, Any] | None = None,
     seeds: Sequence[int] = (0,),
+    recipe: Mapping[str, Any] | None = None,
     reuse: bool = False,
 ) -> tuple[Run, bool]:
     """Select, train and keep a head for each seed; returns the run and whether it was found rather than made.
@@ -88,6 +89,7 @@ def train_head(
                 "head": head,
                 "machine": machine(),
                 "notes": list(notes),
+                "recipe": dict(recipe or {}),
                 "request": request,
                 "seeds": list(seeds),
                 "selection": selection,

@@ -1,0 +1,51 @@
+"""Every recipe that is shipped is sound, and an unsound one is told in one sentence."""
+
+from pathlib import Path
+
+import pytest
+
+from zslpipe.data.load import DATASETS
+from zslpipe.errors import RequestError
+from zslpipe.workflows.recipe import Recipe
+
+PIPELINES = Path(__file__).parents[2] / "pipelines"
+RECIPES = sorted(PIPELINES.glob("*/*.yaml"))
+
+
+def test_there_are_recipes() -> None:
+    assert {f"remse/{name}.yaml" for name in ("awa2", "cub", "sun", "awa2-vit", "cub-vit", "sun-vit")} <= {
+        f"{path.parent.name}/{path.name}" for path in RECIPES
+    }
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda p: f"{p.parent.name}/{p.stem}")
+def test_recipe_is_sound(path: Path) -> None:
+    recipe = Recipe.read(path)
+    assert recipe.system == path.parent.name
+    assert recipe.dataset in DATASETS
+    assert path.stem.split("-")[0] == recipe.dataset
+    assert recipe.shares
+    for numbers in recipe.published.values():
+        assert set(numbers) <= {"T1", "U", "S", "H", "AUSUC"}
+        assert all(0 < value < 100 for value in numbers.values())
+        if {"U", "S", "H"} <= set(numbers):
+            u, s = numbers["U"], numbers["S"]
+            assert numbers["H"] == pytest.approx(2 * u * s / (u + s), abs=0.1)
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (("head: remse", "head: remes"), "did you mean remse"),
+        (("  width: 1024", "  widht: 1024"), "did you mean width"),
+        (("dataset: cub", "datset: cub"), "did you mean dataset"),
+        (("selection: unseen-class", "selection: unseen"), "unseen-class"),
+        (("reading: released\n", ""), "lacks the key 'reading'"),
+    ],
+)
+def test_an_unsound_recipe_is_refused(change: tuple[str, str], told: str, tmp_path: Path) -> None:
+    text = (PIPELINES / "remse" / "cub.yaml").read_text()
+    assert change[0] in text
+    (tmp_path / "cub.yaml").write_text(text.replace(*change))
+    with pytest.raises(RequestError, match=told):
+        Recipe.read(tmp_path / "cub.yaml")

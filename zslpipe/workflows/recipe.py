@@ -1,0 +1,118 @@
+"""`zslpipe run`: a whole recipe, from images to a table with the published numbers beside it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from zslpipe.errors import RequestError
+from zslpipe.evaluation.selection import SELECTIONS
+from zslpipe.heads import HEADS
+from zslpipe.registry import unknown
+from zslpipe.workflows.evaluate import Evaluation, evaluate_run
+from zslpipe.workflows.extract import extract_store
+from zslpipe.workflows.train import train_head
+from zslpipe.workflows.workspace import Workspace
+
+READINGS = ("paper", "released")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a file below pipelines/ says: one system on one data set, with the settings of its paper.
+
+    Attributes:
+        paper: authors, title, venue.
+        dataset, backbone, image_size, weights, taps: what `extract` is given.
+        semantics: what `train-head --semantics` is given.
+        head, settings: the head and its hyper-parameters, by their names there.
+        selection, seeds: as of `train-head`; settings the recipe fixes are not searched.
+        reading: whether settings follow the paper's text or the released code where these differ.
+        published: numbers in per cent by the name of the row in the paper; the first is this recipe's.
+        notes: what was not to be had from paper or code, and what differs here.
+    """
+
+    system: str
+    paper: str
+    dataset: str
+    backbone: str
+    head: str
+    settings: dict[str, Any]
+    reading: str
+    published: dict[str, dict[str, float]]
+    image_size: int | None = None
+    weights: str = "timm"
+    taps: tuple[str, ...] = ("global", "region")
+    semantics: str = "att"
+    selection: str = "unseen-class"
+    seeds: int = 1
+    notes: str = ""
+    path: Path = field(default=Path(), compare=False)
+
+    @classmethod
+    def read(cls, path: Path) -> "Recipe":
+        """Read and check a recipe.
+
+        Raises:
+            RequestError: where the file is missing, is no YAML, lacks a key, or has a key or name that nobody knows.
+        """
+        try:
+            content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError, yaml.YAMLError) as problem:
+            raise RequestError(f"{path} cannot be read as a recipe ({str(problem).splitlines()[0]}).") from problem
+        if not isinstance(content, dict):
+            raise RequestError(f"{path} is no recipe: it has no keys.")
+        known = {f.name: f for f in fields(cls) if f.name != "path"}
+        for key in content:
+            if key not in known:
+                raise RequestError(f"{path}: {unknown('key of a recipe', str(key), known)}")
+        for key in ("system", "paper", "dataset", "backbone", "head", "settings", "reading", "published"):
+            if key not in content:
+                raise RequestError(f"{path} lacks the key '{key}'.")
+        recipe = cls(**{**content, "taps": tuple(content.get("taps", ("global", "region"))), "path": path})
+        try:
+            HEADS[recipe.head]().with_params(**recipe.settings)
+            SELECTIONS[recipe.selection]
+        except RequestError as problem:
+            raise RequestError(f"{path}: {problem}") from problem
+        if recipe.reading not in READINGS:
+            raise RequestError(f"{path}: {unknown('reading', recipe.reading, READINGS)}")
+        return recipe
+
+    @property
+    def shares(self) -> Mapping[str, float]:
+        """This recipe's published numbers between 0 and 1."""
+        first = next(iter(self.published.values()), {})
+        return {metric: value / 100 for metric, value in first.items()}
+
+
+def run_recipe(workspace: Workspace, path: Path, **overrides: Any) -> Evaluation:
+    """Extract, train and evaluate what the recipe at `path` says; what is in the cache already is used again.
+
+    `overrides` replace keys of the recipe, for trials: they are recorded with the run like everything else.
+    """
+    recipe = Recipe.read(path)
+    settings = {**recipe.settings, **overrides.pop("settings", {})}
+    asked = {f.name: getattr(recipe, f.name) for f in fields(recipe)} | overrides
+    extraction = extract_store(
+        workspace,
+        asked["dataset"],
+        asked["backbone"],
+        weights=asked["weights"],
+        image_size=asked["image_size"],
+        taps=asked["taps"],
+    )
+    run, _ = train_head(
+        workspace,
+        recipe.head,
+        extraction.store,
+        semantics=asked["semantics"],
+        settings=settings,
+        selection=asked["selection"],
+        seeds=range(asked["seeds"]),
+        recipe={"file": f"{path.parent.name}/{path.name}", "reading": recipe.reading, "published": dict(recipe.shares)},
+        reuse=True,
+    )
+    return evaluate_run(workspace, run, True, True, "oracle" if asked["selection"] == "oracle" else "validated")
