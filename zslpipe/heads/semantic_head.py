@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -12,6 +13,7 @@ from zslpipe.heads.placed import Placed
 from zslpipe.heads.regression import RegressionSettings, RegressionTerm
 from zslpipe.heads.torch_head import Inputs, Task, TorchHead
 from zslpipe.losses import cosine_scores, sce
+from zslpipe.store.rows import Features
 
 PROBED = 2048  # training images whose features tell their scale
 
@@ -53,6 +55,7 @@ class SemanticHead(RegressionSettings, TorchHead):
 
     only_in_training: ClassVar[tuple[str, ...]] = ("regression.",)
 
+    decay_every: int = 5
     scale: float = 20.0
     centre_semantics: bool = True
     scale_features: bool = True
@@ -86,3 +89,12 @@ class SemanticHead(RegressionSettings, TorchHead):
     def scores(self, module: nn.Module, inputs: Inputs, semantics: Tensor) -> Tensor:
         assert isinstance(module, SemanticModule)
         return cosine_scores(module(inputs), semantics - module.semantic_centre, self.scale)
+
+    def predict_semantics(self, features: Features) -> np.ndarray:
+        """(N, A) predicted semantics of images, up to a scale of each row, in the frame of `semantic_targets`."""
+        return self.in_batches(features, self.module_)
+
+    def semantic_targets(self, semantics: np.ndarray) -> np.ndarray:
+        """(C, A) what `predict_semantics` should give for images of these classes, up to a scale of each row."""
+        assert isinstance(self.module_, SemanticModule)
+        return semantics - self.module_.semantic_centre.cpu().numpy()

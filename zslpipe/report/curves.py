@@ -79,7 +79,8 @@ def _level(frame: Frame, h: float) -> Markup:
     """Where the harmonic mean is `h`: S = h U / (2 U - h)."""
     edge, top = frame.x[1], frame.y[1]
     first = h * top / (2 * top - h)  # where it enters through the top
-    us = [first + (edge - first) * i / 40 for i in range(41)]
+    near, far = first - h / 2, edge - h / 2  # steps grow with the distance from where S is infinite
+    us = [h / 2 + near * (far / near) ** (i / 40) for i in range(41)]
     points = [(frame.across(u), frame.up(h * u / (2 * u - h))) for u in us]
     x, y = points[-1]
     name = el("text", f"H {h:.0%}", x=x - 3, y=y - 4, class_="tick halo", text_anchor="end")

@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from zslpipe.errors import RequestError
 from zslpipe.files import atomic_write
-from zslpipe.report.heatmap import shortened
+from zslpipe.report.svg import shortened
 
 SIDE, GAP, LINE = 144, 12, 17  # pixels of a picture, between pictures, of a line of text
 PAPER, INK, SOFT = "#ffffff", "#1c1f24", "#5a6270"

@@ -2,9 +2,10 @@
 
 from zslpipe.evaluation.choice import Choice
 from zslpipe.report.bars import class_bars
+from zslpipe.report.confusion_map import confusion_map
 from zslpipe.report.content import Confusion, RunContent, SemanticErrors
 from zslpipe.report.curves import colour_of
-from zslpipe.report.heatmap import confusion_map, error_map
+from zslpipe.report.error_map import error_map
 from zslpipe.report.markup import Child, Markup, breakable, el, together
 from zslpipe.report.semantics import error_by_value, error_summary, worst_attributes
 from zslpipe.report.tables import grid, nested, scrolling

@@ -117,3 +117,8 @@ def path(points: list[tuple[float, float]]) -> str:
 def titled(shape: str, title: str, **attributes: str | float | None) -> Markup:
     """A shape that says what it is when the pointer rests on it."""
     return el(shape, el("title", title), **attributes)
+
+
+def shortened(text: str, length: int) -> str:
+    """The text, its end cut off where it is longer than `length`."""
+    return text if len(text) <= length else text[: length - 1] + "…"

@@ -5,9 +5,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from zslpipe.evaluation.choice import Choice, Trial
-from zslpipe.report.heatmap import shortened
 from zslpipe.report.markup import Attributes, Markup, el, together
-from zslpipe.report.svg import Frame, around, drawing, path, ticks, titled
+from zslpipe.report.svg import Frame, around, drawing, path, shortened, ticks, titled
 from zslpipe.report.tables import grid
 
 Setting = dict[str, Any]
@@ -21,7 +20,8 @@ def trials_chart(choice: Choice) -> Markup | None:
     if not done or not varied:
         return None
     if EPOCHS in varied:
-        said = "Thick: mean of the folds at the chosen setting; dashed: its folds; grey: other settings."
+        said = "Thick: mean of the folds at the chosen setting; dashed: its folds"
+        said += "; grey: other settings." if len(varied) > 1 else "."
         return el("div", by_epoch(choice), el("p", said, class_="note"))
     if len(varied) == 2 and all(_is_number(t.setting.get(k)) for t in choice.trials for k in varied if k in t.setting):
         said = f"{choice.criterion} in percent, mean of the folds; framed: the setting chosen; ×: diverged."
