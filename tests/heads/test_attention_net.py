@@ -132,7 +132,7 @@ def test_remse_falls_back_to_the_global_branch_and_says_so() -> None:
 
 def test_what_is_missing_is_named() -> None:
     store = Store()
-    with pytest.raises(RequestError, match=r"needs the features 'region', but there are only global"):
+    with pytest.raises(RequestError, match=r"needs the features .region., but there are only global"):
         AttentionNet().fit({"global": store.region.mean(1)}, store.labels, store.semantics, store.attributes)
     with pytest.raises(RequestError, match="needs word vectors of the attributes"):
         AttentionNet().fit({"region": store.region}, store.labels, store.semantics)

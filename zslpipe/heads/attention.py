@@ -20,9 +20,10 @@ def attend(regions: Tensor, queries: Tensor, readout: Tensor) -> tuple[Tensor, T
     """
     batch, count, width = regions.shape
     both = torch.cat([queries, readout])  # (2A, C)
-    products = torch.mm(regions.reshape(batch * count, width), both.T).view(batch, count, 2, len(queries))
-    attention = _softmax_over_regions(products[:, :, 0])
-    return (attention * products[:, :, 1]).sum(1), attention
+    products = torch.mm(regions.reshape(batch * count, width), both.T).view(batch, count, len(both))
+    logits, values = products.split(len(queries), -1)
+    attention = _softmax_over_regions(logits)
+    return (attention * values).sum(1), attention
 
 
 def region_attention(regions: Tensor, queries: Tensor) -> Tensor:

@@ -3,19 +3,17 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
-from zslpipe.errors import RequestError
 from zslpipe.heads.attention import attend, region_attention
 from zslpipe.heads.base import Attributes, register
 from zslpipe.heads.placed import Placed
-from zslpipe.heads.semantic_head import SemanticHead, SemanticModule, TapNet
+from zslpipe.heads.region_head import LookingNet, RegionHead
+from zslpipe.heads.semantic_head import SemanticModule, TapNet
 from zslpipe.heads.torch_head import Task
 from zslpipe.losses import unit
 from zslpipe.registry import unknown
-from zslpipe.store.rows import Features
 
 BRANCHES = ("fused", "attention", "global")
 
@@ -35,7 +33,7 @@ class GlobalBranch(TapNet):
         return predicted
 
 
-class CrossAttention(TapNet):
+class CrossAttention(LookingNet):
     """Cross-modal attention and semantic-specific fusion, folded.
 
     With word vectors E (A, W) and regions X (R, C) of an image the paper computes
@@ -71,27 +69,28 @@ class CrossAttention(TapNet):
     def forward(self, regions: Tensor) -> Tensor:
         """Predicted semantics (B, A) of regions (B, R, C)."""
         prototypes = self.prototypes if self.hidden is None else self.prototypes @ self.hidden.weight  # P'
-        through_out = (self.ratio * prototypes) @ self.out.weight  # (A, M)
-        readout = through_out @ self.value.weight
-        predicted, _ = attend(regions, self.scale * self.queries(), self.scale * readout)
-        predicted = predicted + through_out @ self.value.bias + self.ratio * (prototypes @ self.out.bias)
+        through_out = prototypes @ self.out.weight  # (A, M)
+        # Scalars go to the smallest factor: a pass over (A, C) costs more than one might think.
+        readout = (self.ratio * self.scale * through_out) @ self.value.weight  # U
+        predicted, _ = attend(regions, self.queries(), readout)
+        predicted = predicted + self.ratio * (through_out @ self.value.bias + prototypes @ self.out.bias)
         if self.hidden is not None:
             predicted = predicted + self.prototypes @ self.hidden.bias
-        return predicted + regions.mean(1) @ (self.scale * prototypes).T if self.fused else predicted
+        return predicted + (self.scale * regions.mean(1)) @ prototypes.T if self.fused else predicted
 
     def queries(self) -> Tensor:
-        """T (A, C): the attributes' queries, in the space of the regions."""
-        projected: Tensor = self.query(self.words) @ self.key.weight
+        """T (A, C): the attributes' queries, in the space of the regions as they are stored."""
+        projected: Tensor = (self.scale * self.query(self.words)) @ self.key.weight
         return projected
 
     def attention(self, regions: Tensor) -> Tensor:
         """(B, R, A) where each attribute looks; sums to one over the regions."""
-        return region_attention(regions, self.scale * self.queries())
+        return region_attention(regions, self.queries())
 
 
 @register("attention-net")
 @dataclass
-class AttentionNet(SemanticHead):
+class AttentionNet(RegionHead):
     """Predicts each attribute from where it looks and from the whole image; trained with SCE and a regression.
 
     Args:
@@ -114,24 +113,11 @@ class AttentionNet(SemanticHead):
     def choose_taps(self, available: Collection[str], attributes: Attributes | None = None) -> tuple[str, ...]:
         if self.branch not in BRANCHES:
             raise unknown("branch", self.branch, BRANCHES)
-        if self.branch == "global":
-            return self._one_of(("global", "region"), available)
-        if attributes is None or attributes.vectors is None:
-            raise RequestError(
-                f"{self.name} needs word vectors of the attributes, but this benchmark has none: "
-                "add them to the data set, or set branch=global."
-            )
-        return self._one_of(("region",), available)
-
-    def _one_of(self, wanted: tuple[str, ...], available: Collection[str]) -> tuple[str, ...]:
-        for tap in wanted:
-            if tap in available:
-                return (tap,)
-        has = ", ".join(available) or "none"
-        raise RequestError(
-            f"{self.name} with branch={self.branch} needs the features '{wanted[0]}', but there are only {has}: "
-            f"extract with --taps {wanted[0]}."
-        )
+        if self.branch == "global" and "global" in available:
+            return ("global",)
+        if self.branch != "global":
+            self.check_words(attributes)
+        return super().choose_taps(available, attributes)
 
     def network(self, sizes: Mapping[str, int]) -> TapNet:
         if self.branch == "global" or "tap.region" not in sizes:
@@ -142,17 +128,4 @@ class AttentionNet(SemanticHead):
     def prepare(self, module: nn.Module, features: Placed, task: Task) -> None:
         super().prepare(module, features, task)
         if isinstance(module, SemanticModule) and isinstance(module.net, CrossAttention):
-            assert task.attributes is not None
-            words = torch.as_tensor(task.attributes.vectors, dtype=torch.float32)
-            module.net.words.copy_(unit(words) if self.normalise_words else words)
-
-    def attention(self, features: Features) -> np.ndarray:
-        """(N, R, A) float32: how much each attribute looks at each region of the images.
-
-        Raises:
-            RequestError: for a head without an attention branch.
-        """
-        net = self.module_.net
-        if not isinstance(net, CrossAttention):
-            raise RequestError(f"{self.name} was trained without regions, so there is no attention to show.")
-        return self.in_batches(features, lambda inputs: net.attention(inputs["region"]))
+            module.net.words.copy_(unit(task.words) if self.normalise_words else task.words)

@@ -78,12 +78,17 @@ class SemanticHead(RegressionSettings, TorchHead):
 
     def terms(self, module: nn.Module, inputs: Inputs, labels: Tensor, task: Task) -> dict[str, Tensor]:
         assert isinstance(module, SemanticModule)
-        predicted = module(inputs).float()
+        predicted = module(inputs)
+        return self.semantic_terms(module, predicted, predicted, labels, task)
+
+    def semantic_terms(
+        self, module: SemanticModule, predicted: Tensor, regressed: Tensor, labels: Tensor, task: Task
+    ) -> dict[str, Tensor]:
+        """SCE of predicted semantics (B, A) and the weighted regression of those in `regressed` (B, A)."""
         semantics = task.seen_semantics - module.semantic_centre
-        losses = {"sce": sce(predicted, semantics, labels, self.scale)}
-        if module.regression.kind:
-            value = module.regression(predicted, semantics[labels], labels)
-            losses[module.regression.kind] = self.regression_weight * value
+        losses = {"sce": sce(predicted.float(), semantics, labels, self.scale)}
+        if kind := module.regression.kind:
+            losses[kind] = self.regression_weight * module.regression(regressed.float(), semantics[labels], labels)
         return losses
 
     def scores(self, module: nn.Module, inputs: Inputs, semantics: Tensor) -> Tensor:

@@ -38,6 +38,12 @@ class Task:
     def seen_semantics(self) -> Tensor:
         return self.semantics[self.seen]
 
+    @property
+    def words(self) -> Tensor:
+        """(A, W) word vectors of the attributes."""
+        assert self.attributes is not None
+        return torch.as_tensor(self.attributes.vectors, dtype=torch.float32, device=self.semantics.device)
+
 
 @dataclass
 class TorchHead(Head):

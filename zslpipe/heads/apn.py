@@ -1,0 +1,133 @@
+"""APN: the attribute prototype network (Xu et al., NeurIPS 2020), on cached regions."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from zslpipe.heads.attention import spread
+from zslpipe.heads.base import register
+from zslpipe.heads.groups import attribute_groups, group_norms
+from zslpipe.heads.placed import Placed
+from zslpipe.heads.region_head import LookingNet, RegionHead
+from zslpipe.heads.semantic_head import SemanticModule
+from zslpipe.heads.torch_head import Inputs, Task
+from zslpipe.registry import unknown
+
+CHOICES = {"pool": ("max", "mean"), "reading": ("paper", "released")}
+
+
+class PrototypeNet(LookingNet):
+    """Two banks of vectors (A, C), 1x1 convolutions over regions: one predicts semantics, one localises attributes."""
+
+    groups: Tensor
+
+    def __init__(self, width: int, attributes: int, head: "Apn") -> None:
+        super().__init__("region")
+        self.pool = head.pool
+        self.register_buffer("groups", torch.zeros(attributes, dtype=torch.int64))
+        self.embedding = nn.Parameter(head.initial * torch.rand(attributes, width))
+        self.prototypes = nn.Parameter(head.initial * torch.rand(attributes, width))
+
+    def forward(self, regions: Tensor) -> Tensor:
+        """Predicted semantics (B, A) of regions (B, R, C)."""
+        if self.pool == "mean":
+            return (self.scale * regions.mean(1)) @ self.embedding.T
+        return (regions @ (self.scale * self.embedding).T).amax(1)
+
+    def maps(self, regions: Tensor) -> tuple[Tensor, Tensor]:
+        """Predicted semantics (B, A), and the similarity (B, R, A) of each region to each prototype."""
+        if self.pool == "mean":
+            return self(regions), regions @ (self.scale * self.prototypes).T
+        both = regions @ (self.scale * torch.cat([self.embedding, self.prototypes])).T  # one product for both banks
+        predicted, local = both.split(len(self.embedding), -1)
+        return predicted.amax(1), local
+
+    def attention(self, regions: Tensor) -> Tensor:
+        """Similarities to the prototypes, as shares of the regions."""
+        return (regions @ (self.scale * self.prototypes).T).float().softmax(1)
+
+
+@register("apn")
+@dataclass
+class Apn(RegionHead):
+    """Scores <pool_r E x_r, semantics>; prototypes of the attributes, matched with regions, regularise the training.
+
+        L = L_CLS(E) + l_reg L_reg(E) + l_local L_CLS(P) + l_local_reg L_reg(P) + l_AD norms(E), norms(P) + l_CPT L_CPT
+
+    E and P (A, C) are the two banks; P predicts by the best region of each attribute. L_CLS is the cross-entropy of
+    inner products with the seen classes' semantics, L_reg regresses those of the class, norms are of groups of
+    attributes (read from their names), L_CPT is the sum of sigmoid(map) times the squared distance from its peak.
+    Features stay as they are cached, where the paper fine-tunes the backbone first on the seen classes.
+
+    Args:
+        pool: of the regions' predictions: max (CUB) or mean (SUN, AWA2).
+        loss, regression_weight, local_regression_weight, reduction: L_reg, for both banks.
+        local_weight: of the prototypes' own classification.
+        embedding_norms, prototype_norms: weights of the group norms.
+        compactness: weight of L_CPT.
+        reading: the paper's norms are of a group's entries channel by channel, and its softmax is one; the "released"
+            code takes the norm of whole blocks, and feeds softmax outputs to a cross-entropy with its own softmax.
+        initial: the banks start uniform in [0, initial).
+    """
+
+    loss: str = "sce+mse"
+    regression_weight: float = 0.01
+    reduction: str = "mean"
+    centre_semantics: bool = False
+    pool: str = "max"
+    local_weight: float = 1.0
+    local_regression_weight: float = 0.1
+    embedding_norms: float = 5e-6
+    prototype_norms: float = 5e-6
+    compactness: float = 1e-9
+    reading: str = "paper"
+    initial: float = 2e-4
+
+    def network(self, sizes: Mapping[str, int]) -> PrototypeNet:
+        for setting, known in CHOICES.items():
+            if (value := getattr(self, setting)) not in known:
+                raise unknown(f"value of {setting}", value, known)
+        return PrototypeNet(sizes["tap.region"], sizes["attributes"], self)
+
+    def prepare(self, module: nn.Module, features: Placed, task: Task) -> None:
+        super().prepare(module, features, task)
+        assert isinstance(module, SemanticModule)
+        assert isinstance(module.net, PrototypeNet)
+        if task.attributes is not None:
+            module.net.groups.copy_(torch.tensor(attribute_groups(task.attributes.names)))
+
+    def terms(self, module: nn.Module, inputs: Inputs, labels: Tensor, task: Task) -> dict[str, Tensor]:
+        assert isinstance(module, SemanticModule)
+        net = module.net
+        assert isinstance(net, PrototypeNet)
+        predicted, maps = net.maps(inputs["region"])
+        predicted, local = predicted.float(), maps.amax(1).float()
+        semantics = task.seen_semantics - module.semantic_centre
+        losses = {
+            "sce": self._classify(predicted, semantics, labels),
+            "local sce": self.local_weight * self._classify(local, semantics, labels),
+        }
+        if kind := module.regression.kind:
+            target = semantics[labels]
+            losses[kind] = self.regression_weight * module.regression(predicted, target, labels)
+            losses[f"local {kind}"] = self.local_regression_weight * module.regression(local, target, labels)
+        count, by_channel = int(net.groups.max()) + 1, self.reading == "paper"
+        for name, weight, bank in (
+            ("embedding norms", self.embedding_norms, net.embedding),
+            ("prototype norms", self.prototype_norms, net.prototypes),
+        ):
+            losses[name] = weight * group_norms(bank, net.groups, count, by_channel).sum()
+        if self.compactness:
+            losses["compactness"] = self.compactness * spread(maps.float().sigmoid()).sum()
+        return losses
+
+    def _classify(self, predicted: Tensor, semantics: Tensor, labels: Tensor) -> Tensor:
+        scores = self.scale * predicted @ semantics.T
+        return F.cross_entropy(scores.softmax(1) if self.reading == "released" else scores, labels)
+
+    def scores(self, module: nn.Module, inputs: Inputs, semantics: Tensor) -> Tensor:
+        assert isinstance(module, SemanticModule)
+        return self.scale * module(inputs) @ (semantics - module.semantic_centre).T
