@@ -1,6 +1,6 @@
 """The table of real results, through the command line alone: import or extract, train, evaluate.
 
-    python benchmarks/real_results.py --data-root DATA --cache CACHE [--seeds 5] [--heads eszsl,remse]
+    python benchmarks/real_results.py --data-root DATA --cache CACHE --set branch=global
 
 Writes benchmarks/results/real-SUITE-torchVERSION.csv, a row a run: validated numbers first, the oracle's beside them.
 Extraction and runs that are in the cache already are used again.
@@ -69,6 +69,9 @@ def main() -> None:
     parser.add_argument("--cache", type=Path, default=Path("cache"))
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--heads", default="eszsl,remse")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="Fix a setting of trained heads."
+    )
     parser.add_argument("--suite", default="spine", help="Part of the name of the file that is written.")
     options = parser.parse_args()
     zslpipe = Commands(options.data_root, options.cache)
@@ -76,7 +79,8 @@ def main() -> None:
     rows = []
     for store, semantics in PROBLEMS:
         for head in options.heads.split(","):
-            line = ("--store", found[store], "--semantics", semantics, "--seeds", str(options.seeds))
+            line = ["--store", found[store], "--semantics", semantics, "--seeds", str(options.seeds)]
+            line += [word for setting in options.set for word in ("--set", setting) if head != "eszsl"]
             run = zslpipe("train-head", head, *line)
             (evaluation,) = zslpipe("eval", run["run"], "--gzsl", "--calibrate")
             row = {"store": store, "semantics": semantics, "head": head, **summary(evaluation)}

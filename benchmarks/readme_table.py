@@ -1,0 +1,32 @@
+"""Put the tables of benchmarks/results into the README, between their markers: no number there is typed by hand.
+
+python benchmarks/readme_table.py
+"""
+
+import csv
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+COLUMNS = ("store", "semantics", "head", "T1", "U", "S", "H", "AUSUC", "oracle H")
+MARKED = re.compile(r"(<!-- table: (\S+) -->\n).*?(<!-- end of table -->)", re.DOTALL)
+
+
+def markdown(file: Path) -> str:
+    """The CSV's columns of numbers as a table."""
+    with file.open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    columns = [c for c in COLUMNS if c in rows[0]]
+    lines = [columns, ["---"] * len(columns), *([row[c] for c in columns] for row in rows)]
+    told = f"{rows[0]['seeds']} seeds, {rows[0]['processor']}, torch {rows[0]['torch']}, zslpipe {rows[0]['zslpipe']}"
+    return "\n".join(["| " + " | ".join(line) + " |" for line in lines] + ["", f"*{told}; `{file.name}`*"])
+
+
+def with_tables(text: str) -> str:
+    """The README with every marked table made anew from its file."""
+    return MARKED.sub(lambda m: f"{m[1]}{markdown(ROOT / 'benchmarks' / 'results' / m[2])}\n{m[3]}", text)
+
+
+if __name__ == "__main__":
+    readme = ROOT / "README.md"
+    readme.write_text(with_tables(readme.read_text()))
