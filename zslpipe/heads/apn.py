@@ -12,6 +12,7 @@ from zslpipe.heads.base import register
 from zslpipe.heads.groups import attribute_groups, group_norms
 from zslpipe.heads.placed import Placed
 from zslpipe.heads.region_head import LookingNet, RegionHead
+from zslpipe.heads.regression import RegressionTerm
 from zslpipe.heads.semantic_head import SemanticModule
 from zslpipe.heads.torch_head import Inputs, Task
 from zslpipe.registry import unknown
@@ -50,6 +51,14 @@ class PrototypeNet(LookingNet):
         return (regions @ (self.scale * self.prototypes).T).float().softmax(1)
 
 
+class PrototypeModule(SemanticModule):
+    """Each bank's regression remembers errors of its own."""
+
+    def __init__(self, net: PrototypeNet, regression: RegressionTerm, local: RegressionTerm, attributes: int) -> None:
+        super().__init__(net, regression, attributes)
+        self.local_regression = local
+
+
 @register("apn")
 @dataclass
 class Apn(RegionHead):
@@ -73,6 +82,8 @@ class Apn(RegionHead):
         initial: the banks start uniform in [0, initial).
     """
 
+    only_in_training = ("regression.", "local_regression.")
+
     loss: str = "sce+mse"
     regression_weight: float = 0.01
     reduction: str = "mean"
@@ -86,6 +97,10 @@ class Apn(RegionHead):
     reading: str = "paper"
     initial: float = 2e-4
 
+    def build(self, sizes: Mapping[str, int]) -> nn.Module:
+        terms = RegressionTerm(self, sizes["attributes"]), RegressionTerm(self, sizes["attributes"])
+        return PrototypeModule(self.network(sizes), *terms, sizes["attributes"])
+
     def network(self, sizes: Mapping[str, int]) -> PrototypeNet:
         for setting, known in CHOICES.items():
             if (value := getattr(self, setting)) not in known:
@@ -94,13 +109,14 @@ class Apn(RegionHead):
 
     def prepare(self, module: nn.Module, features: Placed, task: Task) -> None:
         super().prepare(module, features, task)
-        assert isinstance(module, SemanticModule)
+        assert isinstance(module, PrototypeModule)
         assert isinstance(module.net, PrototypeNet)
+        module.local_regression.remember(len(task.seen))
         if task.attributes is not None:
             module.net.groups.copy_(torch.tensor(attribute_groups(task.attributes.names)))
 
     def terms(self, module: nn.Module, inputs: Inputs, labels: Tensor, task: Task) -> dict[str, Tensor]:
-        assert isinstance(module, SemanticModule)
+        assert isinstance(module, PrototypeModule)
         net = module.net
         assert isinstance(net, PrototypeNet)
         predicted, maps = net.maps(inputs["region"])
@@ -113,7 +129,7 @@ class Apn(RegionHead):
         if kind := module.regression.kind:
             target = semantics[labels]
             losses[kind] = self.regression_weight * module.regression(predicted, target, labels)
-            losses[f"local {kind}"] = self.local_regression_weight * module.regression(local, target, labels)
+            losses[f"local {kind}"] = self.local_regression_weight * module.local_regression(local, target, labels)
         count, by_channel = int(net.groups.max()) + 1, self.reading == "paper"
         for name, weight, bank in (
             ("embedding norms", self.embedding_norms, net.embedding),
