@@ -49,7 +49,7 @@ class Verbs(click.Group):
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
         """Run; what went wrong is told in one sentence and by the exit code."""
-        warnings.showwarning = _note
+        warnings.showwarning = _note  # type: ignore[assignment]
         try:
             return super().main(*args, **kwargs)
         except ZslpipeError as problem:

@@ -38,6 +38,6 @@ def command(
         click.echo(note)
     click.echo(f"run      {run.path}")
     for seed, choice in choices.items():
-        settings = ", ".join(f"{key}={value}" for key, value in choice.params.items()) or "the defaults"
+        chosen = ", ".join(f"{key}={value}" for key, value in choice.params.items()) or "the defaults"
         validated = ", ".join(f"{key} {value:.3f}" for key, value in choice.metrics.items())
-        click.echo(f"seed {seed}   {settings} ({choice.rule}, best of {len(choice.trials)}: {validated})")
+        click.echo(f"seed {seed}   {chosen} ({choice.rule}, best of {len(choice.trials)}: {validated})")

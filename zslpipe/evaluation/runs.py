@@ -38,7 +38,7 @@ class Run:
         try:
             about: dict[str, Any] = read_json(self.path / ABOUT)
         except (OSError, ValueError) as problem:
-            raise RequestError(f"{self.path} is not a run ({problem}): train one with 'zslpipe train-head'.") from problem
+            raise RequestError(f"{self.path} is not a run ({problem}): train one with zslpipe train-head.") from problem
         return about
 
     @property

@@ -70,10 +70,11 @@ def repair_store(workspace: Workspace, name: str | None) -> dict[str, Any]:
     }
     if not lost:
         return result
-    request = store.provenance["recorded"].get("request")
+    request: dict[str, Any] | None = store.provenance["recorded"].get("request")
     if request is None:
         raise RequestError(f"{len(lost)} pieces of {path} are lost and it was imported: import its file again.")
-    extraction = extract_store(workspace, **{k: v if k != "class_table" else v and Path(v) for k, v in request.items()})
+    table, taps = request["class_table"], tuple(request["taps"])
+    extraction = extract_store(workspace, **{**request, "class_table": table and Path(table), "taps": taps})
     if extraction.store.path != path:
         raise RequestError(
             f"the images or the backbone of {path} have changed since it was made: what is there now went to "

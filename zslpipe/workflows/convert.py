@@ -9,6 +9,7 @@ from zslpipe.data.load import load_benchmark
 from zslpipe.data.matlab import mat_variables
 from zslpipe.data.xlsa17 import find_folder, find_labels_file
 from zslpipe.errors import RequestError
+from zslpipe.store.exporting import Exported, export_h5, export_mat, export_npy
 from zslpipe.store.feature_store import FeatureStore
 from zslpipe.store.importing import import_features
 from zslpipe.workflows.find import find_store
@@ -43,15 +44,13 @@ def labels_file(workspace: Workspace, files: Sequence[Path], dataset: str) -> Pa
         return next(listing, None)
 
 
-def export_store(workspace: Workspace, store: str | None, out: Path, *, format_: str, tap: str) -> list[Path]:
-    """Write a store's tap as .mat (with att_splits.mat), .npy or .h5; returns the files written."""
-    from zslpipe.store import exporting
-
+def export_store(
+    workspace: Workspace, store: str | None, out: Path, *, format_: str, tap: str, drop_failed: bool
+) -> Exported:
+    """Write a store's tap as res101.mat with att_splits.mat, as .npy (both into a folder), or as one .h5 file."""
     found = find_store(workspace, store)
-    if format_ == "mat":
-        return exporting.export_mat(found, out, tap=tap)
-    write = {"npy": exporting.export_npy, "h5": exporting.export_h5}[format_]
-    return [write(found, out, tap=tap)]
+    write = {"mat": export_mat, "npy": export_npy, "h5": export_h5}[format_]
+    return write(found, out, tap, drop_failed=drop_failed)
 
 
 def write_class_table(workspace: Workspace, dataset: str, images: Path, out: Path) -> dict[str, Any]:
