@@ -37,4 +37,4 @@ def terms(head: DenseAttentionAE, module: DenseAttention, regions: Tensor, label
     reconstruction = (k - module.decoder(h)).square()
     if printed:
         return [cls, head.alpha * matching.sum(), head.eta * reconstruction.sum()]
-    return [cls, head.alpha * matching.mean(), head.eta * reconstruction.sum(1).mean()]
+    return [cls, head.alpha * matching.mean(), head.eta * reconstruction.mean()]

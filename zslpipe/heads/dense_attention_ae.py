@@ -105,22 +105,23 @@ class DenseAttentionAE(TorchHead):
 
     1. X H^T is divided by sqrt(D) and X by its root mean square. With X >= 0 and H in (0, 1)^2048 the printed logits
        are in the hundreds: the softmax starts and stays one-hot.
-    2. L_MA compares cosines and takes the mean over pairs of classes. Printed, H H^T has entries of 512 against
-       K K^T <= 1, and L_MA outweighs L_CLS by nine orders. L_SR likewise is the mean over classes, of unit K.
+    2. L_MA compares cosines, and L_MA and L_SR are means over the entries of their matrices. Printed, H H^T has
+       entries of 512 against K K^T <= 1, and L_MA outweighs L_CLS by nine orders; a summed L_SR, too, drowns L_CLS.
     3. Scores are multiplied by `scale`. Cosines alone keep the cross-entropy of 150 classes above 3.1.
     4. K is centred and of unit length: uncentred sentence vectors lie within a few degrees of each other.
     """
 
     taps = ("region",)
 
-    epochs: int = 20
+    epochs: int = 15
+    learning_rate: float = 2e-3
     alpha: float = 0.5
     eta: float = 1.0
     similarity: str = "cosine"
     coupled: bool = True
     encoder_hidden: int = 0
-    scale: float = 20.0
-    attention_gain: float = 1.0
+    scale: float = 10.0
+    attention_gain: float = 0.3
     centre: str = "seen"
     scale_features: bool = True
     span: bool = True
@@ -155,7 +156,7 @@ class DenseAttentionAE(TorchHead):
         if self.alpha:
             losses["ma"] = self.alpha * self._matching(*seen)
         if self.eta:
-            errors = (described - module.decoder(latent)).square().sum(1)
+            errors = (described - module.decoder(latent)).square()
             losses["sr"] = self.eta * (errors.sum() if self.reading == "printed" else errors.mean())
         return losses
 
