@@ -1,7 +1,7 @@
 """ESZSL: an embarrassingly simple approach to zero-shot learning (Romera-Paredes & Torr, ICML 2015)."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Self
 
 import numpy as np
@@ -9,9 +9,10 @@ from scipy.sparse import csr_array
 
 from zslpipe.heads.base import Attributes, Head, register
 from zslpipe.heads.scaling import check_scaling, fit_scaling, scale
-from zslpipe.store.rows import Features
+from zslpipe.store.rows import Chosen, Features, Rows
 
 ROWS = 4096  # scored at a time, so that a store larger than memory will do
+REMEMBERED = 4  # sets of images that a path keeps turned into its basis
 
 
 @register("eszsl")
@@ -39,7 +40,7 @@ class Eszsl(Head):
 
     @classmethod
     def search_space(cls) -> Sequence[Mapping[str, Any]]:
-        return [{}, *({"gamma": 10.0**g, "lambda_": 10.0**p} for g in range(-3, 4) for p in range(-3, 3))]
+        return [{}, *({"gamma": 10.0**g, "lambda_": 10.0**p} for g in range(-2, 4) for p in range(-2, 2))]
 
     def fit(
         self,
@@ -51,8 +52,7 @@ class Eszsl(Head):
         """Learn from the tap `global`; classes that no label names are left out."""
         self.choose_taps(features)
         self._solve(_Moments.of(self, features, labels, semantics))
-        left, core, right = self._factors
-        self.V_ = left @ core @ right.T
+        self._form()
         return self
 
     def path(
@@ -74,18 +74,22 @@ class Eszsl(Head):
 
     def _solve(self, m: "_Moments") -> Self:
         core = m.core / ((m.q[:, None] + self.gamma) * (m.p[None, :] + self.lambda_))
-        self._factors = m.left, core.astype(np.float32), m.right
+        self._factors = m, core.astype(np.float32)
         self.feature_statistics_, self.semantic_statistics_ = m.feature_statistics, m.semantic_statistics
         return self
 
+    def _form(self) -> None:
+        if not hasattr(self, "V_"):
+            moments, core = self._factors
+            self.V_ = moments.left @ core @ moments.right.T
+
     def decision_function(self, features: Features, semantics: np.ndarray) -> np.ndarray:
         s = scale(semantics, self.semantic_scaling, *self.semantic_statistics_)
-        if hasattr(self, "V_"):
-            weights = self.V_ @ s.T  # (d, C)
-        else:  # on a path V is never formed: with few classes that is the greater part of the work
-            left, core, right = self._factors
-            weights = left @ (core @ (s @ right).T)
         rows = features["global"]
+        if not hasattr(self, "V_"):  # on a path neither V is formed nor the same images turned twice
+            moments, core = self._factors
+            return moments.turned(rows, self.feature_scaling) @ (core @ (s @ moments.right).T)
+        weights = self.V_ @ s.T  # (d, C)
         scores = np.empty((len(rows), len(s)), np.float32)
         for start in range(0, len(rows), ROWS):
             part = slice(start, min(start + ROWS, len(rows)))
@@ -93,9 +97,7 @@ class Eszsl(Head):
         return scores
 
     def state(self) -> dict[str, np.ndarray]:
-        if not hasattr(self, "V_"):
-            left, core, right = self._factors
-            self.V_ = left @ core @ right.T
+        self._form()
         return {
             "V": self.V_,
             "feature_centre": self.feature_statistics_[0],
@@ -122,6 +124,17 @@ class _Moments:
     core: np.ndarray  # Q^T X Y S^T P (d, a)
     feature_statistics: tuple[np.ndarray, np.ndarray]
     semantic_statistics: tuple[np.ndarray, np.ndarray]
+    remembered: dict[Any, tuple[Rows, np.ndarray]] = field(default_factory=dict)
+
+    def turned(self, rows: Rows, how: str) -> np.ndarray:
+        """Scaled rows in the basis Q (n, d), remembered for the next setting; the rows must not change meanwhile."""
+        key = (id(rows.rows), rows.index.tobytes()) if isinstance(rows, Chosen) else id(rows)
+        if key not in self.remembered:
+            if len(self.remembered) >= REMEMBERED:
+                self.remembered.clear()
+            x = scale(rows[:], how, *self.feature_statistics) @ self.left
+            self.remembered[key] = (rows, x)  # rows too, lest another object take their id
+        return self.remembered[key][1]
 
     @classmethod
     def of(cls, head: Eszsl, features: Features, labels: np.ndarray, semantics: np.ndarray) -> "_Moments":

@@ -9,12 +9,13 @@ from torch import Tensor
 from zslpipe.store.rows import Features, Rows
 
 SHARE = 0.4  # of the free memory that features may take
+SMALL = 2**30  # bytes up to which a tap is kept in float32 whatever it is stored in
 
 
 class Placed:
     """Batches of the taps' rows as float32 tensors on a device.
 
-    A tap is held in float32 if that fits into its share of free memory, else as it is stored, else read anew.
+    A small tap is held in float32, a larger one as it is stored, one beyond its share of free memory is read anew.
     """
 
     def __init__(self, features: Features, taps: tuple[str, ...], device: torch.device) -> None:
@@ -24,7 +25,7 @@ class Placed:
         for tap in taps:
             rows = features[tap]
             size = int(np.prod(rows.shape))
-            width = 4 if 4 * size <= free else rows.dtype.itemsize
+            width = 4 if 4 * size <= min(SMALL, free) else rows.dtype.itemsize
             if width * size > free:
                 self.taps[tap] = rows
                 continue
