@@ -1,5 +1,6 @@
 """A run: a trained head (one a seed), what it was trained on, and what chose its settings."""
 
+import errno
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -83,15 +84,34 @@ def find_run(folder: Path, name: str | None) -> Run:
     raise unknown("run", name, [run.name for run in known])
 
 
+class NewRun:
+    """A run in the making: files go to `folder`; once it is kept, `run` is it."""
+
+    folder: Path
+    run: Run
+
+
 @contextmanager
-def new_run(folder: Path, name: str) -> Iterator[Path]:
-    """A working folder that becomes `folder/name` when the block ends well, and vanishes when it does not."""
+def new_run(folder: Path, name: str) -> Iterator[NewRun]:
+    """A working folder that becomes `folder/name` when the block ends well, and vanishes when it does not.
+
+    Where that name is taken (two runs within a second), a number is added to it.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    working = Path(tempfile.mkdtemp(dir=folder, prefix=f".{name}."))
+    made = NewRun()
+    made.folder = Path(tempfile.mkdtemp(dir=folder, prefix=f".{name}."))
     try:
-        yield working
-        working.chmod(0o755)
-        working.rename(folder / name)
+        yield made
+        made.folder.chmod(0o755)
+        for path in (folder / name, *(folder / f"{name}-{n}" for n in range(2, 1000))):
+            try:
+                made.folder.rename(path)  # fails where another run is: a folder with files is never replaced
+            except OSError as problem:
+                if problem.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                    raise
+            else:
+                made.run = Run(path)
+                return
     except BaseException:
-        shutil.rmtree(working, ignore_errors=True)
+        shutil.rmtree(made.folder, ignore_errors=True)
         raise

@@ -70,7 +70,7 @@ def train_head(
                 return run, True
     created = datetime.now(UTC)
     name = f"{benchmark.name}-{head}-{created:%Y%m%d-%H%M%S}"
-    with new_run(workspace.runs, name) as folder:
+    with new_run(workspace.runs, name) as made:
         for seed in track(seeds, f"{head} on {benchmark.name}, seeds"):
             fix_seed = {"seed": seed} if "seed" in HEADS[head]().get_params() else {}
             selector = rule(**{"seed": seed, **(selection_options or {})})
@@ -78,11 +78,11 @@ def train_head(
             choice, fitted = selector.select(
                 HEADS[head](**fix_seed), features, benchmark, [{**c, **fix_seed} for c in candidates]
             )
-            fitted.save(folder / f"seed-{seed}")
-            write_json(folder / f"seed-{seed}" / "choice.json", choice.to_json())
-        benchmark.save(folder / "benchmark.npz")
+            fitted.save(made.folder / f"seed-{seed}")
+            write_json(made.folder / f"seed-{seed}" / "choice.json", choice.to_json())
+        benchmark.save(made.folder / "benchmark.npz")
         write_json(
-            folder / ABOUT,
+            made.folder / ABOUT,
             {
                 "created": created.isoformat(),
                 "dataset": benchmark.name,
@@ -103,7 +103,7 @@ def train_head(
                 "versions": versions(),
             },
         )
-    return Run(workspace.runs / name), False
+    return made.run, False
 
 
 def train_from_cache(

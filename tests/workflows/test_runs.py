@@ -1,0 +1,112 @@
+"""Runs through the command line: who chose, what is refused, what is kept, what is compared."""
+
+import csv
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+
+from zslpipe.cli import main
+from zslpipe.workflows.workspace import Workspace
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def zslpipe(sun_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """The program, at work on a miniature SUN whose features follow its attributes."""
+    monkeypatch.setenv("ZSLPIPE_DATA", str(sun_root))
+    monkeypatch.setenv("ZSLPIPE_CACHE", str(tmp_path / "cache"))
+    from zslpipe.data.load import load_benchmark
+
+    benchmark, rng = load_benchmark("sun", sun_root), np.random.default_rng(0)
+    features = benchmark.semantics[benchmark.labels] @ rng.normal(size=(5, 12)) + 0.3 * rng.normal(size=(60, 12))
+    np.save(tmp_path / "features.npy", features.astype(np.float32))
+
+    def run(*line: str) -> Result:
+        return CliRunner().invoke(main, line)
+
+    assert run("import", str(tmp_path / "features.npy"), "--dataset", "sun").exit_code == 0
+    return run
+
+
+def trained(zslpipe: Run, *line: str) -> str:
+    done = zslpipe("train-head", *line, "--json")
+    assert done.exit_code == 0, done.output
+    return json.loads(done.stdout)["run"]
+
+
+def test_calibration_without_validation_is_refused(zslpipe: Run) -> None:
+    trained(zslpipe, "eszsl", "--selection", "seen")
+    refused = zslpipe("eval", "--gzsl", "--calibrate")
+    assert refused.exit_code == 2
+    assert "--selection unseen-class" in refused.stderr
+    assert "oracle" in refused.stderr
+    assert zslpipe("eval", "--gzsl").exit_code == 0
+    by_name = zslpipe("eval", "--gzsl", "--calibrate", "--selection", "oracle")
+    assert by_name.exit_code == 0
+    assert "oracle" in by_name.output
+
+
+def test_an_oracle_run_is_never_shown_as_validated(zslpipe: Run) -> None:
+    trained(zslpipe, "eszsl", "--selection", "oracle")
+    assert zslpipe("eval", "--gzsl", "--calibrate").exit_code == 2
+
+
+def test_the_table_can_be_recomputed_without_us(zslpipe: Run, tmp_path: Path) -> None:
+    run = Path(trained(zslpipe, "eszsl"))
+    (row,) = json.loads(zslpipe("eval", "--gzsl", "--calibrate", "--json").stdout)
+    tables = list((run / "seed-0" / "scores").glob("*.csv"))
+    with next(t for t in tables if "predicted" in t.read_text().splitlines()[0]).open(newline="") as stream:
+        images = list(csv.DictReader(stream))
+    unseen = {f"scene_{c}" for c in range(7, 10)}
+
+    def accuracy(column: str, classes: set[str]) -> float:
+        right: dict[str, list[bool]] = {}
+        for image in images:
+            if image["class"] in classes:
+                right.setdefault(image["class"], []).append(image[column] == image["class"])
+        return float(np.mean([np.mean(r) for r in right.values()]))
+
+    numbers = row["seeds"]["0"]
+    assert numbers["T1"] == pytest.approx(accuracy("predicted_zsl", unseen))
+    assert numbers["U"] == pytest.approx(accuracy("predicted", unseen))
+    assert numbers["S"] == pytest.approx(accuracy("predicted", {f"scene_{c}" for c in range(7)}))
+
+
+def test_seeds_are_compared_in_words(zslpipe: Run) -> None:
+    one = trained(zslpipe, "eszsl", "--seeds", "2")
+    other = trained(zslpipe, "eszsl", "--seeds", "2", "--set", "gamma=1000", "--set", "lambda_=1000")
+    done = zslpipe("compare", Path(one).name, Path(other).name)
+    assert done.exit_code == 0, done.output
+    assert "noise" in done.output
+    table = zslpipe("eval", "--gzsl", "--calibrate", Path(one).name, Path(other).name).output
+    assert Path(one).name in table
+    assert Path(other).name in table
+
+
+def test_settings_that_a_head_lacks_are_refused(zslpipe: Run, tmp_path: Path) -> None:
+    refused = zslpipe("train-head", "eszsl", "--set", "gama=1")
+    assert refused.exit_code == 2
+    assert "gamma" in refused.stderr
+    assert not list(Workspace.at().runs.glob("*"))
+
+
+def test_a_run_whose_store_is_gone_says_what_to_do(zslpipe: Run) -> None:
+    trained(zslpipe, "eszsl")
+    stores = json.loads(zslpipe("cache", "ls", "--json").stdout)
+    name = next(row["name"] for row in stores if row["kind"] == "store")
+    assert zslpipe("cache", "rm", "--yes", name).exit_code == 0
+    refused = zslpipe("eval", "--gzsl", "--calibrate")
+    assert refused.exit_code == 2
+    assert "again" in refused.stderr
+
+
+def test_listing_and_describing(zslpipe: Run) -> None:
+    trained(zslpipe, "eszsl")
+    assert {row["kind"] for row in json.loads(zslpipe("cache", "ls", "--json").stdout)} == {"store", "run"}
+    assert "fingerprint" in zslpipe("cache", "info").output
+    assert "whole" in zslpipe("cache", "verify").output
