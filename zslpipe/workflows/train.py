@@ -1,5 +1,6 @@
 """`zslpipe train-head`: store to run."""
 
+import shutil
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -14,6 +15,7 @@ from zslpipe.heads import HEADS, Head
 from zslpipe.progress import track
 from zslpipe.store.feature_store import DONE, MISSING, FeatureStore
 from zslpipe.store.provenance import backbone_name
+from zslpipe.training import checkpoints
 from zslpipe.workflows.find import find_store
 from zslpipe.workflows.versions import machine, versions
 from zslpipe.workflows.workspace import Workspace
@@ -48,7 +50,8 @@ def train_head(
     """Select, train and keep a head for each seed; returns the run and whether it was found rather than made.
 
     Settings given are fixed; those left open are chosen by `selection` from the head's search space. With `reuse`,
-    a run of the very same request is taken from the cache.
+    a run of the very same request is taken from the cache. A call that was killed goes on from its last checkpoint
+    when it is made again.
     """
     benchmark, notes = usable_benchmark(store)
     if semantics is not None:
@@ -70,7 +73,8 @@ def train_head(
                 return run, True
     created = datetime.now(UTC)
     name = f"{benchmark.name}-{head}-{created:%Y%m%d-%H%M%S}"
-    with new_run(workspace.runs, name) as made:
+    unfinished = workspace.cache / "checkpoints" / sha256_json(request)[:16]  # where a killed call of this went on to
+    with new_run(workspace.runs, name) as made, checkpoints(unfinished):
         for seed in track(seeds, f"{head} on {benchmark.name}, seeds"):
             fix_seed = {"seed": seed} if "seed" in HEADS[head]().get_params() else {}
             selector = rule(**{"seed": seed, **(selection_options or {})})
@@ -103,6 +107,7 @@ def train_head(
                 "versions": versions(),
             },
         )
+    shutil.rmtree(unfinished, ignore_errors=True)
     return made.run, False
 
 
