@@ -41,7 +41,7 @@ def xlsa(tmp_path: Path) -> Callable[..., Path]:
         }
         images: dict[str, Any] = {
             "labels": (labels + 1).astype(np.uint8)[:, None],
-            "image_files": cell([f"/BS/work/CUB_200_2011/images/{names[c]}/{i}.jpg" for i, c in enumerate(labels)]),
+            "image_files": cell([f"/BS/somebody/CUB_200_2011/images/{names[c]}/{i}.jpg" for i, c in enumerate(labels)]),
             "features": np.zeros((3, len(labels)), np.float32),
         }
         for part in (variables, images):

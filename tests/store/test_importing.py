@@ -18,7 +18,7 @@ from zslpipe.store.importing import import_features, same_image
 def tables(tiny):
     """features (120, 16), labels from 1, and image paths as another machine had them."""
     benchmark, features = tiny
-    paths = [f"/BS/work/tiny/images/{image}" for image in benchmark.image_ids]
+    paths = [f"/BS/somebody/tiny/images/{image}" for image in benchmark.image_ids]
     return features, benchmark.labels + 1, paths
 
 
