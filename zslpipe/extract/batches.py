@@ -6,6 +6,7 @@ from collections.abc import Generator, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -17,6 +18,31 @@ from zslpipe.extract.failure import Failure
 
 AHEAD = 2  # batches in work beyond the one that was handed out
 CHUNK = 4  # images a task: fewer than a batch so that all workers share it, more than one to spare the queue
+
+
+class Images(Protocol):
+    """The images of a data set by row."""
+
+    def pixels(self, row: int) -> np.ndarray:
+        """(H, W, 3) uint8, decoded, resized and cropped; raises UnreadableImage. Called from several threads."""
+        ...
+
+    def path(self, row: int) -> Path: ...
+
+
+@dataclass(frozen=True)
+class ImageFiles:
+    """Images as files under a folder."""
+
+    root: Path
+    image_ids: Sequence[str]
+    transform: Transform
+
+    def pixels(self, row: int) -> np.ndarray:
+        return self.transform(read_image(self.path(row)))
+
+    def path(self, row: int) -> Path:
+        return self.root / self.image_ids[row]
 
 
 @dataclass
@@ -48,17 +74,19 @@ def split(rows: range, batch_size: int) -> list[range]:
 
 
 def decoded(
-    root: Path,
-    image_ids: Sequence[str],
+    images: Images,
+    size: tuple[int, int],
     pieces: Iterable[tuple[int, range]],
-    transform: Transform,
     batch_size: int,
     workers: int,
     *,
     pinned: bool = False,
 ) -> Generator[Batch, None, None]:
-    """Batches in the order of `pieces`. None spans two pieces, so that a row's batch is the same after a resume."""
-    shape = (batch_size, *transform.size, 3)
+    """Batches of `images` of `size` (H, W) in the order of `pieces`.
+
+    None spans two pieces, so that a row's batch is the same after a resume.
+    """
+    shape = (batch_size, *size, 3)
     ring = [torch.empty(shape, dtype=torch.uint8, pin_memory=pinned) for _ in range(AHEAD + 2)]
     work = ((piece, part) for piece, rows in pieces for part in split(rows, batch_size))
     waiting: deque[tuple[int, range, Tensor, list[Future[dict[int, Failure]]]]] = deque()
@@ -66,12 +94,11 @@ def decoded(
     def decode(rows: range, out: np.ndarray) -> dict[int, Failure]:
         failures = {}
         for row, slot in zip(rows, out, strict=True):
-            path = root / image_ids[row]
             try:
-                slot[:] = transform(read_image(path))
+                slot[:] = images.pixels(row)
             except UnreadableImage as error:
                 slot[:] = 0
-                failures[row] = read_failure(path, error)
+                failures[row] = read_failure(images.path(row), error)
         return failures
 
     def oldest() -> Batch:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from zslpipe.backbones.backbone import Backbone
 from zslpipe.errors import RequestError, ZslpipeError
-from zslpipe.extract.batches import Batch, decoded, default_workers
+from zslpipe.extract.batches import Batch, ImageFiles, Images, decoded, default_workers
 from zslpipe.extract.failure import Failure
 from zslpipe.extract.writer import Write, Writer
 from zslpipe.progress import ticking
@@ -91,33 +91,45 @@ def extract(
     alone, so its bytes depend neither on `workers` nor on which pieces were asked for. Memory does not grow with
     the number of images.
     """
+    if not Path(image_root).is_dir():
+        raise RequestError(f"there is no folder of images {image_root}: give --images FOLDER.")
+    images = ImageFiles(Path(image_root), image_ids, backbone.transform)
+    return extract_images(
+        backbone, images, pieces, write, batch_size=batch_size, workers=workers, on_error=on_error, dtype=dtype
+    )
+
+
+def extract_images(
+    backbone: Backbone,
+    images: Images,
+    pieces: Iterable[tuple[int, range]],
+    write: Write,
+    *,
+    batch_size: int = 32,
+    workers: int | None = None,
+    on_error: str = "fail",
+    dtype: str = "float16",
+) -> Summary:
+    """`extract` for images that are not files in a folder."""
     if on_error not in ("fail", "skip"):
         raise RequestError(f"on-error is 'fail' or 'skip', not '{on_error}'.")
     if dtype not in DTYPES:
         raise RequestError(f"features are kept as {' or '.join(DTYPES)}, not '{dtype}'.")
     if batch_size < 1 or (workers is not None and workers < 1):
         raise RequestError(f"batch size and workers are at least 1, not {min(batch_size, workers or 1)}.")
-    if not Path(image_root).is_dir():
-        raise RequestError(f"there is no folder of images {image_root}: give --images FOLDER.")
     work = list(pieces)
     summary, start = Summary(), time.perf_counter()
-    batches = decoded(
-        Path(image_root),
-        image_ids,
-        work,
-        backbone.transform,
-        batch_size,
-        workers or default_workers(),
-        pinned=backbone.device.type == "cuda",
-    )
-    total = sum(len(rows) for _, rows in work)
+    cuda = backbone.device.type == "cuda"
+    workers = workers or default_workers()
+    batches = decoded(images, backbone.transform.size, work, batch_size, workers, pinned=cuda)
     launches = _launches(backbone, batches, dict(work), on_error, DTYPES[dtype], summary)
+    total = sum(len(rows) for _, rows in work)
     with Writer(write) as writer, closing(batches), ticking("extracting", total) as ticker:
-        for launched in _lagging(launches) if backbone.device.type == "cuda" else launches:
+        for launched in _lagging(launches) if cuda else launches:
             piece, batch = launched.piece, launched.batch
             if launched.done is not None:
                 launched.done.synchronize()
-            _check_finite(launched, list(backbone.taps), dtype, Path(image_root), image_ids)
+            _check_finite(launched, list(backbone.taps), dtype, images)
             piece.failures |= batch.failures
             summary.images += len(batch.rows)
             summary.failed += len(batch.failures)
@@ -177,18 +189,19 @@ def _lagging(items: Iterator[_Launched]) -> Iterator[_Launched]:
         yield held
 
 
-def _check_finite(launched: _Launched, taps: list[str], dtype: str, root: Path, image_ids: Sequence[str]) -> None:
+def _check_finite(launched: _Launched, taps: list[str], dtype: str, images: Images) -> None:
     if bool(launched.finite.all()):
         return
     for slot, row in enumerate(launched.batch.rows):
         if row in launched.batch.failures:
             continue
         for tap, (computed, stored) in zip(taps, launched.finite[:, :, slot].tolist()):
-            path = root / image_ids[row]
             if not computed:
                 raise ZslpipeError(
-                    f"the backbone gives features that are not finite for {path} (tap {tap}): check its weights, or "
-                    "take --precision float32."
+                    f"the backbone gives features that are not finite for {images.path(row)} (tap {tap}): "
+                    "check its weights, or take --precision float32."
                 )
             if not stored:
-                raise ZslpipeError(f"features of {path} (tap {tap}) are too large for {dtype}: give --dtype float32.")
+                raise ZslpipeError(
+                    f"features of {images.path(row)} (tap {tap}) are too large for {dtype}: give --dtype float32."
+                )

@@ -1,0 +1,56 @@
+"""Peak memory of an extraction for few and many images: it must not grow.
+
+    python benchmarks/extraction_memory.py [--folder PHOTOS] [--counts 1000 8000]
+
+Each count runs in a process of its own, whose peak resident memory the system tells; the store goes to a scratch
+folder. A small backbone makes it quick; the buffers that are filled (batches, pieces) are those of any other.
+"""
+
+import argparse
+import multiprocessing
+import resource
+import tempfile
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+
+def peak(folder: Path, ids: list[str], scratch: Path) -> tuple[float, float]:
+    """(peak MiB before the first image, peak MiB after the last) of this process."""
+    from extraction import Job, new_store  # the script beside this one
+
+    from zslpipe.backbones import load_backbone
+    from zslpipe.extract.pipeline import extract
+
+    backbone = load_backbone("resnet18", "random", 64)
+    job = Job("resnet18", "random", "cpu", 32, 2, len(ids), np.empty(0), backbone.transform)
+    write = new_store(scratch / "store", job, backbone)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    extract(backbone, folder, ids, job.pieces, write, batch_size=job.batch_size, workers=job.workers)
+    return before, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--folder", type=Path, help="where photos lie (default: 100 generated ones, again and again)")
+    parser.add_argument("--counts", type=int, nargs="+", default=[1000, 8000])
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="zslpipe-memory-") as scratch:
+        folder = options.folder or Path(scratch) / "photos"
+        if options.folder is None:
+            folder.mkdir()
+            rng = np.random.default_rng(0)
+            for i in range(100):
+                coarse = Image.fromarray(rng.integers(0, 256, (24, 32, 3), dtype=np.uint8))
+                coarse.resize((341, 256), Image.Resampling.BICUBIC).save(folder / f"{i}.jpg")
+        found = sorted(str(p.relative_to(folder)) for p in folder.rglob("*.jp*g"))
+        for count in options.counts:
+            ids = [found[i % len(found)] for i in range(count)]
+            with multiprocessing.get_context("spawn").Pool(1) as pool:
+                before, after = pool.apply(peak, (folder, ids, Path(scratch) / str(count)))
+            print(f"{count:6} images: peak {after:.0f} MiB, of which {before:.0f} MiB before the first image")
+
+
+if __name__ == "__main__":
+    main()
