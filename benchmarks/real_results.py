@@ -76,6 +76,7 @@ def main() -> None:
     options = parser.parse_args()
     zslpipe = Commands(options.data_root, options.cache)
     found = stores(zslpipe, options.data_root, options.cache)
+    about = {k: v for k, v in zslpipe("doctor").items() if k not in ("data root", "cache")}
     rows = []
     for store, semantics in PROBLEMS:
         for head in options.heads.split(","):
@@ -84,7 +85,7 @@ def main() -> None:
             run = zslpipe("train-head", head, *line)
             (evaluation,) = zslpipe("eval", run["run"], "--gzsl", "--calibrate")
             row = {"store": store, "semantics": semantics, "head": head, **summary(evaluation)}
-            rows.append({**row, "selection": evaluation["selection"], "seeds": options.seeds, **zslpipe("doctor")})
+            rows.append({**row, "selection": evaluation["selection"], "seeds": options.seeds, **about})
             print({k: rows[-1][k] for k in ("store", "semantics", "head", *METRICS, "oracle H")}, flush=True)
     path = RESULTS / f"real-{options.suite}-torch{torch.__version__.split('+')[0]}.csv"
     with path.open("w", newline="") as stream:
