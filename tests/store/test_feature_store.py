@@ -48,11 +48,12 @@ def test_a_store_is_the_same_bytes_in_whatever_order_it_was_written(tmp_path, ma
 
 
 def test_failed_images_leave_zeros_and_a_record(tmp_path, make, fill, contents):
-    failure = Failure("a.jpg", "the file is cut", "PIL")
+    failure, before = Failure("a.jpg", "the file is cut", "PIL"), contents["region"][33].copy()
     store = FeatureStore.open(fill(make(tmp_path / "s"), failed={33: failure}).path)
     assert store.failures == {33: failure}
     assert store.status[33] == FAILED
     assert (store.status == DONE).sum() == 119
+    assert np.array_equal(contents["region"][33], before)  # the caller's array is left alone
     for tap, values in contents.items():
         expected = values.copy()
         expected[33] = 0

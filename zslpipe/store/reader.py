@@ -1,5 +1,6 @@
 """Rows of a store at memory speed: in memory if they fit, else mapped, else decoded piece by piece."""
 
+import os
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -38,6 +39,9 @@ class PieceRows:
         """(rows of a piece, ...) of a committed piece; the last may be padded."""
         raise NotImplementedError
 
+    def announce(self, positions: np.ndarray) -> None:
+        """Told of all rows of a request before the first is read."""
+
     def _committed(self, number: int) -> None:
         if not self.store.is_committed(number):
             rows = self.store.piece_rows_of(number)
@@ -49,11 +53,13 @@ class PieceRows:
         if isinstance(index, slice):
             start, stop, step = index.indices(len(self))
             if step == 1:
+                self.announce(self._positions[start:stop])
                 return self._span(start, max(start, stop))
         positions = self._positions[index]
         if not isinstance(positions, np.ndarray):  # a single row
             number, offset = divmod(int(positions), self.store.piece_rows)
             return self.piece(number)[offset].copy()
+        self.announce(positions.reshape(-1))
         return self._gather(positions.reshape(-1)).reshape(*positions.shape, *self.shape[1:])
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
@@ -91,6 +97,35 @@ class MappedRows(PieceRows):
     def __init__(self, store: "FeatureStore", tap: str) -> None:
         super().__init__(store, tap)
         self._maps: dict[int, np.ndarray] = {}
+        memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+        self._stays = len(self) * self._row_bytes < memory // 2  # in the page cache, once it was read
+        self._announced = np.zeros(len(self), bool)
+
+    def announce(self, positions: np.ndarray) -> None:
+        """Let the system fetch all these rows from the disk at once, instead of one after the other as they are met.
+
+        What was fetched before and has room to stay is not announced again: asking costs as much as copying.
+        """
+        if self._stays:
+            positions = positions[~self._announced[positions]]
+            self._announced[positions] = True
+        if not len(positions) or not hasattr(os, "posix_fadvise"):
+            return
+        rows, size = np.unique(positions), self.store.piece_rows
+        starts = np.flatnonzero((np.diff(rows, prepend=-2) != 1) | (rows % size == 0))
+        for run in np.split(rows, starts[1:]):
+            number, offset = divmod(int(run[0]), size)
+            self._fetch(number, offset * self._row_bytes, len(run) * self._row_bytes)
+
+    def _fetch(self, number: int, offset: int, length: int) -> None:
+        try:
+            handle = os.open(self.store.path / self.store.layout.chunk_name(self.tap, number), os.O_RDONLY)
+        except OSError:
+            return  # `piece` says what is wrong with it
+        try:
+            os.posix_fadvise(handle, offset, length, os.POSIX_FADV_WILLNEED)
+        finally:
+            os.close(handle)
 
     def piece(self, number: int) -> np.ndarray:
         found = self._maps.get(number)
