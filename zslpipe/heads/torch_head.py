@@ -214,7 +214,10 @@ class TorchHead(Head):
     def _device(self) -> torch.device:
         if self.device == "auto":
             return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        device = torch.device(self.device)
+        try:
+            device = torch.device(self.device)
+        except RuntimeError:
+            raise unknown("device", self.device, ("auto", "cpu", "cuda")) from None
         if device.type == "cuda" and not torch.cuda.is_available():
             raise RequestError(f"there is no {self.device} here: use device=cpu or device=auto.")
         return device
