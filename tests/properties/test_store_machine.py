@@ -194,5 +194,5 @@ class StoreMachine(RuleBasedStateMachine):
                 assert (status[rows.start : rows.stop] == MISSING).all()
 
 
-StoreMachine.TestCase.settings = settings(max_examples=60, stateful_step_count=25, deadline=None)
+StoreMachine.TestCase.settings = settings(max_examples=20, stateful_step_count=20, deadline=None)
 TestStore = StoreMachine.TestCase

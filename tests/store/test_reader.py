@@ -110,3 +110,19 @@ def test_rows_go_to_the_device_if_they_fit(full, contents, budget):
     else:
         assert placed.dtype == torch.float16
         assert np.array_equal(placed.numpy(), contents["region"])
+
+
+@pytest.mark.parametrize("stays", [True, False])
+def test_rows_are_fetched_together_and_once(tmp_path, make, fill, monkeypatch, stays):
+    rows = open_rows(fill(make(tmp_path / "s", 7)), "region", memory_bytes=0)
+    rows._stays = stays
+    fetched = []
+    monkeypatch.setattr(rows, "_fetch", lambda number, offset, length: fetched.append((number, offset, length)))
+    rows[[5, 6, 7, 8, 50, 6, -1]]
+    assert fetched == [(0, 5 * 64, 2 * 64), (1, 0, 2 * 64), (7, 64, 64), (17, 0, 64)]  # runs do not cross pieces
+    fetched.clear()
+    rows[4:9]
+    assert fetched == ([(0, 4 * 64, 64)] if stays else [(0, 4 * 64, 3 * 64), (1, 0, 2 * 64)])
+    fetched.clear()
+    rows[[]]
+    assert fetched == []
