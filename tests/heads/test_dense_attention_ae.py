@@ -51,6 +51,7 @@ VARIANTS: list[dict[str, Any]] = [
     {"reading": "printed"},
     {"encoder_hidden": 11},
     {"attention_gain": 30.0},
+    {"span": True, "classes": 3, "unseen": 1},
 ]
 
 
@@ -149,7 +150,7 @@ def test_regions_and_classes_may_come_in_any_order() -> None:
 
 
 def test_semantics_of_unseen_classes_enter_by_reconstruction_alone() -> None:
-    head, module, regions, labels, task = problem(span=False)
+    head, module, regions, labels, task = problem()
     before = head.terms(module, {"region": regions}, labels, task)
     task.semantics[0] += 1  # an unseen class
     after = head.terms(module, {"region": regions}, labels, task)
@@ -174,6 +175,26 @@ def test_in_the_span_of_its_classes_nothing_is_lost() -> None:
     torch.testing.assert_close(basis.T @ basis, torch.eye(4, dtype=torch.float64))
     torch.testing.assert_close(centred @ basis @ basis.T, centred)
     torch.testing.assert_close(basis_of(centred), basis)
+
+    head, module, regions, _, task = problem(span=True, classes=3, unseen=1)
+    _, whole, *_ = problem(classes=3, unseen=1)
+    assert (module.basis.shape, whole.basis.shape) == ((A, 4), (A, A))
+    with torch.no_grad():
+        whole.load_state_dict(
+            {
+                "encoder.0.weight": module.encoder[0].weight @ module.basis.T,
+                "encoder.0.bias": module.encoder[0].bias,
+                "decoder.weight": module.basis @ module.decoder.weight,
+                "decoder.bias": module.basis @ module.decoder.bias,
+                "centre": module.centre,
+                "basis": torch.eye(A),
+                "region_scale": module.region_scale,
+            }
+        )
+        inputs = {"region": regions}
+        torch.testing.assert_close(
+            head.scores(module, inputs, task.semantics), head.scores(whole, inputs, task.semantics)
+        )
 
 
 def fitted(**settings: Any) -> tuple[DenseAttentionAE, dict[str, np.ndarray], np.ndarray, np.ndarray]:

@@ -1,7 +1,8 @@
 """Classes that attend over regions, and one decoder for both worlds (Li & Wang, BMVC 2019)."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -96,8 +97,9 @@ class DenseAttentionAE(TorchHead):
         centre: what semantics are seen from: the mean of the "seen" classes, of "all" that `fit` is given, or "none".
         scale_features: divide regions by their root mean square.
         span: where semantics have more dimensions than there are classes, let the networks work in a basis of the
-            space that these classes span (1024-d sentences of 102 flowers have rank 102). Gradient descent never
-            leaves that space, but every product with A becomes one with C.
+            space that these classes span, so that products with A become products with C. With 1024-d sentences of
+            102 flowers training takes a quarter of the time and validates as well; with the 312 attributes of 50
+            birds it validates worse, hence it is off unless asked for.
         reading: "repaired", or "printed" for the text by its letter, without the following deviations.
 
     Deviations, each the smallest that lets the text train (reading="printed" undoes all of them, and leaves `scale`,
@@ -124,8 +126,12 @@ class DenseAttentionAE(TorchHead):
     attention_gain: float = 0.3
     centre: str = "seen"
     scale_features: bool = True
-    span: bool = True
+    span: bool = False
     reading: str = "repaired"
+
+    @classmethod
+    def search_space(cls) -> Sequence[Mapping[str, Any]]:
+        return ({}, {"learning_rate": 1e-3})
 
     def build(self, sizes: Mapping[str, int]) -> nn.Module:
         for setting, known in CHOICES.items():
