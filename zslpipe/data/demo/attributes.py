@@ -56,7 +56,7 @@ ATTRIBUTES = (
 COLUMNS = tuple((attribute, value) for attribute in ATTRIBUTES for value in attribute.values)
 ATTRIBUTE_NAMES = tuple(attribute.column(value) for attribute, value in COLUMNS)
 
-HOME = 0.75  # share of a class's pictures taken in its habitat; the rest show it in the one it visits
+HOME = 0.6  # share of a class's pictures taken in its habitat; the rest show it in the one it visits
 
 
 def describe(traits: Mapping[str, str], visits: str) -> np.ndarray:

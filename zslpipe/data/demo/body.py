@@ -15,13 +15,17 @@ class Lump:
     power: float = 2.0
     taper: float = 0.0
 
-    def edge(self, degrees: np.ndarray | float, scale: float = 1.0) -> np.ndarray:
+    def edge(self, degrees: np.ndarray, scale: float = 1.0) -> np.ndarray:
         """Points of the outline in these directions (0 is forward, 90 up); `scale` 0 is the centre."""
-        t = np.radians(np.asarray(degrees, float))
+        t = np.radians(degrees)
         c, s = np.cos(t), np.sin(t)
         x = np.sign(c) * np.abs(c) ** (2 / self.power)
         y = np.sign(s) * np.abs(s) ** (2 / self.power)
         return self.centre + scale * (self.rx * x * (1 - self.taper * y) + 1j * self.ry * y)
+
+    def at(self, degrees: float, scale: float = 1.0) -> complex:
+        """One point of `edge`."""
+        return complex(self.edge(np.array(degrees), scale))
 
     def outline(self, steps: int = 56) -> np.ndarray:
         return self.edge(np.linspace(0, 360, steps, endpoint=False))

@@ -1,6 +1,5 @@
-"""The forty creatures: which combinations of attribute values they are, and what they are called."""
+"""The forty creatures: which combinations of attribute values they are, and which of them are unseen."""
 
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -8,9 +7,10 @@ from functools import cache
 import numpy as np
 
 from zslpipe.data.demo.attributes import ATTRIBUTES, HABITATS, describe
+from zslpipe.data.demo.names import name_all
 
-CLASSES = 40
-EVERY = 4  # each fourth class is unseen
+CLASSES, UNSEEN = 40, 10
+TAUGHT = 3  # each value of an unseen class occurs in so many seen ones at least
 POOL = 4000  # candidates among which each class is chosen
 HEADGEAR = ("ears", "horns", "antennae", "crest")
 
@@ -33,13 +33,14 @@ class Creature:
 def creatures() -> tuple[Creature, ...]:
     """The classes, the same for every seed: a name always means the same animal."""
     chosen = _choose(np.random.default_rng(7))
-    names = _names(chosen)
+    unseen = _relatives(chosen)
+    names = name_all(chosen)
     homes = [traits["habitat"] for traits in chosen]
     # Each home is visited by its neighbours in turn, so that no pair of habitats marks a class.
     turns = [1 + homes[:k].count(home) % (len(HABITATS) - 1) for k, home in enumerate(homes)]
     visits = [HABITATS[(HABITATS.index(h) + turn) % len(HABITATS)] for h, turn in zip(homes, turns, strict=True)]
     return tuple(
-        Creature(name, k % EVERY != EVERY - 1, traits, visit)
+        Creature(name, k not in unseen, traits, visit)
         for k, (name, traits, visit) in enumerate(zip(names, chosen, visits, strict=True))
     )
 
@@ -65,6 +66,29 @@ def _choose(rng: np.random.Generator) -> list[dict[str, str]]:
     return [dict(zip(_KEYS, _named(row, values), strict=True)) for row in taken]
 
 
+def _relatives(chosen: list[dict[str, str]]) -> set[int]:
+    """The unseen classes: ten that are as alike as can be, so that no single attribute tells them apart.
+
+    A set grows from each class by the one nearest to it; the closest set is taken.
+    """
+    rows = np.array([list(traits.values()) for traits in chosen])  # (classes, attributes) of str
+    apart = (rows[:, None] != rows).sum(2)
+
+    def taught(some: list[int]) -> bool:
+        seen = np.delete(rows, some, axis=0)
+        return bool(((rows[some, None] == seen).sum(1) >= TAUGHT).all())
+
+    def grown(start: int) -> list[int]:
+        some = [start]
+        while len(some) < UNSEEN:
+            fit = [k for k in range(len(rows)) if k not in some and taught([*some, k])]
+            some.append(min(fit, key=lambda k: int(apart[k, some].sum())))
+        return some
+
+    sets = [grown(start) for start in range(len(rows))]
+    return set(min(sets, key=lambda some: int(apart[some][:, some].sum())))
+
+
 _KEYS = tuple(attribute.name for attribute in ATTRIBUTES)
 
 
@@ -77,51 +101,3 @@ def _drawable(traits: Mapping[str, str]) -> bool:
     headgear = sum(traits[part] != "none" for part in HEADGEAR)
     on_back = (traits["shell"] != "none") + (traits["wings"] != "none") + (traits["coat"] == "spiny")
     return 1 <= headgear <= 2 and on_back <= 1
-
-
-_PLACE = {
-    "meadow": ("Clover", "Daisy", "Bramble", "Thistle", "Fern", "Meadow", "Willow", "Hay"),
-    "desert": ("Dune", "Ember", "Sand", "Cactus", "Copper", "Dust", "Sun", "Mesa"),
-    "snow": ("Frost", "Rime", "Icicle", "Snow", "Drift", "Glacier", "Flurry", "Pine"),
-    "night": ("Moon", "Dusk", "Star", "Shadow", "Comet", "Night", "Velvet", "Gloam"),
-    "sea bed": ("Kelp", "Coral", "Tide", "Pearl", "Foam", "Lagoon", "Reef", "Salt"),
-    "autumn": ("Acorn", "Maple", "Russet", "Amber", "Chestnut", "Leaf", "Harvest", "Oak"),
-}
-_FEATURE = (  # the first that holds and is not used up gives the second half of a first name
-    ("shell", "hard", "back"),
-    ("wings", "feathered", "wing"),
-    ("coat", "spiny", "spine"),
-    ("antennae", "glowing", "glow"),
-    ("crest", "tufted", "crest"),
-    ("tail", "bushy", "brush"),
-    ("horns", "one", "spire"),
-    ("horns", "two", "horn"),
-    ("ears", "long", "lop"),
-    ("whiskers", "long", "whisker"),
-    ("pattern", "stripes", "band"),
-    ("pattern", "spots", "dapple"),
-    ("mouth", "fangs", "fang"),
-    ("coat", "shaggy", "mop"),
-    ("ears", "pointed", "ear"),
-    ("ears", "round", "ear"),
-)
-_KIND = {
-    "round": ("Snorf", "Blub", "Pumple", "Boffin", "Globbet", "Wob", "Mumble", "Puff", "Dollop", "Bumbo", "Oomp", "Plum"),
-    "tall": ("Wigget", "Lank", "Quill", "Totter", "Stilt", "Gawk", "Yonder", "Pindle", "Loom", "Spriggle", "Hob", "Tamp"),
-    "long": ("Slink", "Noodle", "Trundle", "Wurm", "Ferrel", "Loll", "Snoot", "Dachet", "Sausel", "Lurch", "Ripple", "Ooze"),
-    "boxy": ("Grum", "Tock", "Brock", "Clunk", "Blocket", "Cobb", "Hump", "Stodge", "Crate", "Thud", "Knack", "Dob"),
-}
-
-
-def _names(chosen: list[dict[str, str]]) -> list[str]:
-    """'<place><feature> <kind>', such as Kelpback Snorf: place and feature are true of the creature."""
-    names: list[str] = []
-    uses: Counter[str] = Counter()
-    for traits in chosen:
-        fits = [half for part, value, half in _FEATURE if traits[part] == value]
-        half = min(fits, key=lambda half: uses[half])
-        place = _PLACE[traits["habitat"]][uses[traits["habitat"]] % len(_PLACE[traits["habitat"]])]
-        kind = _KIND[traits["body"]][uses[traits["body"]]]
-        uses.update((half, traits["habitat"], traits["body"]))
-        names.append(f"{place}{half} {kind}")
-    return names

@@ -95,7 +95,7 @@ def _spots(rng: np.random.Generator, lump: Lump) -> list[np.ndarray]:
     turn = rng.uniform(0, 360)
     rings = ((0.0, 1), (0.5, 5), (0.92, 9))
     at = [(r, turn + 97 * r + 360 * k / n) for r, n in rings for k in range(n)]
-    return [ellipse(lump.edge(a + rng.uniform(-8, 8), r)[()], s, s * 0.9, 18)
+    return [ellipse(lump.at(a + rng.uniform(-8, 8), r), s, s * 0.9, 18)
             for r, a in at for s in [rng.uniform(0.065, 0.1)]]  # fmt: skip
 
 
@@ -153,7 +153,7 @@ def _legs(pen: Pen, body: Body, count: str, colour: Colour, stride: float, near:
 
 
 def _tail(pen: Pen, rng: np.random.Generator, trunk: Lump, kind: str, colour: Colour, swing: float) -> None:
-    root = trunk.edge(205, 0.9)[()]
+    root = trunk.at(205, 0.9)
     if kind == "thin":
         tip = root + complex(-0.52, 0.34 + 0.2 * swing)
         spine = curve(root, root - 0.42 - 0.12j, root - 0.62 + 0.1j, tip)
@@ -189,7 +189,7 @@ def _shell(pen: Pen, body: Body) -> None:
     first, last, depth = (98, 232, -0.15) if trunk.rx > 0.4 else (112, 228, -0.4)
     back = trunk.edge(np.linspace(first, last, 30), 1.13)
     inner = curve(back[-1], trunk.centre + complex(depth * trunk.rx, -0.25 * trunk.ry), back[0], steps=20)
-    rays = [curve(trunk.edge(a, 1.2)[()], trunk.edge(a, 0.2)[()], steps=3) for a in (125, 150, 176, 204)]
+    rays = [curve(trunk.at(a, 1.2), trunk.at(a, 0.2), steps=3) for a in (125, 150, 176, 204)]
     hoops = [trunk.edge(np.linspace(90, 240, 24), r) for r in (0.62, 0.9)]
     seams = [ribbon(line, 0.017, 0.017) for line in (*rays, *hoops)]
     pen.fill(np.concatenate([back, inner]), horn, seams, seam)

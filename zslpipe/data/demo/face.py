@@ -23,10 +23,10 @@ def draw_headgear(pen: Pen, rng: np.random.Generator, head: Lump, traits: Mappin
             apart = 1.45 if traits["horns"] == "two" else 1.15
             _ear(pen, head, traits["ears"], 90 + (at - 90) * apart, lean, colour)
     if traits["horns"] == "one":
-        _horn(pen, head.edge(86)[()], 0.46, complex(0.10, 1), 0.0)
+        _horn(pen, head.at(86), 0.46, complex(0.10, 1), 0.0)
     elif traits["horns"] == "two":
         for at, bend in ((70.0, 0.22), (110.0, -0.22)):
-            _horn(pen, head.edge(at)[()], 0.36, complex(bend, 1), bend)
+            _horn(pen, head.at(at), 0.36, complex(bend, 1), bend)
     if traits["antennae"] == "glowing":
         _antennae(pen, rng, head)
 
@@ -81,9 +81,9 @@ def _beak(pen: Pen, at: complex, s: float) -> None:
     at = at + 0.03j * s
     lower = at + s * np.array([-0.10 - 0.02j, 0.12 - 0.02j, 0.10 - 0.12j, 0.0 - 0.15j])
     pen.fill(lower, (216, 128, 30))
-    top = np.concatenate([curve(-0.14 + 0j, -0.05 + 0.13j, 0.06 + 0.12j), curve(0.14 + 0.06j, 0.26 - 0.02j, 0.3 - 0.12j)])
-    under = curve(0.3 - 0.12j, 0.12 - 0.04j, -0.14 + 0j)
-    pen.fill(at + s * np.concatenate([top, under]), (250, 176, 48))
+    brow = curve(-0.14 + 0j, -0.05 + 0.13j, 0.06 + 0.12j)
+    hook, under = curve(0.14 + 0.06j, 0.26 - 0.02j, 0.3 - 0.12j), curve(0.3 - 0.12j, 0.12 - 0.04j, -0.14 + 0j)
+    pen.fill(at + s * np.concatenate([brow, hook, under]), (250, 176, 48))
     pen.flat(ellipse(at + s * (0.05 + 0.05j), 0.018 * s, 0.014 * s, 10), INK)
 
 
@@ -99,7 +99,7 @@ def _whiskers(pen: Pen, rng: np.random.Generator, at: complex, s: float) -> None
 
 
 def _ear(pen: Pen, head: Lump, kind: str, at: float, lean: float, colour: Colour) -> None:
-    root = head.edge(at, 0.93)[()]
+    root = head.at(at, 0.93)
     out = np.exp(1j * np.radians(90 + (at - 90) * 0.75 + lean))
     side = out * 1j
     if kind == "pointed":
@@ -127,7 +127,7 @@ def _horn(pen: Pen, root: complex, length: float, towards: complex, bend: float)
 def _antennae(pen: Pen, rng: np.random.Generator, head: Lump) -> None:
     glow: Colour = (255, 236, 120)
     for at, way in ((72.0, 1), (108.0, -1)):
-        root = head.edge(at, 0.95)[()]
+        root = head.at(at, 0.95)
         tip = root + complex(0.2 * way, 0.42 + rng.uniform(-0.06, 0.06))
         pen.stroke(curve(root, root + 0.3j, tip), INK, 0.045)
         pen.fill(ellipse(tip, 0.085, 0.085, 24), glow)
@@ -138,7 +138,7 @@ def _crest(pen: Pen, rng: np.random.Generator, head: Lump) -> None:
     """A fan of soft tufts over the head."""
     colour: Colour = ((226, 70, 130), (240, 120, 50), (90, 60, 150))[rng.integers(3)]
     for k, at in enumerate(np.linspace(140, 55, 6)):
-        root = head.edge(at, 0.9)[()]
+        root = head.at(at, 0.9)
         out = np.exp(1j * np.radians(at + 12 + rng.uniform(-6, 6)))
         long = 0.27 + 0.12 * np.sin(np.pi * (k + 0.7) / 6)
         left = curve(root + 0.11j * out, root + (0.12j + 0.6 * long) * out, root + long * out)

@@ -1,10 +1,9 @@
 """Writes the demo set into a folder, or finds it there, and gives it back as a benchmark."""
 
-import csv
-import io
 import os
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +11,17 @@ import joblib
 import numpy as np
 
 from zslpipe.data.benchmark import Benchmark, split_images
+from zslpipe.data.class_table import CLASSES, IMAGES, VECTORS
 from zslpipe.data.demo.attributes import ATTRIBUTE_NAMES, attribute_vectors
 from zslpipe.data.demo.classes import creatures
 from zslpipe.data.demo.picture import draw_picture
+from zslpipe.data.table import write_tables
 from zslpipe.errors import RequestError
-from zslpipe.files import atomic_write, read_json, sha256_file, write_json, write_text
+from zslpipe.files import atomic_write, read_json, sha256_file, write_json
 from zslpipe.progress import ticking
 
-VERSION = 1  # to be raised with every change of what the pictures or the classes are
-MARKER = "demo.json"
+VERSION = 2  # to be raised with every change of what the pictures or the classes are
+MARKER, TABLES = "demo.json", (CLASSES, IMAGES, VECTORS)
 TEST_SEEN = 0.2  # share of a seen class's images
 SMALLEST = 32  # pixels a side
 BATCH = 10  # pictures a task of a drawing process
@@ -30,9 +31,9 @@ ALONE = 100  # so few pictures are drawn sooner than a second process starts
 def make_demo(folder: Path, seed: int = 0, images_per_class: int = 40, size: int = 224) -> Benchmark:
     """Draw the demo set below `folder`, keeping the pictures that are there, and return it.
 
-    The folder then holds `images/<class>/<nnn>.jpg`, `classes.csv` (class, split, a column an attribute),
-    `images.csv` (image, split) and, written last, `demo.json`, which says what set it is. Equal arguments give
-    equal files. A folder that holds another demo set has its pictures drawn anew.
+    The folder then holds `images/<class>/<nnn>.jpg`, the tables that `zslpipe.data.class_table` describes, so that
+    it can be read like anybody's folder of images, and, written last, `demo.json`, which says what set it is. Equal
+    arguments give equal files. A folder that holds another demo set has its pictures drawn anew.
 
     Args:
         folder: where to; made if need be.
@@ -51,14 +52,17 @@ def make_demo(folder: Path, seed: int = 0, images_per_class: int = 40, size: int
         _make_room(folder, wanted, benchmark.image_ids)
         write_json(folder / MARKER, {**wanted, "complete": False})
         _draw_missing(folder / "images", seed, images_per_class, size)
+        write_tables(benchmark, folder / "images", folder)
         write_json(folder / MARKER, {**wanted, "complete": True})
-    return _with_tables(folder, benchmark)
+    return replace(benchmark, sources={name: sha256_file(folder / name) for name in TABLES})
 
 
 def demo_is_complete(folder: Path, seed: int = 0, images_per_class: int = 40, size: int = 224) -> bool:
-    """Whether `make_demo` with these arguments would find every picture drawn."""
+    """Whether `make_demo` with these arguments would find every picture drawn and every table written."""
     folder, wanted = Path(folder), _marker(seed, images_per_class, size)
     if _found(folder) != {**wanted, "complete": True}:
+        return False
+    if not all((folder / table).is_file() for table in TABLES):
         return False
     return all(_is_whole(folder / "images" / _image_id(c, n)) for c, n in _pictures(images_per_class))
 
@@ -157,31 +161,3 @@ def _plan(folder: Path, seed: int, images_per_class: int) -> Benchmark:
         attribute_vectors=attribute_vectors(),
         image_root=folder / "images",
     )
-
-
-def _with_tables(folder: Path, benchmark: Benchmark) -> Benchmark:
-    """Write the tables where they differ from what they should be; the benchmark with their hashes."""
-    from dataclasses import replace
-
-    part = np.empty(len(benchmark.labels), dtype="<U11")
-    for split in ("trainval", "test_seen", "test_unseen"):
-        part[getattr(benchmark, split)] = split
-    rows = zip(creatures(), benchmark.semantics, strict=True)
-    tables = {
-        "classes.csv": _table(
-            ["class", "split", *ATTRIBUTE_NAMES],
-            ([c.name, "seen" if c.seen else "unseen", *(f"{x:g}" for x in row)] for c, row in rows),
-        ),
-        "images.csv": _table(["image", "split"], zip(benchmark.image_ids, part.tolist(), strict=True)),
-    }
-    for name, text in tables.items():
-        path = folder / name
-        if not path.exists() or path.read_bytes() != text.encode():
-            write_text(path, text)
-    return replace(benchmark, sources={name: sha256_file(folder / name) for name in tables})
-
-
-def _table(header: list[str], rows: Any) -> str:
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows([header, *rows])
-    return text.getvalue()

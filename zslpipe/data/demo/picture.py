@@ -1,5 +1,7 @@
 """One picture of the demo set: a creature somewhere in a habitat, in some pose and some light."""
 
+import math
+
 import numpy as np
 from PIL import Image
 
@@ -7,7 +9,8 @@ from zslpipe.data.demo.attributes import HOME
 from zslpipe.data.demo.classes import creatures
 from zslpipe.data.demo.creature import draw_creature
 from zslpipe.data.demo.pen import Pen
-from zslpipe.data.demo.scene import SCENES, backdrop, lit, scatter, shadow
+from zslpipe.data.demo.scene import SCENES, backdrop, lit, scatter
+from zslpipe.data.demo.sky import shadow
 
 OVERSAMPLE = 2  # drawn larger and averaged: Pillow's polygons have no smooth edges
 
@@ -24,11 +27,18 @@ def draw_picture(seed: int, which: int, number: int, size: int) -> Image.Image:
     light = float(rng.choice((-1, 1)))
 
     image, horizon = backdrop(scene, rng, side)
-    stand = (side * rng.uniform(0.38, 0.62), side * rng.uniform(0.78, 0.92))
-    scatter(image, scene.behind, rng, int(rng.integers(2, 6)), stand[1] - 0.06 * side, horizon, light)
-    unit = side * rng.uniform(0.36, 0.52)
+    unit = side * _fits(creature.traits["body"]) * math.exp(rng.uniform(math.log(0.19), math.log(0.46)))
+    nearness = (unit / side - 0.15) / 0.31  # the nearer the lower in the picture, as far as it goes
+    stand = (side * rng.uniform(0.28, 0.72), side * (0.70 + 0.20 * nearness + rng.uniform(-0.05, 0.03)))
+    far, near = (horizon, stand[1] - 0.04 * side), (stand[1] + 0.02 * side, 1.04 * side)  # rows of pixels
+    scatter(image, scene.behind, rng, int(rng.integers(3, 9)), far, light)
     shadow(image, stand, 1.9 * unit)
-    turn, flip = rng.normal(0, 0.07), bool(rng.random() < 0.5)
-    draw_creature(Pen(image, stand, unit, turn, flip, light, line=0.011 * side), rng, creature.traits)
-    scatter(image, scene.before, rng, int(rng.integers(1, 5)), side * 1.04, stand[1] + 0.02 * side, light)
+    turn, flip = rng.normal(0, 0.12), bool(rng.random() < 0.5)
+    draw_creature(Pen(image, stand, unit, turn, flip, light, line=0.023 * unit + 0.002 * side), rng, creature.traits)
+    scatter(image, scene.before, rng, int(rng.integers(2, 7)), near, light)
     return lit(image.reduce(OVERSAMPLE), scene, rng)
+
+
+def _fits(body: str) -> float:
+    """Long and tall creatures are drawn a little smaller, so that they stay in the picture."""
+    return {"long": 0.88, "tall": 0.9}.get(body, 1.0)

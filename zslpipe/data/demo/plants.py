@@ -18,7 +18,8 @@ def stone(pen: Pen, rng: Rng) -> None:
 def tuft(pen: Pen, rng: Rng, colour: Colour = (62, 138, 50)) -> None:
     for x in np.linspace(-0.3, 0.3, 7):
         tip = complex(x * 1.9 + rng.uniform(-0.1, 0.1), rng.uniform(0.4, 0.75))
-        pen.flat(ribbon(curve(x, x + 0.3j, tip, steps=6), 0.05, 0.008), mix(colour, (210, 230, 90), rng.uniform(0, 0.5)))
+        blade = ribbon(curve(x, x + 0.3j, tip, steps=6), 0.05, 0.008)
+        pen.flat(blade, mix(colour, mix(colour, (210, 230, 90), 0.6), rng.random()))
 
 
 def dark_tuft(pen: Pen, rng: Rng) -> None:
@@ -79,7 +80,8 @@ def dark_tree(pen: Pen, rng: Rng) -> None:
     pen.flat(ribbon(curve(0, 0.5j, rng.uniform(-0.2, 0.2) + 1.7j, steps=8), 0.12, 0.04), night)
     for at in (0.6, 0.85, 1.1, 1.35):
         for side in (-1, 1):
-            pen.flat(ribbon(curve(at * 1j, complex(0.25 * side, at + 0.1), complex(0.5 * side, at + 0.5), steps=6), 0.05, 0.01), night)
+            branch = curve(at * 1j, complex(0.25 * side, at + 0.1), complex(0.5 * side, at + 0.5), steps=6)
+            pen.flat(ribbon(branch, 0.05, 0.01), night)
 
 
 def mushroom(pen: Pen, rng: Rng) -> None:
