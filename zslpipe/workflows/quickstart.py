@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from zslpipe.data.demo import demo_is_complete, make_demo
+from zslpipe.data.demo import contact_sheet, demo_is_complete, make_demo
 from zslpipe.evaluation.runs import Run
 from zslpipe.evaluation.scores import read_scores
 from zslpipe.evaluation.stacking import rivals
@@ -51,12 +51,12 @@ class Quickstart:
         return "\n".join(lines)
 
 
-def quickstart(workspace: Workspace, images_per_class: int = 40) -> Quickstart:
+def quickstart(workspace: Workspace) -> Quickstart:
     """Draw the demo set, extract features with real ImageNet weights, train, calibrate and evaluate `remse`."""
     started = time.monotonic()
     folder = workspace.cache / "demo"
-    reused = ["images"] if demo_is_complete(folder, images_per_class=images_per_class) else []
-    make_demo(folder, images_per_class=images_per_class)
+    reused = ["images"] if demo_is_complete(folder) else []
+    benchmark = make_demo(folder)
     extraction = extract_store(workspace, "demo", BACKBONE, weights="package")
     if not extraction.computed:
         reused.append("store")
@@ -64,9 +64,9 @@ def quickstart(workspace: Workspace, images_per_class: int = 40) -> Quickstart:
     if found:
         reused.append("run")
     evaluation = evaluate_run(workspace, run, gzsl=True, calibrate=True, selection="validated")
-    predictions = run.path / "unseen.png"
-    unseen_predictions(run, run.seeds[0], predictions)
-    pictures = (predictions,)
+    pictures = (folder / "classes.png", run.path / "unseen.png")
+    contact_sheet(benchmark, pictures[0])
+    unseen_predictions(run, run.seeds[0], pictures[1])
     return Quickstart(extraction, evaluation, pictures, tuple(reused), time.monotonic() - started)
 
 
