@@ -117,7 +117,7 @@ SCENES: dict[str, Habitat] = {
     ),
     "desert": Habitat(
         ((250, 196, 110), (254, 232, 186)), (206, 138, 84), ((240, 200, 128), (216, 160, 86)), (255, 246, 226),
-        sky.hot_day, (plants.cactus, plants.stone), (plants.stone, plants.dry_grass, plants.cactus),
+        sky.hot_day, (plants.cactus, plants.stone), (plants.stone, plants.dry_grass, plants.dry_grass, plants.cactus),
     ),
     "snow": Habitat(
         ((164, 194, 226), (226, 236, 246)), (176, 196, 222), ((236, 242, 252), (206, 220, 240)), (246, 250, 255),
