@@ -47,7 +47,7 @@ class TorchEngine:
 
     @torch.no_grad()  # not inference_mode, whose tensors no later training may touch; the weights need no gradient
     def __call__(self, images: Tensor) -> tuple[Tensor, ...]:
-        images = images.to(self.device, non_blocking=True)
+        images = images.to(self.device)
         if images.dtype == torch.uint8:
             # (x / 255 - mean) / std; permuting (B, H, W, 3) gives channels-last memory for nothing.
             images = torch.addcmul(self.shift, images.permute(0, 3, 1, 2).float(), self.scale)

@@ -14,6 +14,7 @@ from zslpipe.backbones.backbone import Backbone
 from zslpipe.errors import RequestError, ZslpipeError
 from zslpipe.extract.batches import Batch, ImageFiles, Images, decoded, default_workers
 from zslpipe.extract.failure import Failure
+from zslpipe.extract.transfers import Transfers
 from zslpipe.extract.writer import Write, Writer
 from zslpipe.progress import ticking
 
@@ -151,7 +152,8 @@ def _launches(
     summary: Summary,
 ) -> Iterator[_Launched]:
     """Forward every batch; on a GPU this returns while the device computes and copies."""
-    cuda = backbone.device.type == "cuda"
+    transfers = Transfers(backbone.device)
+    cuda = transfers.cuda
     piece: _Piece | None = None
     while True:
         asked = time.perf_counter()
@@ -166,16 +168,12 @@ def _launches(
             piece = _Piece(batch.piece, pieces[batch.piece], backbone.taps, dtype, pinned=cuda)
         count, at = len(batch.rows), batch.rows.start - piece.rows.start
         finite = torch.empty((len(backbone.taps), 2, count), dtype=torch.bool, pin_memory=cuda)
-        for i, (tap, values) in enumerate(backbone(batch.images).items()):
+        copies = []
+        for i, (tap, values) in enumerate(backbone(transfers.upload(batch.images)).items()):
             kept = values.to(dtype)
-            for j, tensor in enumerate((values, kept)):
-                finite[i, j].copy_(tensor.isfinite().flatten(1).all(1), non_blocking=True)
-            piece.values[tap][at : at + count].copy_(kept, non_blocking=True)
-        done = None
-        if cuda:
-            done = torch.cuda.Event()
-            done.record()
-        yield _Launched(piece, batch, finite, done)
+            checks = torch.stack([tensor.isfinite().flatten(1).all(1) for tensor in (values, kept)])
+            copies += [(finite[i], checks), (piece.values[tap][at : at + count], kept)]
+        yield _Launched(piece, batch, finite, transfers.download(copies))
 
 
 def _lagging(items: Iterator[_Launched]) -> Iterator[_Launched]:
