@@ -61,10 +61,15 @@ def fake_benchmark(rows: int) -> Benchmark:
 
 
 def write_store(
-    path: Path, rows: int, shape: tuple[int, ...], block: Callable, compression: str | None
+    path: Path,
+    rows: int,
+    shape: tuple[int, ...],
+    block: Callable,
+    compression: str | None,
+    piece_rows: int | None = None,
 ) -> FeatureStore:
     spec = TapSpec(shape, "float16")
-    piece_rows = good_piece_rows(rows, int(np.prod(shape)) * 2)
+    piece_rows = piece_rows or good_piece_rows(rows, int(np.prod(shape)) * 2)
     provenance = {"fingerprinted": {"backbone": "benchmark"}, "recorded": {}}
     store = FeatureStore.create(path, fake_benchmark(rows), {"region": spec}, provenance, piece_rows, compression)
     for piece in track(store.missing_pieces(), f"writing {path.name}"):
