@@ -174,3 +174,25 @@ def test_the_packages_weights_know_their_birds(data_root):
         features = backbone(pixels(backbone, [Image.open(f).convert("RGB") for f in files]))["global"]
         right += (model.classifier(features).argmax(1) == label).tolist()
     assert np.mean(right) > 0.9
+
+
+@pytest.mark.slow
+def test_the_compiled_engine_gives_the_same_features_and_says_so(lite, pictures):
+    compiled = load_backbone(LITE, "package", engine="compile")
+    for count in (3, 2):
+        out = compiled(pixels(compiled, pictures[:count]))
+        assert cosine(out["region"], lite(pixels(lite, pictures[:count]))["region"]) > 0.9999
+    assert compiled.describe()["engine"] == "compile"
+
+
+def test_outputs_may_be_trained_on(lite, pictures):
+    features = lite(pixels(lite, pictures))["global"]
+    weight = torch.zeros(1280, 1, requires_grad=True)
+    (features @ weight).sum().backward()
+    assert weight.grad is not None
+
+
+def test_loading_leaves_the_random_state_alone():
+    before = torch.get_rng_state()
+    load_backbone("resnet18", "random", 64)
+    assert torch.equal(before, torch.get_rng_state())

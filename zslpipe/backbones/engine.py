@@ -90,5 +90,6 @@ def keep_heap() -> None:
         mallopt = ctypes.CDLL(None).mallopt
     except (OSError, AttributeError, TypeError):
         return
-    mallopt(_M_MMAP_THRESHOLD, 1 << 30)
+    if not mallopt(_M_MMAP_THRESHOLD, 1 << 30):
+        mallopt(_M_MMAP_THRESHOLD, 1 << 25)  # older versions take no more
     mallopt(_M_TRIM_THRESHOLD, (1 << 31) - 1)
