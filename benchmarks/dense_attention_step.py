@@ -4,7 +4,8 @@
 
 Shapes are SUN's: 645 seen of 717 classes, 102 attributes, 49 regions x 2048 channels, batches of 64. A step is forward,
 the three losses, backward and one step of Adam. Outputs and gradients are compared first. Variants take turns
-within every repetition, so that whatever else the machine does hits them alike. The floor is what no formulation can
+within every repetition, so that whatever else the machine does hits them alike; processor time is told besides, which
+a busy machine stretches least. The floor is what no formulation can
 leave out: the affinity of regions and classes and its gradient, two matrix products.
 
 Memory is the peak of resident memory over what stands before the step (weights, batch, a warmed-up library), read in a
@@ -14,7 +15,6 @@ workspaces of matrix products and the batch's gradients included, not only what 
 
 import argparse
 import csv
-import platform
 import statistics
 import subprocess
 import sys
@@ -29,6 +29,7 @@ from torch import Tensor
 from zslpipe.heads.class_attention import parts
 from zslpipe.heads.dense_attention_ae import DenseAttention, DenseAttentionAE
 from zslpipe.heads.torch_head import Task
+from zslpipe.workflows.versions import machine
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "heads"))
 import literal_dense_attention_ae as literal
@@ -36,6 +37,7 @@ import literal_dense_attention_ae as literal
 BATCH, REGIONS, CHANNELS, ATTRIBUTES, SEEN, CLASSES = 64, 49, 2048, 102, 645, 717
 TESTED = 256  # images of a scoring pass
 Row = dict[str, str | int | float]
+Times = tuple[float, float]
 
 
 class Problem:
@@ -95,15 +97,15 @@ def differences(problem: Problem) -> tuple[float, float]:
     return relative[0], max(relative[1:])
 
 
-def in_turn(ways: dict[str, Callable[[], object]], repeats: int, warm: int = 2) -> dict[str, list[float]]:
-    """Milliseconds of every repetition, the ways one after the other in each."""
-    taken: dict[str, list[float]] = {name: [] for name in ways}
+def in_turn(ways: dict[str, Callable[[], object]], repeats: int, warm: int = 2) -> dict[str, list[Times]]:
+    """Milliseconds (elapsed, of processor time) of every repetition, the ways one after the other in each."""
+    taken: dict[str, list[Times]] = {name: [] for name in ways}
     for repeat in range(warm + repeats):
         for name, way in ways.items():
-            started = time.perf_counter()
+            elapsed, spent = time.perf_counter(), time.process_time()
             way()
             if repeat >= warm:
-                taken[name].append(1000 * (time.perf_counter() - started))
+                taken[name].append((1000 * (time.perf_counter() - elapsed), 1000 * (time.process_time() - spent)))
     return taken
 
 
@@ -131,15 +133,16 @@ def memory(key: str) -> float:
     return next(int(line.split()[1]) for line in lines if line.startswith(key)) / 1024
 
 
-def measured(what: str, way: str, problem: Problem, times: list[float], with_peak: bool = True) -> Row:
+def measured(what: str, way: str, problem: Problem, times: list[Times], with_peak: bool = True) -> Row:
     seen, classes, batch = len(problem.task.seen), len(problem.task.semantics), len(problem.regions)
     return {
         "what": what,
         "way": way,
         "classes": seen if what == "step" else classes,
         "batch": batch,
-        "median_ms": round(statistics.median(times), 1),
-        "min_ms": round(min(times), 1),
+        "median_ms": round(statistics.median(elapsed for elapsed, _ in times), 1),
+        "min_ms": round(min(elapsed for elapsed, _ in times), 1),
+        "cpu_ms": round(statistics.median(spent for _, spent in times), 1),
         "peak_mib": round(peak(what, way, seen, classes, batch), 1) if with_peak else "",
     }
 
@@ -165,7 +168,8 @@ def growth(counts: list[int], repeats: int) -> list[Row]:
 def told(rows: list[Row]) -> None:
     for row in rows:
         shape = f"{row['what']:5} {row['classes']:>6} classes x {row['batch']:>3} images   {row['way']:8}"
-        print(f"  {shape} {row['median_ms']:9.1f} ms (min {row['min_ms']:.1f})   peak {row['peak_mib'] or '-'} MiB")
+        times = f"{row['median_ms']:9.1f} ms (min {row['min_ms']:.1f}, cpu {row['cpu_ms']:.1f})"
+        print(f"  {shape} {times}   peak {row['peak_mib'] or '-'} MiB", flush=True)
 
 
 def main() -> None:
@@ -199,7 +203,7 @@ def main() -> None:
     rows += grown
 
     asked.out.mkdir(parents=True, exist_ok=True)
-    device = (platform.processor() or platform.machine()).replace(" ", "-")
+    device = str(machine()["processor"]).replace(" ", "-")
     path = asked.out / f"dense_attention_step-{device}-cpu{torch.get_num_threads()}-torch{torch.__version__}.csv"
     with path.open("w", newline="") as stream:
         writer = csv.DictWriter(stream, list(rows[0]))

@@ -17,6 +17,7 @@ from zslpipe.registry import unknown
 from zslpipe.store.rows import Features
 
 PROBED = 512  # training images whose regions tell their scale
+SCORED = 2**22  # affinities computed at a time when scoring: few enough for memory, enough for matrix products
 CHOICES = {"similarity": ("cosine", "dot"), "reading": ("repaired", "printed"), "centre": ("none", "seen", "all")}
 
 
@@ -50,19 +51,18 @@ class DenseAttention(nn.Module):
             described = described @ self.basis
         return described if self.printed else F.normalize(described, dim=1)
 
-    def affinity(self, regions: Tensor, latent: Tensor) -> Tensor:
-        """(B, R, C) of regions (B, R, D) and encoded classes (C, D). Scales go to the smaller factor."""
-        return regions @ (latent * (self.gain * self.region_scale)).T
+    def queries(self, latent: Tensor) -> Tensor:
+        """(C, D) encoded classes, scaled: their products with regions are the affinities."""
+        return latent * (self.gain * self.region_scale)
 
     def read(self, regions: Tensor) -> Tensor:
         """(B, R, M) what the visual-to-semantic mapping, by default the decoder, makes of every region."""
         g = self.mapping or self.decoder
         return F.linear(regions, g.weight * self.region_scale, g.bias)
 
-    def forward(self, regions: Tensor, described: Tensor, latent: Tensor) -> Tensor:
+    def forward(self, regions: Tensor, described: Tensor, queries: Tensor) -> Tensor:
         """(B, C) similarity of what each class reads of each image with the class's own semantics."""
-        affinity = self.affinity(regions, latent)
-        return attended_scores(affinity, self.read(regions), described, self.similarity)
+        return attended_scores(regions @ queries.T, self.read(regions), described, self.similarity)
 
 
 @register("dense-attention-ae")
@@ -158,7 +158,8 @@ class DenseAttentionAE(TorchHead):
         described = module.describe(task.semantics)
         latent = module.encoder(described)
         seen = described[task.seen], latent[task.seen]
-        losses = {"cls": F.cross_entropy(self._scale * module(inputs["region"], *seen), labels)}
+        scores = module(inputs["region"], seen[0], module.queries(seen[1]))
+        losses = {"cls": F.cross_entropy(self._scale * scores, labels)}
         if self.alpha:
             losses["ma"] = self.alpha * self._matching(*seen)
         if self.eta:
@@ -178,10 +179,10 @@ class DenseAttentionAE(TorchHead):
     def scores(self, module: nn.Module, inputs: Inputs, semantics: Tensor) -> Tensor:
         assert isinstance(module, DenseAttention)
         described = module.describe(semantics)
-        latent = module.encoder(described)
+        queries = module.queries(module.encoder(described))
         regions = inputs["region"]
-        few = parts(len(regions), regions.shape[1], len(semantics))
-        done = [module(regions[part], described, latent) for part in few]
+        few = parts(len(regions), regions.shape[1], len(semantics), SCORED)
+        done = [module(regions[part], described, queries) for part in few]
         return self._scale * torch.cat(done)
 
     def class_attention(self, features: Features, semantics: np.ndarray) -> np.ndarray:
@@ -192,8 +193,8 @@ class DenseAttentionAE(TorchHead):
         classes = torch.tensor(semantics, dtype=torch.float32, device=module.centre.device)
 
         def attention(inputs: Inputs) -> Tensor:
-            latent = module.encoder(module.describe(classes))
-            return class_attention(module.affinity(inputs["region"], latent)).mT
+            queries = module.queries(module.encoder(module.describe(classes)))
+            return class_attention(inputs["region"] @ queries.T).mT
 
         return self.in_batches(features, attention)
 
