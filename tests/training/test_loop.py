@@ -184,7 +184,10 @@ if weights:
 
 
 def killed_and_resumed(folder: Path, how: signal.Signals, after: list[float]) -> tuple[Tensor, int]:
-    """Train in a process that is killed after each of these seconds of stepping; weights and number of kills."""
+    """Train in a process that is killed after each of these seconds of stepping; weights and number of kills.
+
+    It runs on one thread, and what it is compared with has to (`one_thread`): sums over two are rounded otherwise.
+    """
     result, kills = folder / "weights.pt", 0
     code = VICTIM.format(tests=str(Path(__file__).parent), folder=str(folder / "c"), result=str(result), pause=0.01)
     for seconds in [*after, None]:
@@ -199,6 +202,15 @@ def killed_and_resumed(folder: Path, how: signal.Signals, after: list[float]) ->
     return torch.load(result, weights_only=True), kills
 
 
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.mark.usefixtures("one_thread")
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
 def test_killed_training_goes_on(tmp_path: Path, how: signal.Signals) -> None:
     weights, kills = killed_and_resumed(tmp_path, how, [0.2])
@@ -207,6 +219,7 @@ def test_killed_training_goes_on(tmp_path: Path, how: signal.Signals) -> None:
 
 
 @pytest.mark.faults
+@pytest.mark.usefixtures("one_thread")
 @pytest.mark.parametrize("seed", range(6))
 def test_many_kills(tmp_path: Path, seed: int) -> None:
     pauses = torch.rand(6, generator=torch.Generator().manual_seed(seed)).mul(0.15).tolist()

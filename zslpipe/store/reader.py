@@ -162,7 +162,12 @@ class DecodedRows(PieceRows):
         if self._last is None or self._last[0] != number:
             self._committed(number)
             rows = self.store.piece_rows_of(number)
-            self._last = number, np.asarray(self._array[rows.start : rows.stop])
+            try:
+                self._last = number, np.asarray(self._array[rows.start : rows.stop])
+            except (RuntimeError, ValueError, OSError) as problem:  # what decoders make of harmed bytes
+                raise ZslpipeError(
+                    f"piece {number} of {self.store.path} is damaged ({problem}): run zslpipe cache repair."
+                ) from problem
         return self._last[1]
 
 
