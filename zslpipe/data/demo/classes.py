@@ -9,8 +9,9 @@ import numpy as np
 from zslpipe.data.demo.attributes import ATTRIBUTES, HABITATS, describe
 from zslpipe.data.demo.names import name_all
 
-CLASSES, UNSEEN = 40, 10
-TAUGHT = 3  # each value of an unseen class occurs in so many seen ones at least
+CLASSES = 40
+EVERY = 4  # each fourth class is unseen
+_KEYS = tuple(attribute.name for attribute in ATTRIBUTES)
 POOL = 4000  # candidates among which each class is chosen
 HEADGEAR = ("ears", "horns", "antennae", "crest")
 
@@ -33,14 +34,13 @@ class Creature:
 def creatures() -> tuple[Creature, ...]:
     """The classes, the same for every seed: a name always means the same animal."""
     chosen = _choose(np.random.default_rng(7))
-    unseen = _relatives(chosen)
     names = name_all(chosen)
     homes = [traits["habitat"] for traits in chosen]
     # Each home is visited by its neighbours in turn, so that no pair of habitats marks a class.
     turns = [1 + homes[:k].count(home) % (len(HABITATS) - 1) for k, home in enumerate(homes)]
     visits = [HABITATS[(HABITATS.index(h) + turn) % len(HABITATS)] for h, turn in zip(homes, turns, strict=True)]
     return tuple(
-        Creature(name, k not in unseen, traits, visit)
+        Creature(name, k % EVERY != EVERY - 1, traits, visit)
         for k, (name, traits, visit) in enumerate(zip(names, chosen, visits, strict=True))
     )
 
@@ -64,32 +64,6 @@ def _choose(rng: np.random.Generator) -> list[dict[str, str]]:
         for count, value in zip(counts, best, strict=True):
             count[value] += 1
     return [dict(zip(_KEYS, _named(row, values), strict=True)) for row in taken]
-
-
-def _relatives(chosen: list[dict[str, str]]) -> set[int]:
-    """The unseen classes: ten that are as alike as can be, so that no single attribute tells them apart.
-
-    A set grows from each class by the one nearest to it; the closest set is taken.
-    """
-    rows = np.array([list(traits.values()) for traits in chosen])  # (classes, attributes) of str
-    apart = (rows[:, None] != rows).sum(2)
-
-    def taught(some: list[int]) -> bool:
-        seen = np.delete(rows, some, axis=0)
-        return bool(((rows[some, None] == seen).sum(1) >= TAUGHT).all())
-
-    def grown(start: int) -> list[int]:
-        some = [start]
-        while len(some) < UNSEEN:
-            fit = [k for k in range(len(rows)) if k not in some and taught([*some, k])]
-            some.append(min(fit, key=lambda k: int(apart[k, some].sum())))
-        return some
-
-    sets = [grown(start) for start in range(len(rows))]
-    return set(min(sets, key=lambda some: int(apart[some][:, some].sum())))
-
-
-_KEYS = tuple(attribute.name for attribute in ATTRIBUTES)
 
 
 def _named(row: np.ndarray, values: list[tuple[str, ...]]) -> list[str]:

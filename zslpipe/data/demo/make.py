@@ -20,7 +20,7 @@ from zslpipe.errors import RequestError
 from zslpipe.files import atomic_write, read_json, sha256_file, write_json
 from zslpipe.progress import ticking
 
-VERSION = 3  # to be raised with every change of what the pictures or the classes are
+VERSION = 4  # to be raised with every change of what the pictures or the classes are
 MARKER, TABLES = "demo.json", (CLASSES, IMAGES, VECTORS)
 TEST_SEEN = 0.2  # share of a seen class's images
 SMALLEST = 32  # pixels a side

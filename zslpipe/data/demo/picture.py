@@ -27,15 +27,15 @@ def draw_picture(seed: int, which: int, number: int, size: int) -> Image.Image:
     light = float(rng.choice((-1, 1)))
 
     image, horizon = backdrop(scene, rng, side)
-    unit = side * _fits(creature.traits["body"]) * math.exp(rng.uniform(math.log(0.19), math.log(0.46)))
-    nearness = (unit / side - 0.15) / 0.31  # the nearer the lower in the picture, as far as it goes
-    stand = (side * rng.uniform(0.28, 0.72), side * (0.70 + 0.20 * nearness + rng.uniform(-0.05, 0.03)))
+    unit = side * _fits(creature.traits["body"]) * math.exp(rng.uniform(math.log(0.36), math.log(0.52)))
+    nearness = (unit / side - 0.31) / 0.21  # the nearer the lower in the picture, as far as it goes
+    stand = (side * rng.uniform(0.38, 0.62), side * (0.70 + 0.20 * nearness + rng.uniform(-0.05, 0.03)))
     far, near = (horizon, stand[1] - 0.04 * side), (stand[1] + 0.02 * side, 1.04 * side)  # rows of pixels
-    scatter(image, scene.behind, rng, int(rng.integers(3, 9)), far, light)
+    scatter(image, scene.behind, rng, int(rng.integers(2, 6)), far, light)
     shadow(image, stand, 1.9 * unit)
-    turn, flip = rng.normal(0, 0.12), bool(rng.random() < 0.5)
+    turn, flip = rng.normal(0, 0.07), bool(rng.random() < 0.5)
     draw_creature(Pen(image, stand, unit, turn, flip, light, line=0.023 * unit + 0.002 * side), rng, creature.traits)
-    scatter(image, scene.before, rng, int(rng.integers(2, 7)), near, light)
+    scatter(image, scene.before, rng, int(rng.integers(1, 5)), near, light)
     return lit(image.reduce(OVERSAMPLE), scene, rng)
 
 
