@@ -195,7 +195,9 @@ def main() -> None:
         faster = float(slow["median_ms"]) / float(fast["median_ms"])
         cheaper = float(slow["cpu_ms"]) / float(fast["cpu_ms"])
         leaner = float(slow["peak_mib"]) / float(fast["peak_mib"])
-        print(f"  -> {faster:.1f} times faster, {cheaper:.1f} times less processor time, {leaner:.1f} times less memory")
+        print(
+            f"  -> {faster:.1f} times faster, {cheaper:.1f} times less processor time, {leaner:.1f} times less memory"
+        )
         rows += found
     print("growth with the number of classes")
     grown = growth([100, 1000, 10000], max(3, asked.repeats // 3))
