@@ -1,9 +1,9 @@
-"""The table of real results, through the command line alone: import or extract, train, evaluate.
+"""Tables of real results, through the command line alone: import or extract, train, evaluate.
 
-    python benchmarks/real_results.py --data-root DATA --cache CACHE --set branch=global
+    python benchmarks/real_results.py spine remse dense-attention --data-root DATA --cache CACHE
 
-Writes benchmarks/results/real-SUITE-torchVERSION.csv, a row a run: validated numbers first, the oracle's beside them.
-Extraction and runs that are in the cache already are used again.
+Each suite writes benchmarks/results/real-SUITE-torchVERSION.csv, a row a run: validated numbers first, then those at
+δ = 0, then the oracle's H. Stores that are in the cache already are used again; every run is trained anew.
 """
 
 import argparse
@@ -12,12 +12,17 @@ import json
 import os
 import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+
+from zslpipe.evaluation.metrics import accuracies
+from zslpipe.evaluation.scores import read_scores
+from zslpipe.evaluation.stacking import rivals
 
 RESULTS = Path(__file__).parent / "results"
 BACKBONE = "tf_efficientnet_lite0"
@@ -53,56 +58,121 @@ def stores(zslpipe: Commands, data: Path, cache: Path) -> dict[str, str]:
     }
 
 
-PROBLEMS = (  # store, semantics
-    ("CUB resnet1000", "att"),
-    ("CUB resnet1000", "sentences"),
-    ("CUB50", "att"),
-    ("FLO", "att"),
-)
+class Task(NamedTuple):
+    """One row: a head and its settings on a store."""
+
+    store: str
+    semantics: str
+    label: str
+    head: str
+    settings: tuple[str, ...] = ()
+
+
+SCE, BALANCED = ("loss=sce",), ("loss=sce+balanced-mse",)
+BRANCHES = ("global", "attention", "fused")
+
+
+def spine() -> list[Task]:
+    """The closed form and the global branch of ReMSE on everything."""
+    problems = (("CUB resnet1000", "att"), ("CUB resnet1000", "sentences"), ("CUB50", "att"), ("FLO", "att"))
+    heads = (("eszsl", "eszsl", ()), ("remse, global", "remse", ("branch=global",)))
+    return [Task(*problem, *head) for problem in problems for head in heads]
+
+
+def remse() -> list[Task]:
+    """Table IV of Ye et al. (2023): branches with and without ReMSE, and Balanced MSE instead of it."""
+    problems = (("CUB resnet1000", "att"), ("CUB resnet1000", "sentences"), ("FLO", "att"))
+    losses = (("SCE", SCE), ("SCE + Balanced MSE", BALANCED), ("SCE + ReMSE", ()))
+    rows = [
+        Task(*problem, f"global, {name}", "attention-net", ("branch=global", *loss))
+        for problem in problems
+        for name, loss in losses
+    ]
+    rows += [
+        Task("CUB50", "att", f"{branch}, {name}", "attention-net", (f"branch={branch}", *loss))
+        for branch in BRANCHES
+        for name, loss in losses
+    ]
+    return rows
+
+
+def dense_attention() -> list[Task]:
+    """Table 3 of Li & Wang (2019); "without calibration" are the columns at δ = 0."""
+    variants = (
+        ("full", ()),
+        ("without SR", ("eta=0",)),
+        ("without MA", ("alpha=0",)),
+        ("decoupled", ("coupled=false",)),
+    )
+    return [Task(s, "att", name, "dense-attention-ae", v) for s in ("CUB50", "FLO") for name, v in variants]
+
+
+SUITES = {"spine": spine, "remse": remse, "dense-attention": dense_attention}
 
 
 def summary(evaluation: dict[str, Any]) -> dict[str, str]:
-    """Mean and standard deviation over seeds, in per cent, of the validated numbers and the oracle's H."""
+    """Mean and standard deviation over seeds: accuracies in per cent, semantic errors in thousandths."""
     seeds = list(evaluation["seeds"].values())
-    values = {m: [100 * s[m] for s in seeds] for m in METRICS} | {"oracle H": [100 * s["oracle"]["H"] for s in seeds]}
-    return {name: f"{np.mean(v):.1f} ± {np.std(v, ddof=len(v) > 1):.1f}" for name, v in values.items()}
+    values = {m: [100 * s[m] for s in seeds] for m in METRICS}
+    values |= {f"{m} at δ=0": [100 * s["uncalibrated"][m] for s in seeds] for m in ("U", "S", "H")}
+    values["oracle H"] = [100 * s["oracle"]["H"] for s in seeds]
+    errors = list(evaluation["semantic_errors"].values())
+    for side in ("seen", "unseen") if errors else ():
+        of = [e[side] for e in errors]
+        values |= {f"error {m}, {side}": [1000 * e[m] for e in of] for m in ("mean", "std")}
+        values[f"error r, {side}"] = [e["pearson_mean_over_classes"] for e in of]
+    return {name: told(v, 2 if name.startswith("error") else 1) for name, v in values.items()}
+
+
+def told(values: list[float], digits: int) -> str:
+    return f"{np.mean(values):.{digits}f} ± {np.std(values, ddof=len(values) > 1):.{digits}f}"
+
+
+def transfers(run: Path) -> dict[str, str]:
+    """H with δ carried over raw and as a quantile: what the default changes, from the scores that `eval` keeps."""
+    found: dict[str, list[float]] = {}
+    for folder in sorted(run.glob("seed-*")):
+        kept = read_scores(folder / "scores")
+        both = rivals(kept.scores, kept.seen)
+        for name, delta in json.loads((folder / "choice.json").read_text())["deltas"].items():
+            found.setdefault(f"H, {name} δ", []).append(100 * accuracies(both, kept.labels, kept.seen, delta).H)
+    return {name: told(values, 1) for name, values in found.items()}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("suites", nargs="+", choices=SUITES)
     parser.add_argument("--data-root", type=Path, required=True)
     parser.add_argument("--cache", type=Path, default=Path("cache"))
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--jobs", type=int, default=1, help="Runs at a time; the cores are shared out.")
-    parser.add_argument("--heads", default="eszsl,remse")
-    parser.add_argument(
-        "--set", action="append", default=[], metavar="KEY=VALUE", help="Fix a setting of trained heads."
-    )
-    parser.add_argument("--suite", default="spine", help="Part of the name of the file that is written.")
     options = parser.parse_args()
     zslpipe = Commands(options.data_root, options.cache, options.jobs)
     found = stores(zslpipe, options.data_root, options.cache)
     about = {k: v for k, v in zslpipe("doctor").items() if k not in ("data root", "cache")}
-    tasks = [(*problem, head) for problem in PROBLEMS for head in options.heads.split(",")]
 
-    def row(store: str, semantics: str, head: str) -> dict[str, Any]:
-        line = ["--store", found[store], "--semantics", semantics, "--seeds", str(options.seeds)]
-        line += [word for setting in options.set for word in ("--set", setting) if head != "eszsl"]
-        run = zslpipe("train-head", head, *line)
-        (evaluation,) = zslpipe("eval", run["run"], "--gzsl", "--calibrate")
-        numbers = {"store": store, "semantics": semantics, "head": head, **summary(evaluation)}
+    def row(task: Task) -> dict[str, Any]:
+        line = ["--store", found[task.store], "--semantics", task.semantics, "--seeds", str(options.seeds)]
+        line += [word for setting in task.settings for word in ("--set", setting)]
+        started = time.monotonic()
+        run = zslpipe("train-head", task.head, *line)["run"]
+        minutes = (time.monotonic() - started) / 60
+        (evaluation,) = zslpipe("eval", run, "--gzsl", "--calibrate")
+        numbers = {"store": task.store, "semantics": task.semantics, "head": task.label}
+        numbers |= summary(evaluation) | transfers(Path(run)) | {"minutes to train": f"{minutes:.1f}"}
         print(numbers, flush=True)
-        settings = " ".join(options.set) if head != "eszsl" else ""
-        return {**numbers, "settings": settings, "selection": evaluation["selection"], "seeds": options.seeds, **about}
+        about_run = {"settings": " ".join(task.settings), "selection": evaluation["selection"], "seeds": options.seeds}
+        return {**numbers, **about_run, "jobs": options.jobs, **about}
 
-    with ThreadPoolExecutor(options.jobs) as pool:
-        rows = list(pool.map(lambda task: row(*task), tasks))
-    path = RESULTS / f"real-{options.suite}-torch{torch.__version__.split('+')[0]}.csv"
-    with path.open("w", newline="") as stream:
-        writer = csv.DictWriter(stream, list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
-    print(f"wrote {path}")
+    for suite in options.suites:
+        with ThreadPoolExecutor(options.jobs) as pool:
+            rows = list(pool.map(row, SUITES[suite]()))
+        path = RESULTS / f"real-{suite}-torch{torch.__version__.split('+')[0]}.csv"
+        with path.open("w", newline="") as stream:
+            writer = csv.DictWriter(stream, max((list(r) for r in rows), key=len))
+            writer.writeheader()
+            writer.writerows(rows)
+        print(f"wrote {path}")
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from zslpipe.evaluation.selection import (
     Selection,
     UnseenClassValidation,
     held_out_margins,
+    selection_rule,
 )
 from zslpipe.evaluation.stacking import ScoresError
 from zslpipe.heads.base import Head
@@ -134,6 +135,21 @@ def test_raw_transfer_takes_the_best_common_delta_of_the_folds(ridge: Head, tiny
     choice, _ = UnseenClassValidation(transfer="raw", folds=1).select(ridge, {"global": features}, benchmark)
     assert choice.delta == choice.metrics["delta"]
     assert choice.transfer == "raw"
+
+
+def test_what_the_other_transfer_would_have_given_is_told(ridge: Head, tiny: Tiny) -> None:
+    benchmark, features = tiny
+    choices = {
+        t: UnseenClassValidation(transfer=t).select(ridge, {"global": features}, benchmark)[0]
+        for t in ("raw", "quantile")
+    }
+    assert choices["quantile"].deltas == {"raw": choices["raw"].delta, "quantile": choices["quantile"].delta}
+
+
+@pytest.mark.parametrize("option", [{"fold": 3}, {"folds": 0}, {"holdout": 1.0}, {"holdout": "much"}])
+def test_unusable_options_of_a_rule_are_refused_before_any_work(option: dict[str, object]) -> None:
+    with pytest.raises(RequestError, match=next(iter(option))):
+        selection_rule("unseen-class", option)
 
 
 def test_the_oracle_is_never_beaten_at_its_own_game(ridge: Head, tiny: Tiny) -> None:

@@ -62,12 +62,17 @@ def interrupted(head: TorchHead, steps: int) -> TorchHead:
 @pytest.mark.parametrize("optimiser", ["adam", "sgd"])
 def test_a_fit_goes_on_where_it_stopped(tmp_path: Path, optimiser: str) -> None:
     store = Store()
-    whole = store.scores(store.fit(AttentionNet(**SETTINGS, optimiser=optimiser)))
+    uninterrupted = store.fit(AttentionNet(**SETTINGS, optimiser=optimiser))
+    whole = store.scores(uninterrupted)
     with checkpoints(tmp_path, every_s=0):
         with pytest.raises(Interrupted):
             store.fit(interrupted(AttentionNet(**SETTINGS, optimiser=optimiser), 15))
         counted = interrupted(AttentionNet(**SETTINGS, optimiser=optimiser), 6 * 6 - 15)
         np.testing.assert_array_equal(store.scores(store.fit(counted)), whole)
+        assert counted.record() == uninterrupted.record(), "what was lost before the interruption is told too"
+        again = store.fit(interrupted(AttentionNet(**SETTINGS, optimiser=optimiser), 0))
+        assert again.record() == uninterrupted.record()
+        assert [len(values) for values in again.record()["losses"].values()] == [6, 6]
 
 
 def test_a_path_tells_all_epochs_again(tmp_path: Path) -> None:

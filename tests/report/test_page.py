@@ -121,6 +121,14 @@ def test_a_run_without_curve_errors_or_confusions_has_a_page(make_run: Make) -> 
     assert "0123456789abcdef" in text  # hashes stay
 
 
+def test_each_loss_term_has_a_chart_with_a_line_a_seed(make_run: Make) -> None:
+    found = parsed(page([make_run(seeds=2)]))
+    charts = [svg for svg in found.iter("{http://www.w3.org/2000/svg}svg") if "loss term" in svg.get("aria-label", "")]
+    assert [svg.get("aria-label") for svg in charts] == ["The loss term sce by epoch", "The loss term remse by epoch"]
+    assert [len([p for p in svg.iter() if p.get("class") == "curve mine"]) for svg in charts] == [2, 2]
+    assert "Training" not in [words(h) for h in parsed(page([make_run(epochs=False)])).iter("h3")]
+
+
 def test_many_classes_make_one_picture_not_many_cells(make_run: Make) -> None:
     run = make_run(classes=200, unseen=50, attributes=312, seeds=1)
     text = page([run])

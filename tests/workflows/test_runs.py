@@ -77,6 +77,28 @@ def test_the_table_can_be_recomputed_without_us(zslpipe: Run, tmp_path: Path) ->
     assert numbers["S"] == pytest.approx(accuracy("predicted", {f"scene_{c}" for c in range(7)}))
 
 
+def test_how_uneven_semantic_errors_are_stands_beside_the_accuracies(zslpipe: Run) -> None:
+    before = trained(zslpipe, "attention-net", "--set", "branch=global", "--set", "loss=sce", "--set", "epochs=2")
+    after = trained(zslpipe, "remse", "--set", "epochs=2", "--seeds", "2")
+    (row,) = json.loads(zslpipe("eval", after, "--gzsl", "--calibrate", "--json").stdout)
+    assert set(row["semantic_errors"]) == {"0", "1"}
+    assert row["semantic_errors"]["0"]["unseen"]["std"] > 0
+    assert "r with the value" in zslpipe("eval", after, "--gzsl").stdout
+    both = zslpipe("compare", before, after).stdout
+    assert both.count("unseen") >= 2
+    assert "semantic errors" in both
+    trained(zslpipe, "eszsl")
+    assert "semantic errors" not in zslpipe("eval", "--gzsl").stdout
+
+
+def test_an_unknown_option_of_the_rule_is_refused(zslpipe: Run) -> None:
+    refused = zslpipe("train-head", "eszsl", "--rule", "fold=2")
+    assert refused.exit_code == 2
+    assert "folds" in refused.stderr
+    choices = json.loads(zslpipe("train-head", "eszsl", "--rule", "folds=2", "--json").stdout)["choices"]
+    assert choices["0"]["folds"] == 2
+
+
 def test_seeds_are_compared_in_words(zslpipe: Run) -> None:
     one = trained(zslpipe, "eszsl", "--seeds", "2")
     other = trained(zslpipe, "eszsl", "--seeds", "2", "--set", "gamma=1000", "--set", "lambda_=1000")

@@ -18,17 +18,30 @@ from zslpipe.cli.options import as_json, parse_settings, places, print_json, wor
 @click.option(
     "--selection", default="unseen-class", show_default=True, help="unseen-class, seen, or oracle (uses the test set)."
 )
+@click.option(
+    "--rule", multiple=True, metavar="KEY=VALUE", help="Set the rule's folds, holdout, transfer or criterion."
+)
 @click.option("--seeds", type=click.IntRange(1), default=1, show_default=True, help="How many seeds to train.")
 @places
 @as_json
 def command(
-    data_root: Path | None, cache: Path | None, json_: bool, settings: tuple[str, ...], seeds: int, **options: Any
+    data_root: Path | None,
+    cache: Path | None,
+    json_: bool,
+    settings: tuple[str, ...],
+    rule: tuple[str, ...],
+    seeds: int,
+    **options: Any,
 ) -> None:
     """Train a head from stored features: select on validation classes, then refit on all training images."""
     from zslpipe.workflows.train import train_from_cache
 
     run, notes = train_from_cache(
-        workspace(data_root, cache), settings=parse_settings(settings), seeds=range(seeds), **options
+        workspace(data_root, cache),
+        settings=parse_settings(settings),
+        selection_options=parse_settings(rule),
+        seeds=range(seeds),
+        **options,
     )
     choices = {seed: run.choice(seed) for seed in run.seeds}
     if json_:

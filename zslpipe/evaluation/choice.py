@@ -31,6 +31,7 @@ class Choice:
         params: the setting it chose.
         delta: calibration for the head as refitted on all of trainval, in units of its scores; None where the
             rule cannot know one.
+        deltas: all that were found, by how: "raw" costs nothing where "quantile" is used, and tells what that changed.
         transfer: how delta was carried over from the folds ("raw", "quantile"), None where it was not.
         metrics: means over the folds at the chosen setting.
         trials: every setting tried, in order.
@@ -47,6 +48,7 @@ class Choice:
     trials: list[Trial] = field(repr=False)
     seed: int
     folds: int
+    deltas: dict[str, float] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)

@@ -6,8 +6,9 @@ the errors are; what their correlation with the semantics' values says is whethe
 predicted worse.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import NamedTuple, Protocol, Self, runtime_checkable
 
 import numpy as np
 
@@ -47,6 +48,11 @@ class Summary(NamedTuple):
     pearson_mean_over_classes: float
     pearson_mean_over_semantics: float
     pearson_overall: float
+
+    @classmethod
+    def average(cls, summaries: Sequence[Self]) -> Self:
+        """The mean of each number, over seeds."""
+        return cls(*np.mean(summaries, axis=0).tolist())
 
 
 class ErrorByValue(NamedTuple):
@@ -100,6 +106,10 @@ class Imbalance:
             quartiles[:, 1],
             np.array([len(p) for p in parts]),
         )
+
+    @property
+    def sides(self) -> dict[str, Summary]:
+        return {"seen": self.seen, "unseen": self.unseen}
 
     def _tested(self, side: np.ndarray) -> np.ndarray:
         return side & ~np.isnan(self.errors).all(1)

@@ -53,6 +53,11 @@ class Run:
     def head(self, seed: int) -> Head:
         return load_head(self.path / f"seed-{seed}")
 
+    def losses(self, seed: int) -> dict[str, list[float]]:
+        """Each loss term's mean in every epoch of the final training; empty for heads in closed form."""
+        kept: dict[str, list[float]] = read_json(self.path / f"seed-{seed}" / "head.json").get("losses", {})
+        return kept
+
     def choice(self, seed: int) -> Choice:
         return Choice.from_json(read_json(self.path / f"seed-{seed}" / "choice.json"))
 

@@ -3,7 +3,7 @@
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -18,7 +18,7 @@ from zslpipe.evaluation.protocol import score_tests, seen_mask
 from zslpipe.evaluation.stacking import ScoresError, rivals
 from zslpipe.heads.base import Attributes, Head
 from zslpipe.progress import ticking
-from zslpipe.registry import Registry
+from zslpipe.registry import Registry, unknown
 from zslpipe.store.rows import Features, choose
 
 Setting = Mapping[str, Any]
@@ -81,13 +81,15 @@ class Selection(ABC):
         best = trials[int(np.argmax(values))]
         curves = [m[1] for m in list(measured.values())[trials.index(best)] if m is not None and m[1] is not None]
         chosen = head.with_params(**best.setting)
-        delta = self.calibrate(chosen, features, benchmark, best, curves)
+        deltas = self.calibrate(chosen, features, benchmark, best, curves)
+        transfer = getattr(self, "transfer", None)
         choice = Choice(
             rule=self.name,
             criterion=self.criterion,
             params=dict(best.setting),
-            delta=delta,
-            transfer=getattr(self, "transfer", None) if delta is not None else None,
+            delta=deltas.get(transfer or self.name),
+            deltas=deltas,
+            transfer=transfer,
             metrics={k: float(np.mean([f[k] for f in best.folds])) for k in best.folds[0]},
             trials=trials,
             seed=self.seed,
@@ -111,8 +113,8 @@ class Selection(ABC):
     @abstractmethod
     def calibrate(
         self, head: Head, features: Features, benchmark: Benchmark, trial: Trial, curves: list[Curve]
-    ) -> float | None:
-        """The δ for `head` once it is refitted on all of trainval."""
+    ) -> dict[str, float]:
+        """δ for `head` once it is refitted on all of trainval, by the name of how it was found; one of them is used."""
 
     def _trial(self, setting: Setting, folds: list[Measured | None], expected: int) -> Trial:
         done = [m[0] for m in folds if m is not None]
@@ -149,6 +151,10 @@ class UnseenClassValidation(Selection):
     def __post_init__(self) -> None:
         if self.transfer not in ("raw", "quantile"):
             raise RequestError(f"transfer is '{self.transfer}': use raw or quantile.")
+        if not (isinstance(self.folds, int) and self.folds > 0):
+            raise RequestError(f"folds is '{self.folds}': give a number of folds, such as 3.")
+        if not (isinstance(self.holdout, float) and 0 < self.holdout < 1):
+            raise RequestError(f"holdout is '{self.holdout}': give a share between 0 and 1, such as 0.2.")
 
     def problems(self, benchmark: Benchmark) -> list[Benchmark]:
         splits = validation_splits(benchmark, self.folds, self.seed)
@@ -156,11 +162,13 @@ class UnseenClassValidation(Selection):
 
     def calibrate(
         self, head: Head, features: Features, benchmark: Benchmark, trial: Trial, curves: list[Curve]
-    ) -> float:
-        if self.transfer == "raw":
-            return best_common_delta(curves)
-        share = float(np.mean([f["flipped"] for f in trial.folds]))
-        return delta_flipping(held_out_margins(head, features, benchmark, self.holdout, self.seed), share)
+    ) -> dict[str, float]:
+        deltas = {"raw": best_common_delta(curves)}
+        if self.transfer == "quantile":
+            share = float(np.mean([f["flipped"] for f in trial.folds]))
+            margins = held_out_margins(head, features, benchmark, self.holdout, self.seed)
+            deltas["quantile"] = delta_flipping(margins, share)
+        return deltas
 
 
 @SELECTIONS.register("seen")
@@ -180,8 +188,8 @@ class SeenValidation(Selection):
         column = np.cumsum(tests.seen) - 1
         return {"S": top1(tests.scores[:, tests.seen], column[tests.labels]).mean}, None
 
-    def calibrate(self, *_: Any) -> None:
-        return None
+    def calibrate(self, *_: Any) -> dict[str, float]:
+        return {}
 
 
 @SELECTIONS.register("oracle")
@@ -194,8 +202,22 @@ class OracleTest(Selection):
     def problems(self, benchmark: Benchmark) -> list[Benchmark]:
         return [benchmark]
 
-    def calibrate(self, _h: Head, _f: Features, _b: Benchmark, trial: Trial, _c: list[Curve]) -> float:
-        return trial.folds[0]["delta"]
+    def calibrate(self, _h: Head, _f: Features, _b: Benchmark, trial: Trial, _c: list[Curve]) -> dict[str, float]:
+        return {self.name: trial.folds[0]["delta"]}
+
+
+def selection_rule(name: str, options: Setting) -> Selection:
+    """The rule of this name with `options` set.
+
+    Raises:
+        RequestError: for an unknown rule or option.
+    """
+    rule = SELECTIONS[name]
+    known = [f.name for f in fields(rule)]
+    for option in options:
+        if option not in known:
+            raise unknown(f"option of {name}", option, known)
+    return rule(**options)
 
 
 def attributes_of(benchmark: Benchmark) -> Attributes:

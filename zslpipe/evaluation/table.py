@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from zslpipe.evaluation.imbalance import Summary
 from zslpipe.evaluation.protocol import Result
 from zslpipe.evaluation.statistics import Estimate, estimate
 
@@ -78,15 +79,34 @@ def results_table(rows: Sequence[Row]) -> "Table":
     return table
 
 
-def results_text(rows: Sequence[Row], width: int = 160) -> str:
-    """The same as plain text, with a line that says how to read it."""
+def errors_text(runs: Mapping[str, Mapping[str, Summary]]) -> str:
+    """How large and how uneven the errors of predicted semantics are, by run and side."""
+    from rich.table import Table
+
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for column in ("semantic errors", "classes", "mean", "std", "r with the value"):
+        table.add_column(column, justify="left" if column in ("semantic errors", "classes") else "right")
+    for name, sides in runs.items():
+        for side, s in sides.items():
+            table.add_row(name, side, f"{s.mean:.3e}", f"{s.std:.3e}", f"{s.pearson_mean_over_classes:+.2f}")
+            name = ""
+    note = "squared errors of unit vectors, averaged by class; r: correlation with the value within a class"
+    return "\n".join([*_plain_lines(table, 160), note])
+
+
+def _plain_lines(table: "Table", width: int) -> list[str]:
     from io import StringIO
 
     from rich.console import Console
 
     out = StringIO()
-    Console(file=out, width=width, color_system=None).print(results_table(rows))
-    lines = [line.rstrip() for line in out.getvalue().splitlines()]
+    Console(file=out, width=width, color_system=None).print(table)
+    return [line.rstrip() for line in out.getvalue().splitlines()]
+
+
+def results_text(rows: Sequence[Row], width: int = 160) -> str:
+    """The same as plain text, with a line that says how to read it."""
+    lines = _plain_lines(results_table(rows), width)
     note = "per cent, class-averaged; [95 % interval over seeds and classes"
     if any(row.seeds == 1 for row in rows):
         note += "; over classes alone where there is one seed"

@@ -121,6 +121,10 @@ class Head(ABC):
     def load_state(self, state: Mapping[str, np.ndarray]) -> Self:
         """Become fitted from what `state` gave."""
 
+    def record(self) -> dict[str, Any]:
+        """What is worth keeping of how it was fitted, beside what it needs: JSON."""
+        return {}
+
     def save(self, folder: Path) -> None:
         """Write head.safetensors and head.json (the latter last: its presence means that both are whole)."""
         from safetensors.numpy import save
@@ -128,7 +132,8 @@ class Head(ABC):
         with atomic_write(folder / "head.safetensors") as stream:
             stream.write(save({k: np.require(v, requirements="C") for k, v in self.state().items()}))
         with atomic_write(folder / "head.json") as stream:
-            stream.write(json.dumps({"head": self.name, "params": self.get_params()}, indent=1).encode())
+            about = {"head": self.name, "params": self.get_params(), **self.record()}
+            stream.write(json.dumps(about, indent=1).encode())
 
 
 def register(name: str) -> Any:

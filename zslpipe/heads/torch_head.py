@@ -97,9 +97,14 @@ class TorchHead(Head):
         semantics: np.ndarray,
         attributes: Attributes | None = None,
     ) -> Self:
-        for _ in self._train(features, labels, semantics, attributes, progress=True):
-            pass
+        for epoch in self._train(features, labels, semantics, attributes, progress=True):
+            self.history_ = epoch.history
         return self
+
+    def record(self) -> dict[str, Any]:
+        """The mean of every loss term in every epoch of `fit`."""
+        history: Sequence[Mapping[str, float]] = getattr(self, "history_", ())
+        return {"losses": {name: [epoch[name] for epoch in history] for name in (history[0] if history else ())}}
 
     def path(
         self,

@@ -10,6 +10,7 @@ from zslpipe.evaluation.choice import Choice
 from zslpipe.evaluation.curve import Point
 from zslpipe.evaluation.imbalance import ErrorByValue, Summary
 from zslpipe.evaluation.table import Row
+from zslpipe.report.training import Losses
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,6 +88,7 @@ class RunContent:
         about: its run.json.
         rows: its lines in the table, the honest one first.
         choices: what selection chose and tried, by seed.
+        losses: by seed, each loss term's mean in every epoch of the final training; empty for closed forms.
         store: provenance of the store, where it is at hand.
         interval: what an interval spans, in words; empty where there is none.
         notes: sentences on what was left out.
@@ -100,6 +102,7 @@ class RunContent:
     confusion: Confusion | None
     errors: SemanticErrors | None
     choices: Mapping[int, Choice]
+    losses: Mapping[int, Losses] = field(default_factory=dict)
     store: Mapping[str, Any] | None = None
     interval: str = ""
     notes: tuple[str, ...] = field(default=())

@@ -9,6 +9,7 @@ from zslpipe.report.error_map import error_map
 from zslpipe.report.markup import Child, Markup, breakable, el, together
 from zslpipe.report.semantics import error_by_value, error_summary, worst_attributes
 from zslpipe.report.tables import grid, nested, scrolling
+from zslpipe.report.training import training_curves
 from zslpipe.report.trials import trials_chart, trials_list
 
 
@@ -23,6 +24,7 @@ def run_section(index: int, run: RunContent) -> Markup:
         _errors(run.errors) if run.errors else None,
         el("h3", "Selection"),
         [_selection(seed, choice, seed == min(run.choices)) for seed, choice in run.choices.items()],
+        _training(run) if any(run.losses.values()) else None,
         el("h3", "Provenance"),
         _folded("Settings, versions and hashes (run.json)", nested(run.about)),
         _folded("What made the features (the store)", nested(run.store)) if run.store else None,
@@ -82,6 +84,12 @@ def _selection(seed: int, choice: Choice, opened: bool) -> Markup:
     chart, tried_list = trials_chart(choice), el("div", trials_list(choice))
     inside: Child = _halves(chart, tried_list) if chart else tried_list
     return _folded(f"Seed {seed}", together(_note(told), inside), opened)
+
+
+def _training(run: RunContent) -> Markup:
+    said = "Mean of each weighted loss term over an epoch of the training on all of trainval"
+    said += "; a line a seed." if len(run.losses) > 1 else "."
+    return together(el("h3", "Training"), _note(said), _halves(*training_curves(run.losses)))
 
 
 def _folded(summary: str, inside: Markup, opened: bool = False) -> Markup:

@@ -2,7 +2,7 @@
 
 import itertools
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol, TypeVar
 
@@ -29,21 +29,30 @@ class Batches(Protocol[B_co]):
 
 @dataclass(frozen=True)
 class Epoch:
-    """What an epoch came to: its number from 1, the mean of every loss term, the seconds it took."""
+    """What an epoch came to.
+
+    Attributes:
+        number: from 1.
+        losses: the mean of every loss term over its steps.
+        seconds: that it took.
+        history: the losses of all epochs up to this one, those before an interruption included.
+    """
 
     number: int
     losses: Mapping[str, float]
     seconds: float
+    history: Sequence[Mapping[str, float]]
 
 
 @dataclass
 class Position:
-    """How far a training has come: finished epochs, and the steps of the one under way with its losses so far."""
+    """How far a training has come: finished epochs with their losses, and the steps and losses of the one under way."""
 
     epoch: int = 0
     step: int = 0
     seconds: float = 0.0
     sums: dict[str, float] = field(default_factory=dict)
+    history: list[dict[str, float]] = field(default_factory=list)
 
     def means(self) -> dict[str, float]:
         return {name: total / self.step for name, total in self.sums.items()}
@@ -62,6 +71,9 @@ def train(
     ticker: Ticker | None = None,
 ) -> Iterator[Epoch]:
     """Minimise the sum of the loss terms; yields after every epoch, with the module in evaluation mode.
+
+    A training that goes on from a checkpoint yields the epochs still to come, or the last one where all were done; one
+    whose checkpoint keeps epochs yields the earlier ones once more.
 
     Args:
         module: holds everything that is learnt or remembered (state of a loss belongs in its buffers).
@@ -85,6 +97,8 @@ def train(
         if checkpoint.keep_epochs:
             yield from _epochs_before(at, module, checkpoint)
             checkpoint.restore(module, optimiser, random)
+        elif at.epoch == epochs and at.history:
+            yield Epoch(at.epoch, at.history[-1], 0.0, at.history)
     while at.epoch < epochs:
         for group, rate in zip(optimiser.param_groups, base):
             group["lr"] = rate * (schedule(at.epoch) if schedule else 1.0)
@@ -103,8 +117,9 @@ def train(
                     at.seconds = time.monotonic() - started
                     checkpoint.save(module, optimiser, random, asdict(at))
         module.eval()
-        done = Epoch(at.epoch + 1, at.means(), time.monotonic() - started)
-        at = Position(epoch=done.number)
+        history = [*at.history, at.means()]
+        done = Epoch(at.epoch + 1, history[-1], time.monotonic() - started, history)
+        at = Position(epoch=done.number, history=history)
         if checkpoint:
             checkpoint.save_epoch(module, done.number, {"seconds": done.seconds, **done.losses})
             if checkpoint.due or done.number == epochs:
@@ -131,4 +146,5 @@ def _epochs_before(at: Position, module: nn.Module, checkpoint: Checkpoint) -> I
     module.eval()
     for number in range(1, at.epoch + 1):
         losses: dict[str, Any] = checkpoint.load_epoch(module, number)
-        yield Epoch(number, losses, losses.pop("seconds"))
+        seconds = losses.pop("seconds")
+        yield Epoch(number, losses, seconds, at.history[:number])

@@ -6,23 +6,31 @@ from typing import Any
 from zslpipe.errors import RequestError
 from zslpipe.evaluation.runs import find_run
 from zslpipe.evaluation.statistics import Difference, compare
-from zslpipe.workflows.evaluate import evaluate_run
+from zslpipe.evaluation.table import errors_text
+from zslpipe.workflows.evaluate import Evaluation, evaluate_run
 from zslpipe.workflows.workspace import Workspace
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """The differences of two runs' validated numbers, metric by metric."""
+    """The differences of two runs' validated numbers, metric by metric, and of their semantic errors."""
 
-    one: str
-    other: str
+    one: Evaluation
+    other: Evaluation
     differences: dict[str, Difference]
 
     def as_json(self) -> dict[str, Any]:
-        return {"runs": [self.one, self.other], **{metric: asdict(d) for metric, d in self.differences.items()}}
+        both = (self.one, self.other)
+        return {
+            "runs": [e.run.name for e in both],
+            **{metric: asdict(d) for metric, d in self.differences.items()},
+            "semantic_errors": [e.as_json()["semantic_errors"] for e in both],
+        }
 
     def text(self) -> str:
-        return "\n".join(difference.sentence for difference in self.differences.values())
+        sentences = "\n".join(difference.sentence for difference in self.differences.values())
+        uneven = {e.run.name: e.mean_errors for e in (self.one, self.other) if e.errors}
+        return "\n\n".join([sentences, *([errors_text(uneven)] if uneven else [])])
 
 
 def compare_runs(workspace: Workspace, one: str, other: str) -> Comparison:
@@ -37,6 +45,6 @@ def compare_runs(workspace: Workspace, one: str, other: str) -> Comparison:
         raise RequestError(
             f"{runs[0].name} is of {datasets[0]} and {runs[1].name} of {datasets[1]}: compare like with like."
         )
-    a, b = (list(evaluate_run(workspace, run, True, True, "validated").results.values()) for run in runs)
-    names = (runs[0].name, runs[1].name)
-    return Comparison(*names, compare(a, b, names))
+    a, b = (evaluate_run(workspace, run, True, True, "validated") for run in runs)
+    differences = compare(list(a.results.values()), list(b.results.values()), (runs[0].name, runs[1].name))
+    return Comparison(a, b, differences)

@@ -1,14 +1,16 @@
 """`zslpipe eval`: run to table."""
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from zslpipe.errors import RequestError
+from zslpipe.evaluation.imbalance import PredictsSemantics, Summary, imbalance
 from zslpipe.evaluation.protocol import Result, measure, score_tests
 from zslpipe.evaluation.runs import Run, find_run
 from zslpipe.evaluation.scores import write_scores
-from zslpipe.evaluation.table import Row, results_text, rows_of
+from zslpipe.evaluation.table import Row, errors_text, results_text, rows_of
 from zslpipe.files import write_json
 from zslpipe.progress import track
 from zslpipe.workflows.find import store_of_run
@@ -19,12 +21,26 @@ EVALUATION = "evaluation.json"
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What `eval` found of one run: a `Result` for each seed, and how its calibration was chosen."""
+    """What `eval` found of one run.
+
+    Attributes:
+        results: a `Result` for each seed.
+        calibration: how it was chosen: "validated", "oracle" or "none".
+        errors: of each seed, how unevenly semantics are predicted, by side ("seen", "unseen"); empty for a head that
+            predicts none.
+    """
 
     run: Run
     results: dict[int, Result]
     gzsl: bool
-    calibration: str  # "validated", "oracle" or "none"
+    calibration: str
+    errors: dict[int, dict[str, Summary]] = field(default_factory=dict)
+
+    @property
+    def mean_errors(self) -> dict[str, Summary]:
+        """Over the seeds, by side."""
+        seeds = list(self.errors.values())
+        return {side: Summary.average([s[side] for s in seeds]) for side in (seeds[0] if seeds else ())}
 
     def as_json(self) -> dict[str, Any]:
         about = self.run.about
@@ -39,7 +55,16 @@ class Evaluation:
             "gzsl": self.gzsl,
             "recipe": about.get("recipe", {}),
             "seeds": {str(seed): result.to_json() for seed, result in self.results.items()},
+            "semantic_errors": {
+                str(seed): {side: _plain(summary) for side, summary in sides.items()}
+                for seed, sides in self.errors.items()
+            },
         }
+
+
+def _plain(summary: Summary) -> dict[str, float | None]:
+    """JSON has no NaN."""
+    return {k: None if math.isnan(v) else v for k, v in summary._asdict().items()}
 
 
 def table(evaluations: Sequence[Evaluation]) -> str:
@@ -49,7 +74,8 @@ def table(evaluations: Sequence[Evaluation]) -> str:
         rule = "oracle" if e.calibration == "oracle" else f"{e.run.about['selection']} validation"
         found = rows_of(e.run.name, list(e.results.values()), rule, e.run.about.get("recipe", {}).get("published"))
         rows += found if e.gzsl else [only_t1(row) for row in found if not row.oracle]
-    return results_text(rows)
+    uneven = {e.run.name: e.mean_errors for e in evaluations if e.errors}
+    return "\n\n".join([results_text(rows), *([errors_text(uneven)] if uneven else [])])
 
 
 def only_t1(row: Row) -> Row:
@@ -84,15 +110,18 @@ def evaluate_run(workspace: Workspace, run: Run, gzsl: bool, calibrate: bool, se
         )
     store = store_of_run(workspace, run)
     benchmark = run.benchmark
-    results = {}
+    results, errors = {}, {}
     for seed, delta in deltas.items():
-        tests = score_tests(run.head(seed), store.features(), benchmark)
+        head = run.head(seed)
+        tests = score_tests(head, store.features(), benchmark)
+        if isinstance(head, PredictsSemantics):
+            errors[seed] = imbalance(head, store.features(), benchmark).sides
         result = measure(tests, benchmark.class_names, delta)
         if oracle and result.oracle is not None:
             result = measure(tests, benchmark.class_names, result.oracle.delta)
         write_scores(run.path / f"seed-{seed}" / "scores", tests, benchmark, result.delta)
         results[seed] = result
     calibration = ("oracle" if oracle else "validated") if calibrate else "none"
-    evaluation = Evaluation(run, results, gzsl, calibration)
+    evaluation = Evaluation(run, results, gzsl, calibration, errors)
     write_json(run.path / EVALUATION, evaluation.as_json())
     return evaluation

@@ -92,6 +92,7 @@ def content(workspace: Workspace, run: Run) -> RunContent:
         confusion=_confusion(run, list(tests.values()), list(deltas.values())),
         errors=errors,
         choices=choices,
+        losses={seed: run.losses(seed) for seed in run.seeds},
         store=None if store is None else store.provenance,
         interval=f"Below a number: its 95 % interval over {'seeds and classes' if several else 'classes (one seed)'}.",
         notes=tuple(dict.fromkeys(notes)),

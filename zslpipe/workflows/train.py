@@ -9,7 +9,7 @@ from zslpipe.data.benchmark import Benchmark
 from zslpipe.data.semantics import load_semantics
 from zslpipe.errors import RequestError
 from zslpipe.evaluation.runs import ABOUT, Run, new_run, runs
-from zslpipe.evaluation.selection import SELECTIONS, Selection
+from zslpipe.evaluation.selection import selection_rule
 from zslpipe.files import sha256_json, write_json
 from zslpipe.heads import HEADS, Head
 from zslpipe.progress import track
@@ -57,7 +57,7 @@ def train_head(
     if semantics is not None:
         benchmark = load_semantics(benchmark, semantics, workspace.data_root)
     candidates = candidate_settings(HEADS[head], settings or {})
-    rule: type[Selection] = SELECTIONS[selection]
+    selection_rule(selection, selection_options or {})  # refused before any work is done
     request = {
         "head": head,
         "candidates": candidates,
@@ -77,7 +77,7 @@ def train_head(
     with new_run(workspace.runs, name) as made, checkpoints(unfinished):
         for seed in track(seeds, f"{head} on {benchmark.name}, seeds"):
             fix_seed = {"seed": seed} if "seed" in HEADS[head]().get_params() else {}
-            selector = rule(**{"seed": seed, **(selection_options or {})})
+            selector = selection_rule(selection, {"seed": seed, **(selection_options or {})})
             features = store.features()
             choice, fitted = selector.select(
                 HEADS[head](**fix_seed), features, benchmark, [{**c, **fix_seed} for c in candidates]
