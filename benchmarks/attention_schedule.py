@@ -48,6 +48,9 @@ def main() -> None:
             optimiser="sgd",
             learning_rate=5e-4,
             precision=options.precision,
+            width=1024,
+            ratio=1.0,
+            prototype_std=1.0,
         )
         started = time.monotonic()
         head.fit({"region": regions}, labels, semantics, words)

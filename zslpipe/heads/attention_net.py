@@ -93,21 +93,25 @@ class CrossAttention(LookingNet):
 class AttentionNet(RegionHead):
     """Predicts each attribute from where it looks and from the whole image; trained with SCE and a regression.
 
+    The defaults of `width`, `ratio` and `prototype_std` were chosen on validation classes of 50 birds: on frozen
+    features the released code's (1024, 1 and 1, which the recipes state) validate five points of H lower. Large initial
+    P learn slowly, since the cosine takes their size out of every step.
+
     Args:
         branch: fused, attention or global (of "AB" and "GB" in the paper's tables).
         width: M of query, key and value (the released code: 1024; 300 on AWA2).
         hidden: width of the linear layer before the prediction (released: none; 4096 on AWA2), 0 for none; in the
             global branch a LeakyReLU follows it.
-        ratio: weight of the attended part in the fusion.
-        prototype_std: of the initial P.
+        ratio: weight of the attended part in the fusion (released: 1).
+        prototype_std: of the initial P (released: 1).
         normalise_words: unit word vectors, instead of the sums of word2vec vectors that the paper takes raw.
     """
 
     branch: str = "fused"
-    width: int = 1024
+    width: int = 300
     hidden: int = 0
-    ratio: float = 1.0
-    prototype_std: float = 1.0
+    ratio: float = 0.3
+    prototype_std: float = 0.02
     normalise_words: bool = False
 
     def choose_taps(self, available: Collection[str], attributes: Attributes | None = None) -> tuple[str, ...]:
