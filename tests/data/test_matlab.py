@@ -142,3 +142,23 @@ def test_whole_numbers_do_not_overflow(tmp_path: Path) -> None:
     for name in ("half", "nan"):
         with pytest.raises(RequestError, match=f"x.mat: {name} must hold whole numbers"):
             read_whole_numbers(tmp_path / "x.mat", name)
+
+
+def test_damaged_files_are_refused_and_never_take_the_program_along(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    names = np.array([[f"{i}/a.jpg"] for i in range(12)], dtype=object)
+    scipy.io.savemat(tmp_path / "a.mat", {"features": rng.random((5, 12)), "image_files": names})
+    whole = (tmp_path / "a.mat").read_bytes()
+    said = []
+    for i in range(200):
+        damaged = bytearray(whole)
+        for place in rng.integers(len(whole), size=3):
+            damaged[place] = rng.integers(256)
+        path = tmp_path / f"{i}.mat"
+        path.write_bytes(damaged)
+        try:
+            read_mat(path)
+        except RequestError as refused:
+            said.append(str(refused))
+    assert len(said) > 50
+    assert any("makes the parser crash" in sentence for sentence in said)

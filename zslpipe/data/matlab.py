@@ -1,6 +1,10 @@
 """MATLAB files of either kind, v5 and v7.3 (HDF5), read alike and without running anything they hold."""
 
+import faulthandler
+import os
+import warnings
 from collections.abc import Iterable
+from functools import lru_cache
 from pathlib import Path
 
 import h5py
@@ -22,6 +26,7 @@ def mat_variables(path: Path) -> dict[str, tuple[int, ...]]:
     if _is_hdf5(path):
         with _open_hdf5(path) as file:
             return {k: (v.shape or ())[::-1] for k, v in file.items() if isinstance(v, h5py.Dataset)}
+    _check_v5(path)
     try:
         return {name: tuple(shape) for name, shape, _ in scipy.io.whosmat(str(path))}
     except Exception as problem:  # a hostile file can make the parser fail in any way
@@ -97,6 +102,35 @@ def _is_hdf5(path: Path) -> bool:
 
 
 # --- v5 and older
+
+
+def _check_v5(path: Path) -> None:
+    """Let a child read the file first: scipy's parser is known to crash on damaged ones, and would take us along.
+
+    Raises:
+        RequestError: where the child did not survive.
+    """
+    stat = path.stat()
+    if not _survives(path.absolute(), stat.st_size, stat.st_mtime_ns):
+        raise _unreadable(path, Exception("it makes the parser crash"))
+
+
+@lru_cache(maxsize=64)
+def _survives(path: Path, _size: int, _changed: int) -> bool:
+    """Whether reading ends in one way or another; taken for granted on systems that cannot fork."""
+    if not hasattr(os, "fork"):
+        return True
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of forking beside threads; the child needs none of them
+        child = os.fork()
+    if not child:
+        try:
+            faulthandler.disable()  # the parent tells
+            scipy.io.whosmat(str(path))
+            scipy.io.loadmat(str(path))
+        finally:
+            os._exit(0)
+    return os.WIFEXITED(os.waitpid(child, 0)[1])
 
 
 def _read_v5(path: Path, names: list[str]) -> dict[str, Variable | None]:
