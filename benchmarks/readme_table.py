@@ -8,7 +8,15 @@ import re
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-COLUMNS = ("store", "semantics", "head", "T1", "U", "S", "H", "AUSUC", "oracle H")
+ROW = ("store", "semantics", "head")
+COLUMNS = (*ROW, "T1", "U", "S", "H", "AUSUC", "oracle H")
+OTHER_COLUMNS = {  # by the beginning of the file's name
+    "real-remse": (
+        *COLUMNS,
+        *(f"error {what}, {side}" for side in ("seen", "unseen") for what in ("mean", "std", "r")),
+    ),
+    "real-dense-attention": (*COLUMNS, "U at δ=0", "S at δ=0", "H at δ=0"),
+}
 MARKED = re.compile(r"(<!-- table: (\S+) -->\n).*?(<!-- end of table -->)", re.DOTALL)
 
 
@@ -16,7 +24,8 @@ def markdown(file: Path) -> str:
     """The CSV's columns of numbers as a table."""
     with file.open(newline="") as stream:
         rows = list(csv.DictReader(stream))
-    columns = [c for c in COLUMNS if c in rows[0]]
+    wanted = next((c for name, c in OTHER_COLUMNS.items() if file.name.startswith(name)), COLUMNS)
+    columns = [c for c in wanted if c in rows[0]]
     lines = [columns, ["---"] * len(columns), *([row[c] for c in columns] for row in rows)]
     told = f"{rows[0]['seeds']} seeds, {rows[0]['processor']}, torch {rows[0]['torch']}, zslpipe {rows[0]['zslpipe']}"
     return "\n".join(["| " + " | ".join(line) + " |" for line in lines] + ["", f"*{told}; `{file.name}`*"])
