@@ -10,11 +10,10 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 ROW = ("store", "semantics", "head")
 COLUMNS = (*ROW, "T1", "U", "S", "H", "AUSUC", "oracle H")
+ERRORS = tuple(f"error {what}, {side}" for side in ("seen", "unseen") for what in ("mean", "std", "r"))
 OTHER_COLUMNS = {  # by the beginning of the file's name
-    "real-remse": (
-        *COLUMNS,
-        *(f"error {what}, {side}" for side in ("seen", "unseen") for what in ("mean", "std", "r")),
-    ),
+    "real-remse": (*COLUMNS, *ERRORS),
+    "real-reweighting": (*ROW, "T1", "H", *ERRORS),
     "real-dense-attention": (*COLUMNS, "U at δ=0", "S at δ=0", "H at δ=0"),
 }
 MARKED = re.compile(r"(<!-- table: (\S+) -->\n).*?(<!-- end of table -->)", re.DOTALL)
