@@ -101,6 +101,19 @@ def test_a_head_that_attends_by_attribute_shows_those_of_the_class(
     assert Path(told["picture"]) == tmp_path / "c1-2.png"
 
 
+def test_any_class_can_be_asked_for(runs: tuple[Workspace, Benchmark, dict[str, str]]) -> None:
+    workspace, benchmark, names = runs
+    asked = ("--class", "class 5", "--class", "class 1", "--class", "class 7", "--json")
+    (told,) = json.loads(zslpipe(workspace, names["dense-attention-ae"], "c7/3.png", *asked).stdout)
+    assert [look["name"] for look in told["looks"]] == ["class 7", "class 5", "class 1"]
+    (told,) = json.loads(zslpipe(workspace, names["attention-net"], "c7/3.png", *asked).stdout)
+    above = benchmark.semantics[5] - benchmark.semantics.mean(0)
+    assert [look["name"] for look in told["looks"]] == [f"part {a}" for a in np.argsort(-above)[:4]]
+    refused = zslpipe(workspace, names["attention-net"], "0", "--class", "clas 5")
+    assert refused.exit_code == 2
+    assert "class 5" in refused.stderr
+
+
 def test_for_people(runs: tuple[Workspace, Benchmark, dict[str, str]]) -> None:
     workspace, _, names = runs
     result = zslpipe(workspace, names["dense-attention-ae"], "c2/1.png")

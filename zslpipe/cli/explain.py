@@ -12,6 +12,7 @@ from zslpipe.cli.options import PATH, as_json, places, print_json, workspace
 @click.argument("images", nargs=-1, required=True, metavar="IMAGE...")
 @click.option("--seed", type=int, help="Which of the run's heads; the first where not given.")
 @click.option("--others", type=click.IntRange(0), default=3, show_default=True, help="Wrong classes to show.")
+@click.option("--class", "classes", multiple=True, metavar="NAME", help="Show this class instead of those.")
 @click.option("--out", type=PATH, help="Folder of the pictures. [RUN/explain]")
 @places
 @as_json
@@ -20,6 +21,7 @@ def command(
     images: tuple[str, ...],
     seed: int | None,
     others: int,
+    classes: tuple[str, ...],
     out: Path | None,
     data_root: Path | None,
     cache: Path | None,
@@ -31,7 +33,7 @@ def command(
     """
     from zslpipe.workflows.explain import explain_images
 
-    done = explain_images(workspace(data_root, cache), run, images, seed=seed, others=others, out=out)
+    done = explain_images(workspace(data_root, cache), run, images, seed=seed, others=others, classes=classes, out=out)
     if json_:
         print_json([explained.as_json() for explained in done])
         return

@@ -1,5 +1,6 @@
 """Where a fitted head looks in an image: for its true and its strongest wrong classes, or for a class's attributes."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -55,7 +56,13 @@ class Explanation:
 
 
 def explain(
-    head: Head, features: Features, benchmark: Benchmark, row: int, delta: float = 0.0, others: int = 3
+    head: Head,
+    features: Features,
+    benchmark: Benchmark,
+    row: int,
+    delta: float = 0.0,
+    others: int = 3,
+    classes: Sequence[int] = (),
 ) -> Explanation:
     """Look at one image through a fitted head.
 
@@ -67,6 +74,8 @@ def explain(
         delta: calibrated stacking, taken off the scores of seen classes.
         others: how many wrong classes to show beside the true one, the strongest first; a head that attends by
             attribute shows one attribute more than that.
+        classes: those to show beside the true one, instead of the strongest wrong ones; a head that attends by
+            attribute shows the attributes of the first of them, instead of those of the true class.
 
     Raises:
         RequestError: for a head without attention.
@@ -81,9 +90,12 @@ def explain(
     label = int(benchmark.labels[row])
     true = label if label >= 0 else None
     if isinstance(head, AttendsByClass):
-        looks = _by_class(head, one, benchmark, scores, ranked, true, others)
+        wrong = [c for c in (classes or ranked.tolist()) if c != true]
+        count = len(wrong) if classes else others + (true is None)
+        looks = _by_class(head, one, benchmark, scores, true, wrong[:count])
     else:
-        looks = _by_attribute(head, one, benchmark, int(ranked[0]) if true is None else true, others + 1)
+        shown = classes[0] if classes else int(ranked[0]) if true is None else true
+        looks = _by_attribute(head, one, benchmark, shown, others + 1)
     names = benchmark.class_names
     return Explanation(benchmark.image_ids[row], None if true is None else names[true], names[ranked[0]], looks)
 
@@ -98,11 +110,9 @@ def _by_class(
     one: Features,
     benchmark: Benchmark,
     scores: np.ndarray,
-    ranked: np.ndarray,
     true: int | None,
-    others: int,
+    wrong: list[int],
 ) -> tuple[Look, ...]:
-    wrong = [int(c) for c in ranked if c != true][: others + (true is None)]
     chosen = wrong if true is None else [true, *wrong]
     attention = head.class_attention(one, benchmark.semantics[chosen])[0]  # (chosen, R)
     roles = {c: "class" if true is None else "true class" if c == true else "wrong class" for c in chosen}

@@ -14,7 +14,7 @@ from zslpipe.evaluation.runs import Run, find_run
 from zslpipe.extract.decode import UnreadableImage, read_image
 from zslpipe.files import atomic_write
 from zslpipe.progress import track
-from zslpipe.registry import nearest
+from zslpipe.registry import nearest, unknown
 from zslpipe.serving.attention_maps import INK, RIGHT, WRONG, Tile, draw_row
 from zslpipe.serving.explain import Explanation, explain, head_taps
 from zslpipe.store.feature_store import DONE, FeatureStore
@@ -40,14 +40,18 @@ def explain_images(
     *,
     seed: int | None = None,
     others: int = 3,
+    classes: Sequence[str] = (),
     out: Path | None = None,
 ) -> list[Explained]:
     """Explain images, each named by id, by file name or by row, and write a PNG a piece below `RUN/explain`.
 
+    `classes` are shown beside the true one, instead of the `others` strongest wrong ones.
+
     Features are read from the run's store, so no backbone is loaded; only the picture is opened.
 
     Raises:
-        RequestError: for an unknown run or image, one whose features or picture are missing, a head without attention.
+        RequestError: for an unknown run, class or image, an image whose features or picture are missing, a head without
+            attention.
     """
     run = find_run(workspace.runs, name)
     seed = run.seeds[0] if seed is None else seed
@@ -55,6 +59,9 @@ def explain_images(
         raise RequestError(f"run {run.name} has no seed {seed}: use {', '.join(map(str, run.seeds))}.")
     benchmark, store, head = run.benchmark, store_of_run(workspace, run), run.head(seed)
     delta = run.choice(seed).delta or 0.0
+    for unheard in set(classes) - set(benchmark.class_names):
+        raise unknown("class", unheard, benchmark.class_names)
+    asked = [benchmark.class_names.index(c) for c in classes]
     status = store.status
     rows = [row_of(image, benchmark) for image in images]
     for row in rows:
@@ -63,7 +70,7 @@ def explain_images(
     done = []
     for row in track(rows, "explaining"):
         features = {tap: store.rows(tap) for tap in head_taps(head)}
-        explanation = explain(head, features, benchmark, row, delta, others)
+        explanation = explain(head, features, benchmark, row, delta, others, asked)
         path = (out or run.path / "explain") / f"{picture_name(explanation.image)}.png"
         sheet = draw(explanation, seen_picture(store, benchmark, row), run)
         with atomic_write(path) as stream:
