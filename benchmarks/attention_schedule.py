@@ -1,4 +1,4 @@
-"""A whole training of the paper's schedule on CUB's shapes, from a store on disk: how many minutes?
+"""A whole training of the paper's schedule on CUB's shapes, from features on disk: how many minutes?
 
     python benchmarks/attention_schedule.py [--epochs 30] [--episodes 300] [--threads 2] [--precision float32]
 
@@ -8,13 +8,13 @@ as long as any. The time is that of `fit`: reading, placing, all steps.
 """
 
 import argparse
-import csv
 import tempfile
 import time
 from pathlib import Path
 
 import numpy as np
 import torch
+from common import RESULTS, write_table
 
 from zslpipe.heads import HEADS, Attributes
 from zslpipe.workflows.versions import machine
@@ -59,12 +59,7 @@ def main() -> None:
     print(f"{steps} steps in {minutes:.1f} minutes ({60000 * minutes / steps:.0f} ms a step), aimed at {LIMIT:g}")
     about = {"epochs": options.epochs, "episodes": options.episodes, "precision": options.precision}
     row = {**about, "threads": options.threads, "minutes": round(minutes, 1), "torch": torch.__version__, **machine()}
-    path = Path(__file__).parent / "results" / f"attention_schedule-{options.precision}-torch{torch.__version__}.csv"
-    with path.open("w", newline="") as stream:
-        writer = csv.DictWriter(stream, list(row))
-        writer.writeheader()
-        writer.writerow(row)
-    print(f"written to {path}")
+    write_table(RESULTS / f"attention_schedule-{options.precision}-torch{torch.__version__}.csv", [row])
 
 
 if __name__ == "__main__":

@@ -9,19 +9,16 @@ first.
 """
 
 import argparse
-import csv
-import platform
 import statistics
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import torch
+from common import RESULTS, result_file, write_table
 from torch import Tensor
 
-from zslpipe.heads import Attributes
 from zslpipe.heads.attention_net import AttentionNet, CrossAttention
 from zslpipe.losses import remse, sce
 
@@ -92,43 +89,13 @@ def time_in_turn(steps: list[Callable[[], None]], repeats: int, warm: int = 3) -
     return taken
 
 
-def seconds_of_an_epoch(images: int = 7057, episodes: int = 60) -> float:
-    """Seconds that 300 episodes of 16 x 2 take through the head itself, from float16 features; of `episodes` of them.
-
-    The training is given a first epoch to warm up. What is measured holds all of it: drawing, gathering and casting
-    the batch, the step, checks of the losses, progress.
-    """
-    rng = np.random.default_rng(0)
-    some = rng.normal(size=(256, REGIONS, CHANNELS)).clip(0).astype(np.float16)
-    regions = np.resize(some, (images, REGIONS, CHANNELS))
-    labels, semantics = np.arange(images) % SEEN, rng.uniform(size=(SEEN, ATTRIBUTES)).astype(np.float32)
-    attributes = Attributes(tuple(map(str, range(ATTRIBUTES))), rng.normal(size=(ATTRIBUTES, WORDS)).astype(np.float32))
-    head = AttentionNet(
-        sampling="episodes", episodes=episodes, optimiser="sgd", learning_rate=5e-4, epochs=2, device="cpu"
-    )
-    stamps = []
-    for _ in head.path({"region": regions}, labels, semantics, attributes):
-        stamps.append(time.perf_counter())
-    return (stamps[1] - stamps[0]) * 300 / episodes
-
-
-def cpu_name() -> str:
-    """As Linux tells it, else what Python knows."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        lines = []
-    models = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return models[0] if models else platform.processor() or platform.machine()
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--batches", type=int, nargs="+", default=[32, 64])
     parser.add_argument("--repeats", type=int, default=20)
     parser.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
-    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results")
+    parser.add_argument("--out", type=Path, default=RESULTS)
     asked = parser.parse_args()
     torch.set_num_threads(asked.threads)
     rows = []
@@ -148,20 +115,7 @@ def main() -> None:
             rows.append(
                 {**row, "times_as_fast": f"{faster:.2f}", "outputs": f"{outputs:.1e}", "gradients": f"{gradients:.1e}"}
             )
-    if asked.device == "cpu":
-        seconds = seconds_of_an_epoch()
-        print(
-            f"through the head: {seconds:.0f} s for 300 episodes of 16 x 2, {30 * seconds / 60:.1f} min for 30 epochs"
-        )
-        row = {"batch": 32, "step": "300 episodes through the head", "median_ms": f"{1000 * seconds:.0f}"}
-        rows.append(row)  # type: ignore[arg-type]
-    device = (cpu_name() if asked.device == "cpu" else torch.cuda.get_device_name()).replace(" ", "-")
-    path = asked.out / f"attention_step-{device}-cpu{torch.get_num_threads()}-torch{torch.__version__}.csv"
-    with path.open("w", newline="") as stream:
-        writer = csv.DictWriter(stream, list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
-    print(path)
+    write_table(result_file("attention_step", asked.device, asked.out), rows)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,6 @@ workspaces of matrix products and the batch's gradients included, not only what 
 """
 
 import argparse
-import csv
 import statistics
 import subprocess
 import sys
@@ -24,12 +23,12 @@ from functools import partial
 from pathlib import Path
 
 import torch
+from common import RESULTS, forget_peak, resident, result_file, write_table
 from torch import Tensor
 
 from zslpipe.heads.class_attention import parts
 from zslpipe.heads.dense_attention_ae import DenseAttention, DenseAttentionAE
 from zslpipe.heads.torch_head import Task
-from zslpipe.workflows.versions import machine
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "heads"))
 import literal_dense_attention_ae as literal
@@ -121,16 +120,10 @@ def measure_peak(what: str, way: str, seen: int, classes: int, batch: int) -> fl
     small.step(way)
     small.score(way)
     problem = Problem(seen, classes, batch)
-    before = memory("VmRSS")
-    Path("/proc/self/clear_refs").write_text("5")
+    before = resident("VmRSS")
+    forget_peak()
     problem.step(way) if what == "step" else problem.score(way)
-    return memory("VmHWM") - before
-
-
-def memory(key: str) -> float:
-    """MiB, from the kernel's account of this process."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith(key)) / 1024
+    return resident("VmHWM") - before
 
 
 def measured(what: str, way: str, problem: Problem, times: list[Times], with_peak: bool = True) -> Row:
@@ -176,7 +169,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--repeats", type=int, default=10)
-    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results")
+    parser.add_argument("--out", type=Path, default=RESULTS)
     parser.add_argument("--peak", nargs=5, help=argparse.SUPPRESS)
     asked = parser.parse_args()
     torch.set_num_threads(asked.threads)
@@ -204,14 +197,7 @@ def main() -> None:
     told(grown)
     rows += grown
 
-    asked.out.mkdir(parents=True, exist_ok=True)
-    device = str(machine()["processor"]).replace(" ", "-")
-    path = asked.out / f"dense_attention_step-{device}-cpu{torch.get_num_threads()}-torch{torch.__version__}.csv"
-    with path.open("w", newline="") as stream:
-        writer = csv.DictWriter(stream, list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
-    print(path)
+    write_table(result_file("dense_attention_step", folder=asked.out), rows)
 
 
 if __name__ == "__main__":

@@ -15,10 +15,8 @@ On a CPU the naive loop runs in a process of its own, since zslpipe's setting of
 """
 
 import argparse
-import csv
 import itertools
 import multiprocessing
-import platform
 import shutil
 import statistics
 import tempfile
@@ -33,6 +31,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from common import RESULTS, device_name, result_file, write_table
 from PIL import Image
 
 from zslpipe.backbones import Backbone, Transform, load_backbone
@@ -227,14 +226,6 @@ def worst_cosine(a: np.ndarray, b: np.ndarray) -> float:
     return float((np.sum(a * b, 1) / (np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1))).min())
 
 
-def device_name(device: str) -> str:
-    if device != "cpu":
-        return torch.cuda.get_device_name()
-    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
-    models = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
-    return f"{models[0] if models else platform.processor()} cpu{torch.get_num_threads()}"
-
-
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--folder", type=Path, help="where photos lie (default: generated ones of 500 x 375)")
@@ -249,7 +240,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=4)
     parser.add_argument("--from-memory", action="store_true")
     parser.add_argument("--no-store", action="store_true", help="leave out the pipeline that writes a store")
-    parser.add_argument("--results", type=Path, default=Path(__file__).parent / "results")
+    parser.add_argument("--results", type=Path, default=RESULTS)
     return parser.parse_args()
 
 
@@ -320,13 +311,7 @@ def main() -> None:
     print(device, f"torch {torch.__version__}", *(f"{k} {v}" for k, v in settings.items()), sep=", ")
     for row in table:
         print("  ".join(f"{row.get(k, '')!s:>{w}}" for k, w in zip(table[0], (12, 9, 9, 6, 8, 9, 0))))
-    path = options.results / f"extraction-{'-'.join(device.split())}-torch{torch.__version__}.csv"
-    path.parent.mkdir(exist_ok=True)
-    with path.open("w", newline="") as stream:
-        writer = csv.DictWriter(stream, [*table[0], *settings])
-        writer.writeheader()
-        writer.writerows({**row, **settings} for row in table)
-    print(f"written to {path}")
+    write_table(result_file("extraction", options.device, options.results), [{**row, **settings} for row in table])
 
 
 if __name__ == "__main__":

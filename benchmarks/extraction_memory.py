@@ -9,13 +9,13 @@ filled (batches, pieces) are those of any other.
 """
 
 import argparse
-import csv
 import multiprocessing
 import tempfile
 from pathlib import Path
 
 import numpy as np
 import torch
+from common import RESULTS, forget_peak, resident, write_table
 from PIL import Image
 
 
@@ -30,15 +30,9 @@ def peak(folder: Path, ids: list[str], scratch: Path) -> tuple[float, float]:
     job = Job("resnet18", "random", "cpu", 32, 2, len(ids), np.empty(0), backbone.transform)
     write = new_store(scratch / "store", job, backbone)
     before = resident("VmRSS")
-    Path("/proc/self/clear_refs").write_text("5")
+    forget_peak()
     extract(backbone, folder, ids, job.pieces, write, batch_size=job.batch_size, workers=job.workers)
     return before, resident("VmHWM")
-
-
-def resident(key: str) -> float:
-    """MiB, from the kernel's account of this process."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith(key)) / 1024
 
 
 def main() -> None:
@@ -62,12 +56,7 @@ def main() -> None:
                 before, after = pool.apply(peak, (folder, ids, Path(scratch) / str(count)))
             print(f"{count:6} images: peak {after:.0f} MiB, of which {before:.0f} MiB stood before the first image")
             rows.append({"images": count, "before_mib": round(before), "peak_mib": round(after)})
-    out = Path(__file__).parent / "results" / f"extraction_memory-torch{torch.__version__}.csv"
-    with out.open("w", newline="") as stream:
-        writer = csv.DictWriter(stream, list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
-    print(f"written to {out}")
+    write_table(RESULTS / f"extraction_memory-torch{torch.__version__}.csv", rows)
 
 
 if __name__ == "__main__":

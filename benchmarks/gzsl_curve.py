@@ -11,14 +11,12 @@ Every way gets the same scores (2580 seen and 1440 unseen test images, 717 class
 """
 
 import argparse
-import csv
-import platform
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import torch
+from common import RESULTS, result_file, write_table
 
 from zslpipe.evaluation.curve import Curve
 from zslpipe.evaluation.metrics import harmonic_mean
@@ -87,18 +85,11 @@ def timed(way: Callable[..., Answer], *args: np.ndarray, repeat: int) -> tuple[f
     return float(np.median(seconds)), result
 
 
-def processor() -> str:
-    """The processor's model where the system tells it."""
-    told = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
-    models = [line.partition(":")[2].strip() for line in told.splitlines() if line.startswith("model name")]
-    return models[0] if models else platform.processor() or platform.machine()
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--points", type=int, default=1000, help="points of each grid")
     parser.add_argument("--repeat", type=int, default=3, help="calls of each grid; the exact curve gets 20 times more")
-    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results")
+    parser.add_argument("--out", type=Path, default=RESULTS)
     args = parser.parse_args()
     scores, labels, seen = problem()
     both = rivals(scores, seen)
@@ -118,14 +109,8 @@ def main() -> None:
             f"   best H {row['best_H']:.6f}   AUSUC {row['AUSUC']:.6f}"
         )
 
-    args.out.mkdir(parents=True, exist_ok=True)
-    device = processor().replace(" ", "-")
-    path = args.out / f"gzsl_curve-{device}-cpu{torch.get_num_threads()}-torch{torch.__version__}.csv"
-    with path.open("w", newline="") as stream:
-        writer = csv.DictWriter(stream, list(rows[0]))
-        writer.writeheader()
-        writer.writerows({k: round(v, 6) if isinstance(v, float) else v for k, v in row.items()} for row in rows)
-    print(path)
+    rounded = [{k: round(v, 6) if isinstance(v, float) else v for k, v in row.items()} for row in rows]
+    write_table(result_file("gzsl_curve", folder=args.out), rounded)
 
 
 if __name__ == "__main__":

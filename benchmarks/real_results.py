@@ -7,7 +7,6 @@ Each suite writes benchmarks/results/real-SUITE-torchVERSION.csv, a row a run: v
 """
 
 import argparse
-import csv
 import json
 import os
 import subprocess
@@ -19,12 +18,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from common import RESULTS, write_table
 
 from zslpipe.evaluation.metrics import accuracies
 from zslpipe.evaluation.scores import read_scores
 from zslpipe.evaluation.stacking import rivals
 
-RESULTS = Path(__file__).parent / "results"
 BACKBONE = "tf_efficientnet_lite0"
 METRICS = ("T1", "U", "S", "H", "AUSUC")
 
@@ -175,12 +174,7 @@ def main() -> None:
     for suite in options.suites:
         with ThreadPoolExecutor(options.jobs) as pool:
             rows = list(pool.map(row, SUITES[suite]()))
-        path = RESULTS / f"real-{suite}-torch{torch.__version__.split('+')[0]}.csv"
-        with path.open("w", newline="") as stream:
-            writer = csv.DictWriter(stream, max((list(r) for r in rows), key=len))
-            writer.writeheader()
-            writer.writerows(rows)
-        print(f"wrote {path}")
+        write_table(RESULTS / f"real-{suite}-torch{torch.__version__.split('+')[0]}.csv", rows)
 
 
 if __name__ == "__main__":

@@ -10,9 +10,7 @@ the files. gzip files hold fewer rows: reading a row of them does not depend on 
 """
 
 import argparse
-import csv
 import os
-import platform
 import statistics
 import tempfile
 import time
@@ -21,8 +19,8 @@ from pathlib import Path
 
 import h5py
 import numpy as np
-import torch
 import zarr
+from common import RESULTS, device_name, result_file, write_table
 from h5py._hl.filters import guess_chunk
 
 from zslpipe.data.benchmark import Benchmark
@@ -155,19 +153,13 @@ def sequential(readers: dict[str, tuple[Reader, int, int]], repeats: int) -> dic
     return taken
 
 
-def cpu_name() -> str:
-    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
-    models = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
-    return f"{models[0] if models else platform.processor()} cpu{len(os.sched_getaffinity(0))}"
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=4000)
     parser.add_argument("--gzip-rows", type=int, default=738)
     parser.add_argument("--real", type=Path, help="a store with a region tap in float16")
     parser.add_argument("--batches", type=int, default=60)
-    parser.add_argument("--results", type=Path, default=Path(__file__).parent / "results")
+    parser.add_argument("--results", type=Path, default=RESULTS)
     parser.add_argument("--folder", type=Path, help="where the files are made (default: a temporary folder)")
     options = parser.parse_args()
 
@@ -247,7 +239,7 @@ def main() -> None:
         ratio = store.bytes / packed.bytes
 
     medians = {(what, name): statistics.median(times) for what, name, times, _ in lines}
-    print(f"{rows} rows of {row_bytes / 1024:.0f} KiB ({'real' if options.real else 'made'}), {cpu_name()}")
+    print(f"{rows} rows of {row_bytes / 1024:.0f} KiB ({'real' if options.real else 'made'}), {device_name()}")
     print(f"{'':22s}{'':34s}{'ms':>9s}{'GB/s':>8s}{'x memmap':>10s}")
     table = []
     for what, name, times, count in lines:
@@ -264,13 +256,8 @@ def main() -> None:
     table.append(["open", f"{many.pieces} pieces", many.pieces, "", len(opening), f"{open_ms:.3f}", ""])
     table.append(["zstd ratio", "real" if options.real else "made", rows, row_bytes, 1, f"{ratio:.4f}", ""])
     kind = "-real" if options.real else ""
-    path = options.results / f"store_read{kind}-{'-'.join(cpu_name().split())}-torch{torch.__version__}.csv"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", newline="") as stream:
-        writer = csv.writer(stream)
-        writer.writerow(["what", "reader", "rows", "row_bytes", "repeats", "median_ms_or_ratio", "speed_vs_memmap"])
-        writer.writerows(table)
-    print(path)
+    columns = ("what", "reader", "rows", "row_bytes", "repeats", "median_ms_or_ratio", "speed_vs_memmap")
+    write_table(result_file(f"store_read{kind}", folder=options.results), [dict(zip(columns, line)) for line in table])
 
 
 if __name__ == "__main__":

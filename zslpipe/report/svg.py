@@ -33,6 +33,11 @@ def ticks(low: float, high: float, count: int = 5) -> list[float]:
     return [float(number(i * step)) for i in range(first, last + 1)]
 
 
+def whole_ticks(low: float, high: float) -> list[float]:
+    """Those of `ticks` that are whole numbers, for what is counted."""
+    return [t for t in ticks(low, high) if t == int(t)]
+
+
 def around(values: list[float], share: float = 0.05) -> tuple[float, float]:
     """The range of the values, a little wider, so that nothing lies on the border."""
     low, high = min(values), max(values)

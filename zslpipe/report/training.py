@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from zslpipe.report.markup import Markup, el
-from zslpipe.report.svg import Frame, around, path, ticks, titled
+from zslpipe.report.svg import Frame, around, path, titled, whole_ticks
 
 Losses = Mapping[str, Sequence[float]]  # a term's mean in every epoch
 
@@ -18,12 +18,13 @@ def _term(term: str, seeds: Mapping[int, Sequence[float]]) -> Markup:
     longest = max(len(values) for values in seeds.values())
     epochs = around([1.0, float(longest)], 0.02)
     frame = Frame(x=epochs, y=around([v for values in seeds.values() for v in values]), height=240, left=62)
-    whole = [t for t in ticks(*frame.x) if t == int(t)]
     lines = [
         titled("path", f"seed {seed}: {v[-1]:.4g} in the last epoch", d=path(_points(frame, v)), class_="curve mine")
         for seed, v in seeds.items()
     ]
-    chart = frame.drawing(frame.axes("epoch", term, x_ticks=whole), *lines, label=f"The loss term {term} by epoch")
+    chart = frame.drawing(
+        frame.axes("epoch", term, x_ticks=whole_ticks(*frame.x)), *lines, label=f"The loss term {term} by epoch"
+    )
     return el("div", el("h4", term), chart)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from zslpipe.evaluation.choice import Choice, Trial
 from zslpipe.report.markup import Attributes, Markup, el, together
-from zslpipe.report.svg import Frame, around, drawing, path, shortened, ticks, titled
+from zslpipe.report.svg import Frame, around, drawing, path, shortened, titled, whole_ticks
 from zslpipe.report.tables import grid
 
 Setting = dict[str, Any]
@@ -51,8 +51,7 @@ def by_epoch(choice: Choice) -> Markup:
     epochs = [float(t.setting[EPOCHS]) for line in lines.values() for t in line]
     low, high = around(shown)
     frame = Frame(x=around(epochs, 0.02), y=(max(0.0, low), min(1.0, high)))
-    whole = [t for t in ticks(*frame.x) if t == int(t)]
-    parts = [frame.axes("epoch", f"{choice.criterion} in the folds (%)", x_ticks=whole, percent="y")]
+    parts = [frame.axes("epoch", f"{choice.criterion} in the folds (%)", x_ticks=whole_ticks(*frame.x), percent="y")]
     for name, line in lines.items():
         if name != mine:
             parts.append(_line(frame, [(t.setting[EPOCHS], t.value) for t in line], "curve other", f"{name}"))

@@ -6,8 +6,7 @@ from typing import Any
 from zslpipe.errors import RequestError
 from zslpipe.evaluation.runs import find_run
 from zslpipe.evaluation.statistics import Difference, compare
-from zslpipe.evaluation.table import errors_text
-from zslpipe.workflows.evaluate import Evaluation, evaluate_run
+from zslpipe.workflows.evaluate import Evaluation, evaluate_run, with_errors
 from zslpipe.workflows.workspace import Workspace
 
 
@@ -29,8 +28,7 @@ class Comparison:
 
     def text(self) -> str:
         sentences = "\n".join(difference.sentence for difference in self.differences.values())
-        uneven = {e.run.name: e.mean_errors for e in (self.one, self.other) if e.errors}
-        return "\n\n".join([sentences, *([errors_text(uneven)] if uneven else [])])
+        return with_errors(sentences, (self.one, self.other))
 
 
 def compare_runs(workspace: Workspace, one: str, other: str) -> Comparison:

@@ -74,8 +74,13 @@ def table(evaluations: Sequence[Evaluation]) -> str:
         rule = "oracle" if e.calibration == "oracle" else f"{e.run.about['selection']} validation"
         found = rows_of(e.run.name, list(e.results.values()), rule, e.run.about.get("recipe", {}).get("published"))
         rows += found if e.gzsl else [only_t1(row) for row in found if not row.oracle]
+    return with_errors(results_text(rows), evaluations)
+
+
+def with_errors(text: str, evaluations: Sequence[Evaluation]) -> str:
+    """The text and, below it, the semantic errors of those runs that have any."""
     uneven = {e.run.name: e.mean_errors for e in evaluations if e.errors}
-    return "\n\n".join([results_text(rows), *([errors_text(uneven)] if uneven else [])])
+    return f"{text}\n\n{errors_text(uneven)}" if uneven else text
 
 
 def only_t1(row: Row) -> Row:

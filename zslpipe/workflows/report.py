@@ -195,7 +195,7 @@ def _errors(run: Run, features: Features) -> SemanticErrors | None:
         seen=mean.is_seen[tested],
         attributes=run.benchmark.attribute_names,
         by_value={"seen": mean.by_value(seen=True), "unseen": mean.by_value(seen=False)},
-        summaries={"seen": mean.seen, "unseen": mean.unseen},
+        summaries=mean.sides,
     )
 
 
