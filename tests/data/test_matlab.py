@@ -170,8 +170,8 @@ def test_a_file_that_makes_the_parser_crash_is_refused(tmp_path: Path, monkeypat
     scipy.io.savemat(tmp_path / "a.mat", {"x": np.eye(2)})
     this = os.getpid()
 
-    def crash(*_: object) -> None:
-        assert os.getpid() != this, "it was read here first"
+    def crash(*_: object, **__: object) -> None:
+        assert os.getpid() != this, "it was read here"
         os.kill(os.getpid(), signal.SIGSEGV)
 
     monkeypatch.setattr(scipy.io, "loadmat", crash)

@@ -1,0 +1,61 @@
+"""MATLAB files of version 7.3, which are HDF5."""
+
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from zslpipe.data.matlab5 import Variable
+
+
+def variables(path: Path) -> dict[str, tuple[int, ...]]:
+    """Name and MATLAB shape of all that the file holds."""
+    with h5py.File(path, "r") as file:
+        return {k: (v.shape or ())[::-1] for k, v in file.items() if isinstance(v, h5py.Dataset)}
+
+
+def read(path: Path, names: list[str]) -> dict[str, Variable | None]:
+    """The variables by name, transposed to what MATLAB shows; None for one that holds neither numbers nor strings."""
+    with h5py.File(path, "r") as file:
+        return {name: _plain(file, file[name]) for name in names}
+
+
+def _plain(file: h5py.File, data: h5py.Dataset) -> Variable | None:
+    if h5py.check_ref_dtype(data.dtype) is not None:  # a cell array; row-major here is column-major there
+        cells = [file[ref] if ref else None for ref in data[()].ravel()]
+        strings = ["" if c is None or _is_empty(c) else _char(c) for c in cells]
+        return None if None in strings else [s for s in strings if s is not None]
+    if h5py.check_string_dtype(data.dtype) is not None:  # not MATLAB's way, but that of other writers
+        return [str(s) for s in data.asstr()[()].ravel()]
+    if _matlab_class(data) == "char":
+        if _is_empty(data):
+            return []
+        return [_text(column) for column in data[()].T]
+    if _is_empty(data):
+        return np.empty((0, 0))
+    return data[()].T if data.dtype.kind in "biufc" else None
+
+
+def _matlab_class(data: h5py.Dataset) -> str:
+    name = data.attrs.get("MATLAB_class", b"")
+    return name.decode() if isinstance(name, bytes) else str(name)
+
+
+def _is_empty(data: h5py.Dataset) -> bool:
+    # an empty array is marked, and its value is its shape in 64 bits; asking a narrower one would cost time
+    return data.size == 0 or (data.dtype.itemsize == 8 and bool(data.attrs.get("MATLAB_empty", 0)))
+
+
+def _char(cell: h5py.Dataset) -> str | None:
+    """The text of a cell's char row, None if it is anything else."""
+    if not isinstance(cell, h5py.Dataset):
+        return None
+    if h5py.check_string_dtype(cell.dtype) is not None and cell.size == 1:
+        return str(cell.asstr()[()].ravel()[0] if cell.shape else cell.asstr()[()])
+    is_text = _matlab_class(cell) == "char" and cell.dtype.kind == "u" and cell.ndim == 2 and cell.shape[1] == 1
+    return _text(cell[()].ravel()) if is_text else None
+
+
+def _text(codes: np.ndarray) -> str:
+    """MATLAB's chars are UTF-16 code units."""
+    return codes.astype("<u2").tobytes().decode("utf-16-le", "replace").rstrip()
