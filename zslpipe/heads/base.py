@@ -38,7 +38,7 @@ class Head(ABC):
 
     @classmethod
     def search_space(cls) -> Sequence[Mapping[str, Any]]:
-        """The settings that selection tries unless the user names them; the first is the default."""
+        """The settings that selection tries unless the user names them; of equally good ones the first is taken."""
         return ({},)
 
     def choose_taps(self, available: Collection[str], attributes: Attributes | None = None) -> tuple[str, ...]:

@@ -23,11 +23,13 @@ def check_scaling(setting: str, value: str, allowed: Sequence[str] = SCALINGS) -
 
 def fit_scaling(x: np.ndarray, how: str) -> tuple[np.ndarray, np.ndarray]:
     """Centre (D,) and divisor (D,) that `scale` wants, from the rows of x (N, D)."""
-    centre, divisor = np.zeros(x.shape[1], np.float32), np.ones(x.shape[1], np.float32)
-    if how in ("standard", "centred", "centred-unit"):
-        centre = x.mean(0)
-    if how == "standard":
-        divisor = np.maximum(x.std(0), EPS)
+    from sklearn.preprocessing import StandardScaler  # here: a second that other heads need not wait
+
+    width = x.shape[1]
+    centred = how in ("standard", "centred", "centred-unit")
+    found = StandardScaler(with_mean=centred, with_std=how == "standard").fit(x)  # 1 for columns that do not vary
+    centre = found.mean_ if centred else np.zeros(width)
+    divisor = np.ones(width) if found.scale_ is None else found.scale_
     return centre.astype(np.float32), divisor.astype(np.float32)
 
 
