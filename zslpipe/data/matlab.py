@@ -36,20 +36,16 @@ def read_mat(path: Path, names: Iterable[str] | None = None) -> dict[str, Variab
         RequestError: where the file is missing or is no MATLAB file, where a variable is missing or holds anything
             but numbers and strings.
     """
-    held = mat_variables(path)
-    wanted = list(held) if names is None else list(names)
-    for name in wanted:
-        if name not in held:
-            raise RequestError(f"{path} has no variable '{name}'; it holds {', '.join(sorted(held)) or 'nothing'}.")
+    wanted = None if names is None else list(names)
     with _refusing(path):
-        found = _kind(path).read(path, wanted)
-    values: dict[str, Variable] = {}
-    for name, value in found.items():
-        if value is not None:
-            values[name] = value
-        elif names is not None:
-            raise RequestError(f"'{name}' in {path} holds neither numbers nor strings; save it as a plain array.")
-    return values
+        found: dict[str, Variable] = _kind(path).read(path, wanted)
+    for name in wanted or ():
+        if name not in found:
+            held = mat_variables(path)
+            if name in held:
+                raise RequestError(f"'{name}' in {path} holds neither numbers nor strings; save it as a plain array.")
+            raise RequestError(f"{path} has no variable '{name}'; it holds {', '.join(sorted(held)) or 'nothing'}.")
+    return found
 
 
 def read_array(path: Path, name: str) -> np.ndarray:

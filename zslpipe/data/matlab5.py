@@ -17,17 +17,15 @@ def variables(path: Path) -> dict[str, tuple[int, ...]]:
     return {name: tuple(shape.tolist()) for name, shape in found.items()}
 
 
-def read(path: Path, names: list[str]) -> dict[str, Variable | None]:
-    """The variables by name; None for one that holds neither numbers nor strings."""
+def read(path: Path, names: list[str] | None) -> dict[str, Variable]:
+    """Those of the variables (of all where None) that are there and hold numbers or strings."""
 
     def in_child() -> dict[str, np.ndarray]:
         raw = scipy.io.loadmat(str(path), variable_names=names)
-        plain = {name: _plain(raw[name]) for name in names}
+        plain = {k: _plain(v) for k, v in raw.items() if not k.startswith("__")}  # its header
         return {k: np.array(v, np.str_) if isinstance(v, list) else v for k, v in plain.items() if v is not None}
 
-    found = arrays_from_child(in_child)
-    values: dict[str, Variable | None] = dict.fromkeys(names)
-    return values | {k: v.tolist() if v.dtype.kind == "U" else v for k, v in found.items()}
+    return {k: v.tolist() if v.dtype.kind == "U" else v for k, v in arrays_from_child(in_child).items()}
 
 
 def _plain(value: object) -> Variable | None:

@@ -14,10 +14,12 @@ def variables(path: Path) -> dict[str, tuple[int, ...]]:
         return {k: (v.shape or ())[::-1] for k, v in file.items() if isinstance(v, h5py.Dataset)}
 
 
-def read(path: Path, names: list[str]) -> dict[str, Variable | None]:
-    """The variables by name, transposed to what MATLAB shows; None for one that holds neither numbers nor strings."""
+def read(path: Path, names: list[str] | None) -> dict[str, Variable]:
+    """Those of the variables (of all where None) that are there and hold numbers or strings, as MATLAB shows them."""
     with h5py.File(path, "r") as file:
-        return {name: _plain(file, file[name]) for name in names}
+        held = {k: v for k, v in file.items() if isinstance(v, h5py.Dataset) and (names is None or k in names)}
+        plain = {k: _plain(file, v) for k, v in held.items()}
+    return {k: v for k, v in plain.items() if v is not None}
 
 
 def _plain(file: h5py.File, data: h5py.Dataset) -> Variable | None:
