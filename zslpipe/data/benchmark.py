@@ -125,7 +125,7 @@ class Benchmark:
         about = {
             "name": self.name,
             "class_splits": [[list(s.train), list(s.val)] for s in self.class_splits],
-            "image_root": None if self.image_root is None else str(self.image_root),
+            "image_root": None if self.image_root is None else str(self.image_root.absolute()),
             "sources": dict(self.sources),
             "notes": list(self.notes),
         }

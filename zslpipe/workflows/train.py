@@ -100,7 +100,7 @@ def train_head(
                 "semantics": semantics or "att",
                 "sources": dict(benchmark.sources),
                 "store": {
-                    "path": str(store.path),
+                    "path": str(store.path.absolute()),
                     "fingerprint": store.fingerprint,
                     "backbone": backbone_name(store.provenance),
                 },

@@ -127,6 +127,7 @@ def _is_whole(path: Path) -> bool:
 def _draw_missing(images: Path, seed: int, images_per_class: int, size: int) -> None:
     missing = [(c, n) for c, n in _pictures(images_per_class) if not _is_whole(images / _image_id(c, n))]
     batches = [missing[k : k + BATCH] for k in range(0, len(missing), BATCH)]
+    images = images.absolute()  # drawing processes outlive a call and keep the working folder they began in
     processes = 1 if len(missing) < ALONE else min(2, joblib.cpu_count())
     work = (joblib.delayed(_draw_batch)(images, seed, batch, size) for batch in batches)
     with ticking("drawing the demo set", len(missing)) as ticker:
