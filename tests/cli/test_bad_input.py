@@ -100,6 +100,11 @@ def test_an_unknown_backbone(refused: Callable[..., str]) -> None:
     assert "resnet101" in refused("extract", "--backbone", "resnet1o1", "--weights", "random", "--dataset", "sun")
 
 
+def test_nothing_is_drawn_for_a_backbone_that_is_not_to_be_had(refused: Callable[..., str], tmp_path: Path) -> None:
+    gone = str(tmp_path / "gone.safetensors")
+    assert "gone" in refused("extract", "--backbone", "resnet18", "--weights", gone, "--dataset", "demo")
+
+
 def test_an_unknown_head(refused: Callable[..., str]) -> None:
     assert "remse" in refused("train-head", "remes")
 

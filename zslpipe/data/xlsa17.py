@@ -29,13 +29,14 @@ def find_folder(name: str, data_root: Path) -> Path:
     Raises:
         RequestError: where there is none.
     """
-    if not data_root.is_dir():
-        raise RequestError(f"there is no folder {data_root}; set --data-root or ZSLPIPE_DATA to where data sets lie.")
     folder = FOLDERS[name]
     for above in ("xlsa17/data", "data", "."):
         if (data_root / above / folder / SPLITS).is_file():
             return data_root / above / folder
-    raise RequestError(f"{name}: put {SPLITS} (from xlsa17.zip) at {data_root / 'xlsa17' / 'data' / folder / SPLITS}.")
+    gone = "" if data_root.is_dir() else f"there is no folder {data_root} (--data-root, ZSLPIPE_DATA); "
+    put = f"put {SPLITS} and {LABEL_FILES[0]} (from xlsa17.zip) into {data_root / 'xlsa17' / 'data' / folder}"
+    images = f"and the images, where they are needed, into {data_root / IMAGE_FOLDERS[name][0]}"
+    raise RequestError(f"{name}: {gone}{put}, {images}.")
 
 
 def read_xlsa17(name: str, data_root: Path, features_file: Path | None = None) -> Benchmark:

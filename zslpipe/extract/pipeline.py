@@ -93,7 +93,7 @@ def extract(
     the number of images.
     """
     if not Path(image_root).is_dir():
-        raise RequestError(f"there is no folder of images {image_root}: give --images FOLDER.")
+        raise RequestError(f"there is no folder of images {image_root}.")
     images = ImageFiles(Path(image_root), image_ids, backbone.transform)
     return extract_images(
         backbone, images, pieces, write, batch_size=batch_size, workers=workers, on_error=on_error, dtype=dtype

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from zslpipe.backbones import load_backbone
+from zslpipe.backbones import Backbone, load_backbone
 from zslpipe.data.known import images_missing_sentence
 from zslpipe.data.load import load_benchmark
 from zslpipe.errors import RequestError
@@ -87,13 +87,16 @@ def extract_store(
     if backbone is None:
         backbone = "resnet101"
         notes.append(f"backbone {backbone} (the default)")
+
+    def network() -> Backbone:
+        return load_backbone(backbone, weights, image_size, taps, precision, _device(device))
+
+    net = network() if dataset == "demo" else None  # whose images are drawn only where they can be used
     benchmark = load_benchmark(dataset, workspace.data_root, tables=class_table, cache=workspace.cache)
     gone = images_missing_sentence(benchmark, workspace.data_root)
     if benchmark.image_root is None or (gone and on_error == "fail"):
         raise RequestError(gone or f"{benchmark.name} has no images.")
-    net = load_backbone(
-        backbone, weights, image_size, taps, precision, _device(device)
-    )  # before the images are hashed, which takes longer
+    net = net or network()  # before the images are hashed, which takes longer
     images, _ = hash_images(benchmark.image_root, benchmark.image_ids, workspace.cache / "image-hashes.npz")
     provenance = {
         "fingerprinted": {

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from zslpipe.data.demo import contact_sheet, demo_is_complete, make_demo
+from zslpipe.data.demo import contact_sheet, demo_is_complete
 from zslpipe.evaluation.runs import Run
 from zslpipe.evaluation.scores import read_scores
 from zslpipe.evaluation.stacking import rivals
@@ -56,7 +56,6 @@ def quickstart(workspace: Workspace) -> Quickstart:
     started = time.monotonic()
     folder = workspace.cache / "demo"
     reused = ["images"] if demo_is_complete(folder) else []
-    benchmark = make_demo(folder)
     extraction = extract_store(workspace, "demo", BACKBONE, weights="package")
     if not extraction.computed:
         reused.append("store")
@@ -65,7 +64,7 @@ def quickstart(workspace: Workspace) -> Quickstart:
         reused.append("run")
     evaluation = evaluate_run(workspace, run, gzsl=True, calibrate=True, selection="validated")
     pictures = (folder / "classes.png", run.path / "unseen.png")
-    contact_sheet(benchmark, pictures[0])
+    contact_sheet(run.benchmark, pictures[0])
     unseen_predictions(run, run.seeds[0], pictures[1])
     return Quickstart(extraction, evaluation, pictures, tuple(reused), time.monotonic() - started)
 
