@@ -91,7 +91,7 @@ def test_half_precision_steps_stay_close() -> None:
     [
         ("sampling", "episode", "did you mean episodes"),
         ("optimiser", "adm", "did you mean adam"),
-        ("precision", "float16", "there is no precision named 'float16'"),
+        ("precision", "float16", "there is no value of precision named 'float16'"),
         ("loss", "sce+remss", "did you mean"),
         ("device", "gpu", "there is no device named 'gpu'"),
         ("errors", "cross-batch", "did you mean cross_batch"),

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -12,12 +13,10 @@ from zslpipe.heads.base import register
 from zslpipe.heads.groups import attribute_groups, group_norms
 from zslpipe.heads.placed import Placed
 from zslpipe.heads.region_head import LookingNet, RegionHead
-from zslpipe.heads.regression import RegressionTerm
+from zslpipe.heads.regression import Loss, Reduction, RegressionTerm
 from zslpipe.heads.semantic_head import SemanticModule
+from zslpipe.heads.settings import NonNegative
 from zslpipe.heads.torch_head import Inputs, Task
-from zslpipe.registry import unknown
-
-CHOICES = {"pool": ("max", "mean"), "reading": ("paper", "released")}
 
 
 class PrototypeNet(LookingNet):
@@ -84,27 +83,24 @@ class Apn(RegionHead):
 
     only_in_training = ("regression.", "local_regression.")
 
-    loss: str = "sce+mse"
-    regression_weight: float = 0.01
-    reduction: str = "mean"
+    loss: Loss = "sce+mse"
+    regression_weight: NonNegative = 0.01
+    reduction: Reduction = "mean"
     centre_semantics: bool = False
-    pool: str = "max"
-    local_weight: float = 1.0
-    local_regression_weight: float = 0.1
-    embedding_norms: float = 5e-6
-    prototype_norms: float = 5e-6
-    compactness: float = 1e-9
-    reading: str = "paper"
-    initial: float = 2e-4
+    pool: Literal["max", "mean"] = "max"
+    local_weight: NonNegative = 1.0
+    local_regression_weight: NonNegative = 0.1
+    embedding_norms: NonNegative = 5e-6
+    prototype_norms: NonNegative = 5e-6
+    compactness: NonNegative = 1e-9
+    reading: Literal["paper", "released"] = "paper"
+    initial: NonNegative = 2e-4
 
     def build(self, sizes: Mapping[str, int]) -> nn.Module:
         terms = RegressionTerm(self, sizes["attributes"]), RegressionTerm(self, sizes["attributes"])
         return PrototypeModule(self.network(sizes), *terms, sizes["attributes"])
 
     def network(self, sizes: Mapping[str, int]) -> PrototypeNet:
-        for setting, known in CHOICES.items():
-            if (value := getattr(self, setting)) not in known:
-                raise unknown(f"value of {setting}", value, known)
         return PrototypeNet(sizes["tap.region"], sizes["attributes"], self)
 
     def prepare(self, module: nn.Module, features: Placed, task: Task) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -11,11 +12,9 @@ from zslpipe.heads.base import Attributes, register
 from zslpipe.heads.placed import Placed
 from zslpipe.heads.region_head import LookingNet, RegionHead
 from zslpipe.heads.semantic_head import SemanticModule, TapNet
+from zslpipe.heads.settings import Count, NonNegative, Whole
 from zslpipe.heads.torch_head import Task
 from zslpipe.losses import unit
-from zslpipe.registry import unknown
-
-BRANCHES = ("fused", "attention", "global")
 
 
 class GlobalBranch(TapNet):
@@ -107,16 +106,14 @@ class AttentionNet(RegionHead):
         normalise_words: unit word vectors, instead of the sums of word2vec vectors that the paper takes raw.
     """
 
-    branch: str = "fused"
-    width: int = 300
-    hidden: int = 0
-    ratio: float = 0.3
-    prototype_std: float = 0.02
+    branch: Literal["fused", "attention", "global"] = "fused"
+    width: Count = 300
+    hidden: Whole = 0
+    ratio: NonNegative = 0.3
+    prototype_std: NonNegative = 0.02
     normalise_words: bool = False
 
     def choose_taps(self, available: Collection[str], attributes: Attributes | None = None) -> tuple[str, ...]:
-        if self.branch not in BRANCHES:
-            raise unknown("branch", self.branch, BRANCHES)
         if self.branch == "global" and "global" in available:
             return ("global",)
         if self.branch != "global":

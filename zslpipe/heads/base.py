@@ -11,7 +11,8 @@ import numpy as np
 
 from zslpipe.errors import RequestError
 from zslpipe.files import atomic_write
-from zslpipe.registry import Registry
+from zslpipe.heads.settings import check_settings
+from zslpipe.registry import Registry, unknown
 from zslpipe.store.rows import Features
 
 HEADS: Registry[type["Head"]] = Registry("head")
@@ -91,6 +92,9 @@ class Head(ABC):
             head = self.with_params(**candidate)
             yield dict(candidate), head.fit(features, labels, semantics, attributes)
 
+    def __post_init__(self) -> None:
+        check_settings(type(self), self.get_params())
+
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """The hyper-parameters by name."""
         return {f.name: getattr(self, f.name) for f in fields(self)}  # type: ignore[arg-type]
@@ -99,13 +103,12 @@ class Head(ABC):
         """Set hyper-parameters in place.
 
         Raises:
-            RequestError: for a name that this head does not have.
+            RequestError: for a name that this head does not have, or a value that it cannot be.
         """
-        from zslpipe.registry import unknown
-
         for key, value in params.items():
             if key not in self.get_params():
                 raise unknown(f"setting of {self.name}", key, self.get_params())
+            check_settings(type(self), {key: value})
             setattr(self, key, value)
         return self
 

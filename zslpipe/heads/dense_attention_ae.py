@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -12,13 +12,12 @@ from torch import Tensor, nn
 from zslpipe.heads.base import register
 from zslpipe.heads.class_attention import attended_scores, class_attention, gram_gap, parts
 from zslpipe.heads.placed import Placed
+from zslpipe.heads.settings import Count, NonNegative, Positive, Whole
 from zslpipe.heads.torch_head import Inputs, Task, TorchHead
-from zslpipe.registry import unknown
 from zslpipe.store.rows import Features
 
 PROBED = 512  # training images whose regions tell their scale
 SCORED = 2**22  # affinities computed at a time when scoring: few enough for memory, enough for matrix products
-CHOICES = {"similarity": ("cosine", "dot"), "reading": ("repaired", "printed"), "centre": ("none", "seen", "all")}
 
 
 class DenseAttention(nn.Module):
@@ -115,28 +114,25 @@ class DenseAttentionAE(TorchHead):
 
     taps = ("region",)
 
-    epochs: int = 15
-    learning_rate: float = 2e-3
-    alpha: float = 0.5
-    eta: float = 1.0
-    similarity: str = "cosine"
+    epochs: Count = 15
+    learning_rate: Positive = 2e-3
+    alpha: NonNegative = 0.5
+    eta: NonNegative = 1.0
+    similarity: Literal["cosine", "dot"] = "cosine"
     coupled: bool = True
-    encoder_hidden: int = 0
-    scale: float = 10.0
-    attention_gain: float = 0.3
-    centre: str = "seen"
+    encoder_hidden: Whole = 0
+    scale: Positive = 10.0
+    attention_gain: NonNegative = 0.3
+    centre: Literal["none", "seen", "all"] = "seen"
     scale_features: bool = True
     span: bool = False
-    reading: str = "repaired"
+    reading: Literal["repaired", "printed"] = "repaired"
 
     @classmethod
     def search_space(cls) -> Sequence[Mapping[str, Any]]:
         return ({}, {"learning_rate": 1e-3})
 
     def build(self, sizes: Mapping[str, int]) -> nn.Module:
-        for setting, known in CHOICES.items():
-            if (value := getattr(self, setting)) not in known:
-                raise unknown(f"value of {setting}", value, known)
         rank = attributes = sizes["attributes"]
         if self.span and self.reading != "printed":
             rank = min(rank, sizes["classes"])

@@ -8,7 +8,8 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from zslpipe.heads.base import Attributes, Head, register
-from zslpipe.heads.scaling import check_scaling, fit_scaling, scale
+from zslpipe.heads.scaling import Scaling, fit_scaling, scale
+from zslpipe.heads.settings import Positive
 from zslpipe.store.rows import Chosen, Features, Rows
 
 ROWS = 4096  # scored at a time, so that a store larger than memory will do
@@ -32,11 +33,11 @@ class Eszsl(Head):
     rest unless features (or semantics) are centred; where one of them is, it only doubles the scores.
     """
 
-    gamma: float = 0.1  # ridge on the features' side
-    lambda_: float = 1.0  # ridge on the semantics' side
+    gamma: Positive = 0.1  # ridge on the features' side
+    lambda_: Positive = 1.0  # ridge on the semantics' side
     negative: float = 0.0  # Y where a sample is not of the class
-    feature_scaling: str = "unit"  # raw, unit, standard, centred, centred-unit
-    semantic_scaling: str = "centred-unit"
+    feature_scaling: Scaling = "unit"
+    semantic_scaling: Scaling = "centred-unit"
 
     @classmethod
     def search_space(cls) -> Sequence[Mapping[str, Any]]:
@@ -126,7 +127,7 @@ class _Moments:
     semantic_statistics: tuple[np.ndarray, np.ndarray]
     remembered: dict[Any, tuple[Rows, np.ndarray]] = field(default_factory=dict)
 
-    def turned(self, rows: Rows, how: str) -> np.ndarray:
+    def turned(self, rows: Rows, how: Scaling) -> np.ndarray:
         """Scaled rows in the basis Q (n, d), remembered for the next setting; the rows must not change meanwhile."""
         key = (id(rows.rows), rows.index.tobytes()) if isinstance(rows, Chosen) else id(rows)
         if key not in self.remembered:
@@ -139,8 +140,7 @@ class _Moments:
     @classmethod
     def of(cls, head: Eszsl, features: Features, labels: np.ndarray, semantics: np.ndarray) -> "_Moments":
         seen, labels = np.unique(labels, return_inverse=True)
-        how_x = check_scaling("feature_scaling", head.feature_scaling)
-        how_s = check_scaling("semantic_scaling", head.semantic_scaling)
+        how_x, how_s = head.feature_scaling, head.semantic_scaling
         rows = np.asarray(features["global"][:], np.float32)
         x_statistics = fit_scaling(rows, how_x)
         s_statistics = fit_scaling(np.asarray(semantics, np.float32)[seen], how_s)

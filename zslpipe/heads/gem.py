@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -11,9 +12,10 @@ from zslpipe.heads.base import Attributes, register
 from zslpipe.heads.groups import attribute_groups, group_norms
 from zslpipe.heads.placed import Placed
 from zslpipe.heads.region_head import LookingNet, RegionHead
+from zslpipe.heads.regression import Loss, Reduction
 from zslpipe.heads.semantic_head import SemanticModule
+from zslpipe.heads.settings import NonNegative
 from zslpipe.heads.torch_head import Inputs, Task
-from zslpipe.registry import unknown
 
 
 class GazeNet(LookingNet):
@@ -62,22 +64,20 @@ class Gem(RegionHead):
             every map starts, and stays, on a single region.
     """
 
-    loss: str = "sce+mse"
-    regression_weight: float = 1.0
-    reduction: str = "mean"
-    regress: str = "peaks"
-    decorrelation: float = 0.1
-    compactness: float = 0.2
-    predictor_std: float = 0.02
-    query_std: float = 0.01
+    loss: Loss = "sce+mse"
+    regression_weight: NonNegative = 1.0
+    reduction: Reduction = "mean"
+    regress: Literal["peaks", "global"] = "peaks"
+    decorrelation: NonNegative = 0.1
+    compactness: NonNegative = 0.2
+    predictor_std: NonNegative = 0.02
+    query_std: NonNegative = 0.01
 
     def choose_taps(self, available: Collection[str], attributes: Attributes | None = None) -> tuple[str, ...]:
         self.check_words(attributes)
         return super().choose_taps(available, attributes)
 
     def network(self, sizes: Mapping[str, int]) -> GazeNet:
-        if self.regress not in ("peaks", "global"):
-            raise unknown("value of regress", self.regress, ("peaks", "global"))
         return GazeNet(sizes["tap.region"], sizes["attributes"], sizes["words"], self)
 
     def prepare(self, module: nn.Module, features: Placed, task: Task) -> None:

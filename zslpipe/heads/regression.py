@@ -2,14 +2,16 @@
 
 import math
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
+from zslpipe.heads.settings import NonNegative, Positive
 from zslpipe.losses import balanced_mse, mse, nmse, remse
-from zslpipe.registry import unknown
 
-LOSSES = ("sce", "sce+mse", "sce+nmse", "sce+balanced-mse", "sce+remse")
+Loss = Literal["sce", "sce+mse", "sce+nmse", "sce+balanced-mse", "sce+remse"]
+Reduction = Literal["sum", "mean"]
 
 
 @dataclass
@@ -20,13 +22,15 @@ class RegressionSettings:
     weights in its configurations belong to the mean (weight 0.25 there is 0.25 / A here with "sum").
     """
 
-    loss: str = "sce+remse"
-    regression_weight: float = 0.01  # lambda
-    alpha_over_classes: float = 0.1  # ReMSE's exponent of the factor over the classes of a semantic
-    beta_over_attributes: float = 0.75  # ... and over the semantics of a class
-    errors: str = "in_batch"  # what ReMSE compares: the classes of the batch, or (cross_batch) all met so far
-    reduction: str = "sum"
-    divisor: float = 0.02  # Balanced MSE's noise
+    loss: Loss = "sce+remse"
+    regression_weight: NonNegative = 0.01  # lambda
+    alpha_over_classes: NonNegative = 0.1  # ReMSE's exponent of the factor over the classes of a semantic
+    beta_over_attributes: NonNegative = 0.75  # ... and over the semantics of a class
+    errors: Literal["in_batch", "cross_batch"] = (
+        "in_batch"  # ReMSE compares the classes of the batch, or all met so far
+    )
+    reduction: Reduction = "sum"
+    divisor: Positive = 0.02  # Balanced MSE's noise
     learn_divisor: bool = False
     dedupe: bool = False  # Balanced MSE: every class once among the targets
 
@@ -39,12 +43,6 @@ class RegressionTerm(nn.Module):
     def __init__(self, settings: RegressionSettings, attributes: int) -> None:
         super().__init__()
         self.settings = settings
-        if settings.loss not in LOSSES:
-            raise unknown("loss", settings.loss, LOSSES)
-        if settings.errors not in ("in_batch", "cross_batch"):
-            raise unknown("value of errors", settings.errors, ("in_batch", "cross_batch"))
-        if settings.reduction not in ("sum", "mean"):
-            raise unknown("value of reduction", settings.reduction, ("sum", "mean"))
         self.kind = settings.loss.partition("+")[2]
         self.remembers = self.kind == "remse" and settings.errors == "cross_batch"
         self.register_buffer("memory", torch.zeros(0, attributes), persistent=False)

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from zslpipe.heads.placed import Placed
 from zslpipe.heads.regression import RegressionSettings, RegressionTerm
+from zslpipe.heads.settings import Positive, Whole
 from zslpipe.heads.torch_head import Inputs, Task, TorchHead
 from zslpipe.losses import cosine_scores, sce
 from zslpipe.store.rows import Features
@@ -55,8 +56,8 @@ class SemanticHead(RegressionSettings, TorchHead):
 
     only_in_training: ClassVar[tuple[str, ...]] = ("regression.",)
 
-    decay_every: int = 5
-    scale: float = 20.0
+    decay_every: Whole = 5
+    scale: Positive = 20.0
     centre_semantics: bool = True
     scale_features: bool = True
 

@@ -5,7 +5,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 import torch
@@ -16,6 +16,7 @@ from zslpipe.errors import RequestError
 from zslpipe.files import sha256_json
 from zslpipe.heads.base import Attributes, Head
 from zslpipe.heads.placed import Placed, read
+from zslpipe.heads.settings import Count, NonNegative, Positive, Share, Whole
 from zslpipe.progress import ticking
 from zslpipe.registry import unknown
 from zslpipe.store.rows import Features, Rows
@@ -55,21 +56,21 @@ class TorchHead(Head):
 
     only_in_training: ClassVar[tuple[str, ...]] = ()  # beginnings of the names of tensors that scores do not need
 
-    epochs: int = 20
-    batch: int = 64
-    optimiser: str = "adam"  # adam, adamw or sgd
-    learning_rate: float = 1e-3
-    momentum: float = 0.9  # sgd's
-    weight_decay: float = 1e-5
-    decay_every: int = 0  # epochs after which the learning rate is multiplied by `decay`; 0 for never
-    decay: float = 0.5
-    sampling: str = "shuffle"  # shuffle, episodes (ways x shots) or balanced
-    ways: int = 16
-    shots: int = 2
-    episodes: int = 0  # episodes an epoch; 0 for as many as draw the number of training images
-    seed: int = 0
+    epochs: Count = 20
+    batch: Count = 64
+    optimiser: Literal["adam", "adamw", "sgd"] = "adam"
+    learning_rate: Positive = 1e-3
+    momentum: Share = 0.9  # sgd's
+    weight_decay: NonNegative = 1e-5
+    decay_every: Whole = 0  # epochs after which the learning rate is multiplied by `decay`; 0 for never
+    decay: Positive = 0.5
+    sampling: Literal["shuffle", "episodes", "balanced"] = "shuffle"  # episodes are of ways x shots
+    ways: Count = 16
+    shots: Count = 2
+    episodes: Whole = 0  # episodes an epoch; 0 for as many as draw the number of training images
+    seed: Whole = 0
     device: str = "auto"  # cpu, cuda, cuda:N; auto takes a GPU where there is one
-    precision: str = "float32"  # of training steps; bfloat16 for autocast
+    precision: Literal["float32", "bfloat16"] = "float32"  # of training steps; bfloat16 for autocast
 
     @abstractmethod
     def build(self, sizes: Mapping[str, int]) -> nn.Module:
@@ -149,7 +150,7 @@ class TorchHead(Head):
         placed = Placed(features, self.taps_, device)
         self.prepare(self.module_, placed, task)
         on_device = torch.from_numpy(labels).to(device)
-        cast = torch.autocast(device.type, torch.bfloat16) if self._bfloat16() else nullcontext()
+        cast = torch.autocast(device.type, torch.bfloat16) if self.precision == "bfloat16" else nullcontext()
 
         def terms(index: np.ndarray) -> dict[str, Tensor]:
             with cast:
@@ -227,29 +228,19 @@ class TorchHead(Head):
             raise RequestError(f"there is no {self.device} here: use device=cpu or device=auto.")
         return device
 
-    def _bfloat16(self) -> bool:
-        if self.precision not in ("float32", "bfloat16"):
-            raise unknown("precision", self.precision, ("float32", "bfloat16"))
-        return self.precision == "bfloat16"
-
     def _batches(self, labels: np.ndarray) -> Shuffled | Episodes | ClassBalanced:
         if self.sampling == "shuffle":
             return Shuffled(len(labels), self.batch, self.seed)
         if self.sampling == "episodes":
             return Episodes(labels, self.ways, self.shots, self.seed, self.episodes or None)
-        if self.sampling == "balanced":
-            return ClassBalanced(labels, self.batch, self.seed)
-        raise unknown("sampling", self.sampling, ("shuffle", "episodes", "balanced"))
+        return ClassBalanced(labels, self.batch, self.seed)
 
     def _optimiser(self) -> Optimizer:
         groups = self.parameters(self.module_)
         settings: dict[str, Any] = {"lr": self.learning_rate, "weight_decay": self.weight_decay, "fused": True}
         if self.optimiser == "sgd":
             return SGD(groups, momentum=self.momentum, **settings)
-        known = {"adam": Adam, "adamw": AdamW}
-        if self.optimiser not in known:
-            raise unknown("optimiser", self.optimiser, (*known, "sgd"))
-        return known[self.optimiser](groups, **settings)
+        return (Adam if self.optimiser == "adam" else AdamW)(groups, **settings)
 
     def _identity(
         self, features: Features, labels: np.ndarray, semantics: np.ndarray, attributes: Attributes | None
