@@ -127,3 +127,23 @@ def test_no_store_at_all(refused: Callable[..., str]) -> None:
 def test_no_network_and_no_weights(refused: Callable[..., str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     assert "--weights" in refused("extract", "--backbone", "resnet101", "--dataset", "sun")
+
+
+@pytest.mark.parametrize("line", [("quickstart",), ("train-head", "eszsl"), (*EXTRACT, "sun")], ids=" ".join)
+def test_a_cache_that_cannot_be_written(refused: Callable[..., str], tmp_path: Path, line: tuple[str, ...]) -> None:
+    assert CliRunner().invoke(main, [*EXTRACT, "sun"]).exit_code == 0
+    store = next((tmp_path / "cache" / "stores").iterdir())
+    (tmp_path / "file").write_text("no folder")
+    more = ("--store", str(store)) if line[0] == "train-head" else ()
+    done = CliRunner().invoke(main, [*line, *more, "--cache", str(tmp_path / "file" / "cache")])
+    assert done.exit_code == 1, done.output
+    assert len(done.stderr.splitlines()) == 1
+    assert str(tmp_path / "file") in done.stderr
+    assert "run again" in done.stderr
+
+
+def test_settings_that_no_head_can_have(refused: Callable[..., str]) -> None:
+    assert CliRunner().invoke(main, [*EXTRACT, "sun"]).exit_code == 0
+    assert "gamma is 'abc': give a number above 0" in refused("train-head", "eszsl", "--set", "gamma=abc")
+    assert "epochs is 0: give a whole number" in refused("train-head", "remse", "--set", "epochs=0")
+    assert "did you mean adam" in refused("train-head", "remse", "--set", "optimiser=adm")

@@ -41,6 +41,11 @@ def test_recipe_is_sound(path: Path) -> None:
         (("dataset: cub", "datset: cub"), "did you mean dataset"),
         (("selection: unseen-class", "selection: unseen"), "unseen-class"),
         (("reading: released\n", ""), "lacks the key 'reading'"),
+        (("reading: released", "reading: thesis"), "there is no reading named 'thesis'"),
+        (("dataset: cub", "dataset: [cub]"), r"dataset must be text, not \['cub'\]"),
+        (("dataset: cub", "dataset: cub\nseeds: many"), "seeds must be a whole number, not 'many'"),
+        (("dataset: cub", "dataset: cub\ntaps: region"), "taps must be a list of taps"),
+        (("  width: 1024", "  width: 0"), "width is 0: give a whole number of at least 1"),
     ],
 )
 def test_an_unsound_recipe_is_refused(change: tuple[str, str], told: str, tmp_path: Path) -> None:
@@ -49,3 +54,24 @@ def test_an_unsound_recipe_is_refused(change: tuple[str, str], told: str, tmp_pa
     (tmp_path / "cub.yaml").write_text(text.replace(*change))
     with pytest.raises(RequestError, match=told):
         Recipe.read(tmp_path / "cub.yaml")
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("[1", "cannot be read as a recipe"),
+        ("a text", "is no recipe: it has no keys"),
+        ("settings: 3", "settings must be the head's settings by their names, not 3"),
+        ("published: {row: 4}", "the published row 'row' must hold numbers"),
+        ("published: {row: {H: high}}", "the published row 'row' must hold numbers"),
+    ],
+)
+def test_what_is_no_recipe_at_all(text: str, told: str, tmp_path: Path) -> None:
+    (tmp_path / "cub.yaml").write_text(text)
+    with pytest.raises(RequestError, match=told):
+        Recipe.read(tmp_path / "cub.yaml")
+
+
+def test_a_recipe_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(RequestError, match=r"gone\.yaml cannot be read as a recipe"):
+        Recipe.read(tmp_path / "gone.yaml")

@@ -55,6 +55,11 @@ class Verbs(click.Group):
         except ZslpipeError as problem:
             click.echo(f"zslpipe: {problem}", err=True)
             sys.exit(problem.exit_code)
+        except OSError as problem:  # a full disk, a folder that may not be written to
+            where = f"{problem.filename}: " if problem.filename else ""
+            reason = " ".join(str(problem.strerror or problem).split())
+            click.echo(f"zslpipe: {where}{reason}; mend that and run again, what is finished is kept.", err=True)
+            sys.exit(1)
 
 
 def _note(message: Warning | str, category: type[Warning], filename: str, *_: Any) -> None:

@@ -17,6 +17,13 @@ from zslpipe.workflows.train import train_head
 from zslpipe.workflows.workspace import Workspace
 
 READINGS = ("paper", "released")
+KINDS: dict[str, tuple[type, str]] = {  # of the keys that are no text
+    "settings": (dict, "the head's settings by their names"),
+    "published": (dict, "rows of numbers by their names"),
+    "taps": (list, "a list of taps"),
+    "image_size": (int, "a whole number"),
+    "seeds": (int, "a whole number"),
+}
 
 
 @dataclass(frozen=True)
@@ -68,6 +75,13 @@ class Recipe:
         for key in content:
             if key not in known:
                 raise RequestError(f"{path}: {unknown('key of a recipe', str(key), known)}")
+        for key, value in content.items():
+            kind, wanted = KINDS.get(key, (str, "text"))
+            if not isinstance(value, kind):
+                raise RequestError(f"{path}: {key} must be {wanted}, not {value!r}.")
+        for row, numbers in content.get("published", {}).items():
+            if not isinstance(numbers, dict) or not all(isinstance(n, int | float) for n in numbers.values()):
+                raise RequestError(f"{path}: the published row '{row}' must hold numbers by their names.")
         for key in ("system", "paper", "dataset", "backbone", "head", "settings", "reading", "published"):
             if key not in content:
                 raise RequestError(f"{path} lacks the key '{key}'.")
