@@ -30,8 +30,10 @@ def atomic_write(path: Path) -> Iterator[BinaryIO]:
             os.fsync(stream.fileno())
             os.fchmod(stream.fileno(), 0o666 & ~_umask())  # mkstemp lets only its owner read
         Path(temporary).replace(path)
-    except BaseException:
+    except BaseException as problem:
         Path(temporary).unlink(missing_ok=True)
+        if isinstance(problem, OSError) and problem.filename is None:
+            problem.filename = str(path)  # a full disk does not say for what it had no room
         raise
 
 
