@@ -4,6 +4,9 @@ import statistics
 import subprocess
 import sys
 import time
+from pathlib import Path
+
+from common import result_file, write_table
 
 from zslpipe.cli import VERBS
 
@@ -15,15 +18,20 @@ def seconds(command: list[str]) -> float:
 
 
 def main(repeats: int = 7) -> None:
-    program = [sys.executable, "-m", "zslpipe"]
-    lines = {"(python itself)": [sys.executable, "-c", "pass"], "zslpipe --help": [*program, "--help"]}
-    lines |= {f"zslpipe {verb} --help": [*program, verb, "--help"] for verb in VERBS}
+    program = str(Path(sys.executable).with_name("zslpipe"))
+    lines = {"python -c pass": [sys.executable, "-c", "pass"], "zslpipe --help": [program, "--help"]}
+    lines |= {f"zslpipe {verb} --help": [program, verb, "--help"] for verb in VERBS}
     times: dict[str, list[float]] = {name: [] for name in lines}
-    for _ in range(repeats):
+    for _ in range(repeats):  # in turns, so that a busy moment hits them all
         for name, command in lines.items():
             times[name].append(seconds(command))
-    for name, taken in times.items():
-        print(f"{name:28s} median {statistics.median(taken):.3f} s   max {max(taken):.3f} s")
+    rows = [
+        {"command": name, "median s": f"{statistics.median(taken):.3f}", "longest s": f"{max(taken):.3f}"}
+        for name, taken in times.items()
+    ]
+    for row in rows:
+        print(*row.values(), sep="  ")
+    write_table(result_file("help_time"), rows)
 
 
 if __name__ == "__main__":

@@ -15,6 +15,11 @@ OTHER_COLUMNS = {  # by the beginning of the file's name
     "real-remse": (*COLUMNS, *ERRORS),
     "real-reweighting": (*ROW, "T1", "H", *ERRORS),
     "real-dense-attention": (*COLUMNS, "U at δ=0", "S at δ=0", "H at δ=0"),
+    "extraction": ("way", "precision", "ratio", "to", "cosine_to_naive"),
+    "attention_step": ("batch", "step", "times_as_fast", "outputs", "gradients"),
+    "dense_attention_step": ("what", "way", "classes", "median_ms", "peak_mib"),
+    "store_read": ("what", "reader", "speed_vs_memmap"),
+    "help_time": ("command", "median s", "longest s"),
 }
 MARKED = re.compile(r"(<!-- table: (\S+) -->\n).*?(<!-- end of table -->)", re.DOTALL)
 
@@ -25,9 +30,11 @@ def markdown(file: Path) -> str:
         rows = list(csv.DictReader(stream))
     wanted = next((c for name, c in OTHER_COLUMNS.items() if file.name.startswith(name)), COLUMNS)
     columns = [c for c in wanted if c in rows[0]]
-    lines = [columns, ["---"] * len(columns), *([row[c] for c in columns] for row in rows)]
-    told = f"{rows[0]['seeds']} seeds, {rows[0]['processor']}, torch {rows[0]['torch']}, zslpipe {rows[0]['zslpipe']}"
-    return "\n".join(["| " + " | ".join(line) + " |" for line in lines] + ["", f"*{told}; `{file.name}`*"])
+    told = [line for line in ([row[c] for c in columns] for row in rows) if any(line[1:])]
+    lines = [columns, ["---"] * len(columns), *told]
+    about = "{seeds} seeds, {processor}, torch {torch}, zslpipe {zslpipe}; "  # timings have theirs in the file's name
+    circumstances = about.format(**rows[0]) if "seeds" in rows[0] else ""
+    return "\n".join(["| " + " | ".join(line) + " |" for line in lines] + ["", f"*{circumstances}`{file.name}`*"])
 
 
 def with_tables(text: str) -> str:
