@@ -180,7 +180,7 @@ def test_bad_files_are_told_in_one_sentence(xlsa: Make) -> None:
 
 def test_v5_file_that_is_garbage(xlsa: Make) -> None:
     root = xlsa()
-    (folder(root) / "att_splits.mat").write_bytes(b"\x00" * 300)
+    (folder(root) / "att_splits.mat").write_bytes(bytes(range(256)))
     with pytest.raises(RequestError, match=r"att_splits\.mat is not a MATLAB file"):
         read_xlsa17("cub", root)
     scipy.io.savemat(folder(root) / "att_splits.mat", {})
