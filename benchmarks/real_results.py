@@ -158,7 +158,7 @@ def main() -> None:
     options = parser.parse_args()
     zslpipe = Commands(options.data_root, options.cache, options.jobs)
     found = stores(zslpipe, options.data_root, options.cache)
-    about = {k: v for k, v in zslpipe("doctor").items() if k not in ("data root", "cache")}
+    about = {k: v for k, v in zslpipe("doctor").items() if k not in ("data root", "cache", "free disk", "notes")}
 
     def row(task: Task) -> dict[str, Any]:
         line = ["--store", found[task.store], "--semantics", task.semantics, "--seeds", str(options.seeds)]

@@ -11,17 +11,15 @@ from zslpipe.cli.options import as_json, places, print_json, workspace
 @places
 @as_json
 def command(data_root: Path | None, cache: Path | None, json_: bool) -> None:
-    """Say which versions, devices and folders are in use here."""
-    from zslpipe.workflows.versions import machine, versions
+    """Say which versions, devices and folders are in use here, and what is slow or missing."""
+    from zslpipe.workflows.doctor import doctor
 
-    place = workspace(data_root, cache)
-    folders = {"data root": place.data_root, "cache": place.cache}
-    found = {**versions(), **machine(), **{name: str(path.resolve()) for name, path in folders.items()}}
+    found = doctor(workspace(data_root, cache))
     if json_:
         print_json(found)
         return
     for key, value in found.items():
-        click.echo(f"{key:14s} {'none' if value is None else value}")
-    for name, path in folders.items():
-        if not path.is_dir():
-            click.echo(f"note: the {name} {path} is not there yet")
+        if key != "notes":
+            click.echo(f"{key:14s} {'none' if value is None else value}")
+    for note in found["notes"]:
+        click.echo(f"note: {note}")
