@@ -47,3 +47,8 @@ def test_columns_that_nobody_has_are_left_out() -> None:
     text = results_text([Row("zsl", "published", {"T1": 0.5})])
     assert "AUSUC" not in text
     assert "50.0" in text
+
+
+def test_a_long_name_stays_whole() -> None:
+    name = "CUB50-dense-attention-ae-" + 10 * "20261121-"
+    assert results_text([Row(name, "published", {"T1": 0.5})]).splitlines()[1].startswith(name)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 COLUMNS = ("T1", "U", "S", "H", "AUSUC")
 ORACLE = "oracle (chosen on the test images)"
+UNFOLDED = 1000  # characters a line: names are there to be copied whole
 
 
 @dataclass(frozen=True)
@@ -67,10 +68,10 @@ def results_table(rows: Sequence[Row]) -> "Table":
 
     columns = [c for c in COLUMNS if any(c in row.numbers for row in rows)]
     table = Table(box=None, header_style="bold", pad_edge=False, caption_justify="left")
-    table.add_column("run", overflow="fold")
+    table.add_column("run")
     for column in (*columns, "δ", "seeds"):
         table.add_column(column, justify="right", no_wrap=True)
-    table.add_column("chosen by", overflow="fold")
+    table.add_column("chosen by")
     for row in rows:
         cells = [_cell(row.numbers[c], row.oracle) if c in row.numbers else "" for c in columns]
         delta = "" if row.delta is None else f"{row.delta:.3g}"
@@ -91,22 +92,22 @@ def errors_text(runs: Mapping[str, Mapping[str, Summary]]) -> str:
             table.add_row(name, side, f"{s.mean:.3e}", f"{s.std:.3e}", f"{s.pearson_mean_over_classes:+.2f}")
             name = ""
     note = "squared errors of unit vectors, averaged by class; r: correlation with the value within a class"
-    return "\n".join([*_plain_lines(table, 160), note])
+    return "\n".join([*_plain_lines(table), note])
 
 
-def _plain_lines(table: "Table", width: int) -> list[str]:
+def _plain_lines(table: "Table") -> list[str]:
     from io import StringIO
 
     from rich.console import Console
 
     out = StringIO()
-    Console(file=out, width=width, color_system=None).print(table)
+    Console(file=out, width=UNFOLDED, color_system=None).print(table)
     return [line.rstrip() for line in out.getvalue().splitlines()]
 
 
-def results_text(rows: Sequence[Row], width: int = 160) -> str:
+def results_text(rows: Sequence[Row]) -> str:
     """The same as plain text, with a line that says how to read it."""
-    lines = _plain_lines(results_table(rows), width)
+    lines = _plain_lines(results_table(rows))
     note = "per cent, class-averaged; [95 % interval over seeds and classes"
     if any(row.seeds == 1 for row in rows):
         note += "; over classes alone where there is one seed"

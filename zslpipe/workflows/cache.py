@@ -23,7 +23,9 @@ def listing(workspace: Workspace) -> list[dict[str, Any]]:
         state = summary.problem or f"{summary.done} done, {summary.failed} failed, {summary.missing} missing"
         rows.append({"kind": "store", "name": summary.path.name, "state": state, "path": str(summary.path)})
     for run in runs(workspace.runs):
-        rows.append({"kind": "run", "name": run.name, "state": f"{len(run.seeds)} seeds", "path": str(run.path)})
+        count = len(run.seeds)
+        state = f"{count} seed{'s' * (count > 1)}"
+        rows.append({"kind": "run", "name": run.name, "state": state, "path": str(run.path)})
     return [{**row, "size_mb": _size(Path(row["path"])) / 1e6} for row in rows]
 
 
