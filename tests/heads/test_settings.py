@@ -22,6 +22,7 @@ class Settings:
     switch: bool = False
     word: str = ""
     choice: Literal["mean", "max"] = "max"
+    anything: tuple[int, ...] | None = None
 
 
 @pytest.mark.parametrize(
@@ -36,6 +37,7 @@ class Settings:
         ("switch", [True, False]),
         ("word", ["", "cuda:1"]),
         ("choice", ["mean", "max"]),
+        ("anything", [None, (1, 2)]),
     ],
 )
 def test_what_fits_is_taken(name: str, values: list[Any]) -> None:

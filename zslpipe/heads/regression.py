@@ -26,9 +26,7 @@ class RegressionSettings:
     regression_weight: NonNegative = 0.01  # lambda
     alpha_over_classes: NonNegative = 0.1  # ReMSE's exponent of the factor over the classes of a semantic
     beta_over_attributes: NonNegative = 0.75  # ... and over the semantics of a class
-    errors: Literal["in_batch", "cross_batch"] = (
-        "in_batch"  # ReMSE compares the classes of the batch, or all met so far
-    )
+    errors: Literal["in_batch", "cross_batch"] = "in_batch"  # ReMSE compares the batch's classes, or all so far
     reduction: Reduction = "sum"
     divisor: Positive = 0.02  # Balanced MSE's noise
     learn_divisor: bool = False

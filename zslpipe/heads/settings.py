@@ -34,9 +34,18 @@ Positive = Annotated[float, Range(0, above=True)]
 NonNegative = Annotated[float, Range(0)]
 Share = Annotated[float, Range(0, 1)]
 
+KINDS: dict[Any, tuple[type, str]] = {
+    bool: (bool, "true or false"),
+    int: (Integral, "a whole number"),
+    float: (Real, "a number"),
+    str: (str, "a word"),
+}
+
 
 def check_settings(owner: type, settings: Mapping[str, Any]) -> None:
     """Hold values against the annotations of `owner`'s fields: bool, int, float, str, Literal, or one with a `Range`.
+
+    Fields of other types may be anything.
 
     Raises:
         RequestError: for the first that is of another kind, not finite, or outside.
@@ -56,12 +65,9 @@ def _check(name: str, value: Any, kind: Any) -> None:
             raise unknown(f"value of {name}", str(value), get_args(kind))
         return
     kind, *ranges = get_args(kind) if get_origin(kind) is Annotated else (kind,)
-    accepted, wanted = {
-        bool: (bool, "true or false"),
-        int: (Integral, "a whole number"),
-        float: (Real, "a number"),
-        str: (str, "a word"),
-    }[kind]
+    if kind not in KINDS:
+        return
+    accepted, wanted = KINDS[kind]
     is_switch = isinstance(value, bool)  # which Python takes for a number
     sound = isinstance(value, accepted) and is_switch == (kind is bool) and not _endless(value)
     if not sound or any(value not in r for r in ranges):
