@@ -31,7 +31,7 @@ def by_timm(image: Image.Image, transform: Transform) -> np.ndarray:
     return np.asarray(steps(image)).transpose(1, 2, 0)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     width=st.integers(20, 300),
     height=st.integers(20, 300),

@@ -54,7 +54,7 @@ def test_both_kinds_read_alike(write, tmp_path: Path) -> None:
     assert mat_variables(tmp_path / "x.mat") == {"features": (2, 3), "labels": (3, 1), "names": (3, 1)}
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=25)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=25)
 @given(
     array=hnp.arrays(
         st.sampled_from([np.float32, np.float64, np.uint8, np.int16, np.uint16]),

@@ -101,7 +101,7 @@ def test_plain_names() -> None:
 name = st.text(st.characters(blacklist_categories=["Cs", "Cc"]), min_size=1, max_size=8).map(str.strip).filter(bool)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=50)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
 @given(data=st.data())
 def test_a_class_table_survives_writing(data: st.DataObject, tmp_path: Path) -> None:
     classes = data.draw(st.lists(name.filter(lambda s: s.strip("/") == s), min_size=1, max_size=5, unique=True))

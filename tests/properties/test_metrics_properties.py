@@ -1,7 +1,7 @@
 """What must hold of metrics and curves for any scores."""
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from zslpipe.evaluation.curve import Curve
@@ -36,7 +36,6 @@ def numbers(problem: Problem, delta: float) -> list[float]:
 deltas = st.integers(-40, 40).map(lambda n: n / 8)
 
 
-@settings(deadline=None)
 @given(problems(), deltas, st.randoms(use_true_random=False))
 def test_the_order_of_images_does_not_matter(problem: Problem, delta: float, random: object) -> None:
     scores, labels, seen = problem
@@ -46,7 +45,6 @@ def test_the_order_of_images_does_not_matter(problem: Problem, delta: float, ran
     )
 
 
-@settings(deadline=None)
 @given(problems(ties=False), deltas, st.randoms(use_true_random=False))
 def test_the_order_of_classes_does_not_matter(problem: Problem, delta: float, random: object) -> None:
     scores, labels, seen = problem
@@ -55,14 +53,12 @@ def test_the_order_of_classes_does_not_matter(problem: Problem, delta: float, ra
     np.testing.assert_allclose(numbers(permuted, delta), numbers(problem, delta), atol=1e-12)
 
 
-@settings(deadline=None)
 @given(problems(), deltas)
 def test_the_curve_gives_what_the_metrics_give(problem: Problem, delta: float) -> None:
     a, point = accuracies(*problem, delta=delta), Curve.of(*problem).at(delta)
     np.testing.assert_allclose([a.U, a.S, a.H], point[1:], atol=1e-12)
 
 
-@settings(deadline=None)
 @given(problems())
 def test_no_grid_finds_a_better_h(problem: Problem) -> None:
     scores, labels, seen = problem
@@ -72,7 +68,6 @@ def test_no_grid_finds_a_better_h(problem: Problem) -> None:
     np.testing.assert_allclose(accuracies(*problem, delta=best.delta).H, best.H, atol=1e-12)
 
 
-@settings(deadline=None)
 @given(problems())
 def test_along_the_curve_unseen_only_rises_and_seen_only_falls(problem: Problem) -> None:
     curve = Curve.of(*problem)
@@ -82,7 +77,6 @@ def test_along_the_curve_unseen_only_rises_and_seen_only_falls(problem: Problem)
     assert 0 <= curve.ausuc() <= 1 + 1e-12
 
 
-@settings(deadline=None)
 @given(problems(), deltas, st.integers(-8, 8))
 def test_a_shift_of_all_scores_changes_nothing(problem: Problem, delta: float, shift: int) -> None:
     scores, labels, seen = problem

@@ -201,5 +201,5 @@ class StoreMachine(RuleBasedStateMachine):
                 assert (status[rows.start : rows.stop] == MISSING).all()
 
 
-StoreMachine.TestCase.settings = settings(max_examples=20, stateful_step_count=20, deadline=None)
+StoreMachine.TestCase.settings = settings(max_examples=20, stateful_step_count=20)
 TestStore = StoreMachine.TestCase

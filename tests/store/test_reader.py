@@ -39,7 +39,7 @@ def rows(request, tmp_path, make, fill, monkeypatch):
     return found
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(index=INDEX)
 def test_as_numpy_does(rows, contents, index):
     expected = contents["region"][index]
