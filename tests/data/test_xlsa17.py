@@ -144,7 +144,10 @@ def test_a_folder_of_that_layout_and_an_explicit_file(xlsa: Make, tmp_path: Path
 
 
 def test_where_nothing_is(tmp_path: Path) -> None:
-    with pytest.raises(RequestError, match=r"put att_splits.mat and res101.mat .*into .*nowhere/xlsa17/data/CUB"):
+    with pytest.raises(
+        RequestError,
+        match=r"\(--data-root, ZSLPIPE_DATA\); put att_splits.mat and res101.mat .*into .*nowhere/xlsa17/data/CUB",
+    ):
         read_xlsa17("cub", tmp_path / "nowhere")
     with pytest.raises(RequestError, match=r"awa2: put att_splits\.mat .* into .*/xlsa17/data/AWA2"):
         read_xlsa17("awa2", tmp_path)

