@@ -26,9 +26,9 @@ import torch
 from common import RESULTS, forget_peak, resident, result_file, write_table
 from torch import Tensor
 
-from zslpipe.heads.class_attention import parts
 from zslpipe.heads.dense_attention_ae import DenseAttention, DenseAttentionAE
-from zslpipe.heads.torch_head import Task
+from zslpipe.parts.class_attention import parts
+from zslpipe.parts.torch_head import Task
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "heads"))
 import literal_dense_attention_ae as literal

@@ -37,8 +37,8 @@ from PIL import Image
 from zslpipe.backbones import Backbone, Transform, load_backbone
 from zslpipe.backbones.backbone import create_model
 from zslpipe.extract.batches import ImageFiles, Images, default_workers
-from zslpipe.extract.failure import Failure
 from zslpipe.extract.pipeline import extract_images
+from zslpipe.store.failure import Failure
 
 DISTINCT = 1024  # images beyond that many are these again
 PIECE_BATCHES = 4

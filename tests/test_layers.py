@@ -8,13 +8,16 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "zslpipe"
 ROOMS = [
     "data",
+    "demo",
     "backbones",
-    "extract",
     "store",
+    "extract",
     "losses",
     "training",
+    "parts",
     "heads",
     "evaluation",
+    "selection",
     "report",
     "serving",
     "workflows",

@@ -2,7 +2,7 @@
 
 import pytest
 
-from zslpipe.errors import RequestError
+from zslpipe.errors import InputError
 from zslpipe.registry import Registry, nearest
 
 
@@ -20,16 +20,16 @@ def test_a_mapping_in_alphabetical_order(heads: Registry[int]) -> None:
 
 
 def test_a_name_is_given_once(heads: Registry[int]) -> None:
-    with pytest.raises(ValueError, match="two heads are named 'gem'"):
+    with pytest.raises(InputError, match="the head 'gem' is already registered"):
         heads.register("gem")(7)
 
 
 @pytest.mark.parametrize(
     ("typed", "told"),
-    [("remes", "did you mean remse"), ("attention", "did you mean attention-net"), ("zzz", "known are attention-net")],
+    [("remes", "did you mean remse"), ("attention", "did you mean attention-net"), ("zzz", "available: attention-net")],
 )
 def test_unknown_names_are_answered(heads: Registry[int], typed: str, told: str) -> None:
-    with pytest.raises(RequestError, match=f"there is no head named '{typed}': {told}"):
+    with pytest.raises(InputError, match=f"unknown head '{typed}': {told}"):
         heads[typed]
 
 

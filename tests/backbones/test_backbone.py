@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from zslpipe.backbones import Backbone, load_backbone
-from zslpipe.errors import RequestError
+from zslpipe.errors import InputError
 
 LITE = "tf_efficientnet_lite0"
 
@@ -157,7 +157,7 @@ def test_description_tells_what_changes_features():
     ],
 )
 def test_what_cannot_be_had_is_said_in_one_sentence(request_, word):
-    with pytest.raises(RequestError, match=word) as caught:
+    with pytest.raises(InputError, match=word) as caught:
         load_backbone(**request_)
     assert "\n" not in str(caught.value)
 

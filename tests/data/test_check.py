@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from zslpipe.data.benchmark import Benchmark, ClassSplit
-from zslpipe.errors import RequestError
+from zslpipe.errors import InputError
 
 Tiny = tuple[Benchmark, np.ndarray]
 
@@ -71,7 +71,7 @@ BREACHES: dict[str, tuple[Callable[[Benchmark], dict[str, Any]], str]] = {
 def test_every_breach_is_told(tiny: Tiny, breach: str) -> None:
     benchmark, _ = tiny
     change, told = BREACHES[breach]
-    with pytest.raises(RequestError, match=f"^tiny: .*{told}"):
+    with pytest.raises(InputError, match=f"^tiny: .*{told}"):
         replace(benchmark, **change(benchmark))
 
 

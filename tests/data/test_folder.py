@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from zslpipe.data.folder import read_folder
-from zslpipe.errors import RequestError
+from zslpipe.errors import InputError
 
 
 def write_images_csv(folder: Path, leave_out: tuple[str, ...] = (), **changes: str) -> None:
@@ -55,7 +55,7 @@ def test_tables_may_lie_elsewhere_or_above(birds: Path, tmp_path: Path) -> None:
         b = read_folder(place)
         assert b.name == "tables"
         assert b.image_root == tables / "images"
-    with pytest.raises(RequestError, match=r"there is no classes\.csv in .*elsewhere"):
+    with pytest.raises(InputError, match=r"there is no classes\.csv in .*elsewhere"):
         read_folder(tables / "images", tmp_path / "elsewhere")
 
 
@@ -134,7 +134,7 @@ def test_a_bad_class_table_is_told(birds: Path, old: str, new: str, sentence: st
     if sentence is None:  # nothing unseen is allowed: only T1 and the like cannot be measured
         assert not len(read_folder(birds).test_unseen)
         return
-    with pytest.raises(RequestError) as told:
+    with pytest.raises(InputError) as told:
         read_folder(birds)
     assert sentence in str(told.value)
     assert str(birds) in str(told.value)
@@ -159,25 +159,25 @@ def test_a_bad_image_table_is_told(birds: Path, old: str, new: str, sentence: st
     write_images_csv(birds)
     text = (birds / "images.csv").read_text()
     (birds / "images.csv").write_text(text.replace(old, new, 1))
-    with pytest.raises(RequestError) as told:
+    with pytest.raises(InputError) as told:
         read_folder(birds)
     assert f"{birds / 'images.csv'} {sentence}" in str(told.value)
 
 
 def test_what_is_missing_or_unreadable_is_told(birds: Path, tmp_path: Path) -> None:
-    with pytest.raises(RequestError, match=r"there is no folder .*nowhere"):
+    with pytest.raises(InputError, match=r"there is no folder .*nowhere"):
         read_folder(tmp_path / "nowhere")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(RequestError, match=r"there is no classes\.csv in .*empty"):
+    with pytest.raises(InputError, match=r"there is no classes\.csv in .*empty"):
         read_folder(tmp_path / "empty")
-    with pytest.raises(RequestError, match="holds no image in a class folder"):
+    with pytest.raises(InputError, match="holds no image in a class folder"):
         read_folder(tmp_path / "empty", birds)
     np.save(birds / "attribute_vectors.npy", np.ones((5, 3)))
-    with pytest.raises(RequestError, match=r"attribute_vectors\.npy has shape \(5, 3\), but .* has 2 attributes"):
+    with pytest.raises(InputError, match=r"attribute_vectors\.npy has shape \(5, 3\), but .* has 2 attributes"):
         read_folder(birds)
     (birds / "attribute_vectors.npy").unlink()
     (birds / "classes.csv").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(RequestError, match=r"classes\.csv cannot be read as CSV in UTF-8"):
+    with pytest.raises(InputError, match=r"classes\.csv cannot be read as CSV in UTF-8"):
         read_folder(birds)
 
 
@@ -190,7 +190,7 @@ def test_an_unreadable_folder_is_told(birds: Path, monkeypatch: pytest.MonkeyPat
         return look(place)
 
     monkeypatch.setattr(os, "scandir", refuse)
-    with pytest.raises(RequestError, match=r"birds/a cannot be read \(Permission denied\); check its permissions"):
+    with pytest.raises(InputError, match=r"birds/a cannot be read \(Permission denied\); check its permissions"):
         read_folder(birds)
 
 

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zslpipe.data.image_paths import number_repeats, relative_ids
-from zslpipe.errors import RequestError
+from zslpipe.errors import InputError
 
 part = st.text("abcXY.0_", min_size=1, max_size=5).filter(lambda s: s not in (".", ".."))
 
@@ -41,5 +41,5 @@ def test_repeats_get_unique_ids(ids: list[str]) -> None:
 
 def test_paths_that_climb_or_are_empty_are_refused() -> None:
     for path in ("../x.jpg", "", "/images/"):
-        with pytest.raises(RequestError, match="row 2 is no path"):
+        with pytest.raises(InputError, match="row 2 is no path"):
             relative_ids(["/images/a.jpg", path] if path != "/images/" else ["/images/a.jpg", "/"])

@@ -5,7 +5,7 @@ import pytest
 
 from zslpipe.data.known import FOLDERS, IMAGE_FOLDERS, IMAGE_PACKAGES
 from zslpipe.data.load import DATASETS, default_data_root, load_benchmark
-from zslpipe.errors import RequestError
+from zslpipe.errors import InputError
 
 Make = Callable[..., Path]
 
@@ -38,7 +38,7 @@ def test_the_default_root(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_unknown_names_get_the_nearest_and_missing_folders_are_told(tmp_path: Path) -> None:
-    with pytest.raises(RequestError, match="there is no data set named 'awa': did you mean awa"):
+    with pytest.raises(InputError, match="unknown data set 'awa': did you mean awa"):
         load_benchmark("awa", tmp_path)
-    with pytest.raises(RequestError, match=r"there is no folder .*gone"):
+    with pytest.raises(InputError, match=r"there is no folder .*gone"):
         load_benchmark(str(tmp_path / "gone"))

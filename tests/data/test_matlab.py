@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from zslpipe.data.matlab import mat_variables, read_array, read_mat, read_strings, read_whole_numbers
-from zslpipe.errors import RequestError
+from zslpipe.errors import InputError
 
 STRINGS = ["001.Owl", "", "Käuzchen"]
 
@@ -96,22 +96,22 @@ def test_cells_of_numbers_and_structs_are_refused_by_name_and_skipped_otherwise(
     scipy.io.savemat(tmp_path / "x.mat", {"cells": cells, "struct": {"field": 1}, "fine": 1.0})
     assert set(read_mat(tmp_path / "x.mat")) == {"fine"}
     for name in ("cells", "struct"):
-        with pytest.raises(RequestError, match=f"'{name}' in .*x.mat holds neither numbers nor strings"):
+        with pytest.raises(InputError, match=f"'{name}' in .*x.mat holds neither numbers nor strings"):
             read_mat(tmp_path / "x.mat", [name])
 
 
 def test_wrong_requests_are_told(tmp_path: Path) -> None:
-    with pytest.raises(RequestError, match=r"there is no file .*gone\.mat"):
+    with pytest.raises(InputError, match=r"there is no file .*gone\.mat"):
         read_mat(tmp_path / "gone.mat")
     (tmp_path / "text.mat").write_text("this is not MATLAB's\n" * 20)
-    with pytest.raises(RequestError, match=r"text\.mat is not a MATLAB file that can be read"):
+    with pytest.raises(InputError, match=r"text\.mat is not a MATLAB file that can be read"):
         read_mat(tmp_path / "text.mat")
     scipy.io.savemat(tmp_path / "x.mat", {"att": np.eye(2), "name": "bird"})
-    with pytest.raises(RequestError, match=r"x\.mat has no variable 'labels'; it holds att, name"):
+    with pytest.raises(InputError, match=r"x\.mat has no variable 'labels'; it holds att, name"):
         read_mat(tmp_path / "x.mat", ["att", "labels"])
-    with pytest.raises(RequestError, match=r"'name' in .* holds strings"):
+    with pytest.raises(InputError, match=r"'name' in .* holds strings"):
         read_array(tmp_path / "x.mat", "name")
-    with pytest.raises(RequestError, match=r"'att' in .* holds numbers"):
+    with pytest.raises(InputError, match=r"'att' in .* holds numbers"):
         read_strings(tmp_path / "x.mat", "att")
 
 
@@ -125,14 +125,14 @@ def test_a_file_cut_or_flipped_anywhere_reads_or_is_refused(write, tmp_path: Pat
         (tmp_path / "y.mat").write_bytes(whole[:cut])
         try:
             read_mat(tmp_path / "y.mat", ["a", "s"])
-        except RequestError:
+        except InputError:
             refused += 1
     assert refused >= 20
     for place in rng.integers(0, len(whole), 30):
         (tmp_path / "y.mat").write_bytes(whole[:place] + bytes([whole[place] ^ 0xFF]) + whole[place + 1 :])
         try:
             read_mat(tmp_path / "y.mat", ["a", "s"])
-        except RequestError:
+        except InputError:
             refused += 1
 
 
@@ -140,7 +140,7 @@ def test_whole_numbers_do_not_overflow(tmp_path: Path) -> None:
     scipy.io.savemat(tmp_path / "x.mat", {"n": np.array([255, 1], np.uint8), "half": [0.5], "nan": [np.nan]})
     assert (read_whole_numbers(tmp_path / "x.mat", "n") + 1).tolist() == [256, 2]
     for name in ("half", "nan"):
-        with pytest.raises(RequestError, match=f"x.mat: {name} must hold whole numbers"):
+        with pytest.raises(InputError, match=f"x.mat: {name} must hold whole numbers"):
             read_whole_numbers(tmp_path / "x.mat", name)
 
 
@@ -158,6 +158,6 @@ def test_damaged_files_are_refused_and_never_take_the_program_along(tmp_path: Pa
         path.write_bytes(damaged)
         try:
             read_mat(path)
-        except RequestError as refused:
+        except InputError as refused:
             said.append(str(refused))
     assert len(said) > 50

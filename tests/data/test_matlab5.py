@@ -10,7 +10,7 @@ import scipy.io
 from zslpipe.data import matlab5
 from zslpipe.data.matlab import read_array, read_mat
 from zslpipe.data.matlab5 import ParserError, read, variables
-from zslpipe.errors import RequestError
+from zslpipe.errors import InputError
 
 
 @pytest.fixture
@@ -57,7 +57,7 @@ def test_a_crash_is_told_and_the_next_file_is_read(
     with monkeypatch.context() as patch:
         with_child(patch, tmp_path, does)
         with pytest.raises(
-            RequestError, match=r"a\.mat is not a MATLAB file that can be read \(it makes the parser crash\)"
+            InputError, match=r"a\.mat is not a MATLAB file that can be read \(it makes the parser crash\)"
         ):
             read_mat(file)
     assert read_array(file, "x").shape == (2, 3)

@@ -10,12 +10,12 @@ from zslpipe.data.benchmark import Benchmark
 from zslpipe.data.folder import read_folder
 from zslpipe.data.known import FOLDERS, images_missing_sentence
 from zslpipe.data.load import load_benchmark
+from zslpipe.data.make_class_table import write_tables
 from zslpipe.data.matlab import read_array
 from zslpipe.data.overview import check_dataset, list_datasets
 from zslpipe.data.semantics import load_semantics
 from zslpipe.data.splits import validation_splits
-from zslpipe.data.table import write_tables
-from zslpipe.errors import RequestError
+from zslpipe.errors import InputError
 
 pytestmark = pytest.mark.real
 
@@ -55,7 +55,7 @@ def test_the_published_counts_where_only_the_splits_are_here(name: str, data_roo
     if any(f.name != "att_splits.mat" for f in real.glob("*.mat")):
         assert counts(load_benchmark(name, data_root)) == COUNTS[name]
         return
-    with pytest.raises(RequestError, match=r"has no file with labels and image_files: put res101\.mat"):
+    with pytest.raises(InputError, match=r"has no file with labels and image_files: put res101\.mat"):
         load_benchmark(name, data_root)
 
     folder = tmp_path / "xlsa17" / "data" / FOLDERS[name]

@@ -8,7 +8,7 @@ import scipy.io
 from zslpipe.data.benchmark import Benchmark
 from zslpipe.data.semantics import load_semantics
 from zslpipe.data.xlsa17 import read_xlsa17
-from zslpipe.errors import RequestError
+from zslpipe.errors import InputError
 
 Make = Callable[..., Path]
 
@@ -36,7 +36,7 @@ def test_sentences_are_matched_by_name_and_must_be_of_the_same_split(xlsa: Make)
     root = xlsa()
     b = read_xlsa17("cub", root)
     folder = root / "xlsa17" / "data" / "CUB"
-    with pytest.raises(RequestError, match=r"put sent_splits\.mat into .*CUB"):
+    with pytest.raises(InputError, match=r"put sent_splits\.mat into .*CUB"):
         load_semantics(b, "sentences", root)
     order = [3, 1, 0, 5, 4, 2]
     vectors = np.arange(12.0).reshape(2, 6)
@@ -49,7 +49,7 @@ def test_sentences_are_matched_by_name_and_must_be_of_the_same_split(xlsa: Make)
     assert np.array_equal(s.semantics, vectors.T)
     assert s.attribute_names == ("dimension 1", "dimension 2")
     scipy.io.savemat(folder / "sent_splits.mat", {**held, "test_unseen_loc": rows[1:]})
-    with pytest.raises(RequestError, match=r"sent_splits\.mat: its test_unseen_loc is not that of cub"):
+    with pytest.raises(InputError, match=r"sent_splits\.mat: its test_unseen_loc is not that of cub"):
         load_semantics(b, "sentences", root)
 
 
@@ -109,17 +109,17 @@ def test_bad_ones_name_file_and_row(tiny: tuple[Benchmark, np.ndarray], tmp_path
         "word.csv": "line 4: 'much' is not a finite number",
         "ragged.csv": "line 4: 2 fields where 3 are expected",
         "twice.csv": "line 13: class 'class 0' is described twice",
-        "stranger.csv": "line 13: there is no class named 'class 33': did you mean class 3",
+        "stranger.csv": "line 13: unknown class 'class 33': did you mean class 3",
         "lacking.csv": "does not describe class 'class 0'",
         "empty.csv": "is empty",
         "gone.csv": "there is no file",
         "what.txt": "read from a .mat, .npy or .csv file",
     }.items():
-        with pytest.raises(RequestError) as told:
+        with pytest.raises(InputError) as told:
             load_semantics(b, str(tmp_path / name))
         assert sentence in str(told.value), name
         assert str(tmp_path / name) in str(told.value)
-    with pytest.raises(RequestError, match="there is no semantics named 'sentence': did you mean sentences"):
+    with pytest.raises(InputError, match="unknown semantics 'sentence': did you mean sentences"):
         load_semantics(b, "sentence")
-    with pytest.raises(RequestError, match="tiny has no semantics named 'sentences'"):
+    with pytest.raises(InputError, match="tiny has no semantics named 'sentences'"):
         load_semantics(b, "sentences")

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from zslpipe.data.benchmark import Benchmark, ClassSplit
 from zslpipe.data.splits import seeded_splits, validation_splits
-from zslpipe.errors import RequestError
+from zslpipe.errors import InputError
 
 
 def made(seen: int, unseen: int) -> Benchmark:
@@ -66,5 +66,5 @@ def test_no_fold_touches_a_test_image(tiny: tuple[Benchmark, np.ndarray]) -> Non
 
 
 def test_one_seen_class_is_too_few() -> None:
-    with pytest.raises(RequestError, match="needs two seen classes, but there is 1"):
+    with pytest.raises(InputError, match="needs two seen classes, but there is 1"):
         validation_splits(made(1, 3))

@@ -8,7 +8,7 @@ from PIL import Image
 
 from zslpipe.data.known import images_missing_sentence
 from zslpipe.data.xlsa17 import read_xlsa17, read_xlsa17_folder
-from zslpipe.errors import RequestError
+from zslpipe.errors import InputError
 
 Make = Callable[..., Path]
 
@@ -74,10 +74,10 @@ def test_a_fold_of_unseen_or_unknown_classes_is_refused(xlsa: Make) -> None:
     root = xlsa()
     (folder(root) / "trainclasses1.txt").write_text("001.Bird_a\n006.Bird_f\n")
     (folder(root) / "valclasses1.txt").write_text("002.Bird_b\n")
-    with pytest.raises(RequestError, match=r"trainclasses1\.txt line 2: class '006\.Bird_f' is not seen"):
+    with pytest.raises(InputError, match=r"trainclasses1\.txt line 2: class '006\.Bird_f' is not seen"):
         read_xlsa17("cub", root)
     (folder(root) / "trainclasses1.txt").write_text("Birdie\n")
-    with pytest.raises(RequestError, match=r"trainclasses1\.txt line 1: there is no class 'Birdie'"):
+    with pytest.raises(InputError, match=r"trainclasses1\.txt line 1: there is no class 'Birdie'"):
         read_xlsa17("cub", root)
 
 
@@ -99,7 +99,7 @@ def test_attribute_names_and_vectors(xlsa: Make) -> None:
     assert b.attribute_vectors is None
     assert any("CUB_w2v.npy" in n for n in b.notes)
     np.save(root / "attributes" / "CUB_w2v.npy", np.array([{}], object), allow_pickle=True)
-    with pytest.raises(RequestError, match=r"CUB_w2v\.npy is not a \.npy file of plain numbers"):
+    with pytest.raises(InputError, match=r"CUB_w2v\.npy is not a \.npy file of plain numbers"):
         read_xlsa17("cub", root)
 
 
@@ -135,7 +135,7 @@ def test_repeated_images_get_ids_of_their_own(xlsa: Make) -> None:
 def test_a_folder_of_that_layout_and_an_explicit_file(xlsa: Make, tmp_path: Path) -> None:
     place = folder(xlsa())
     (place / "res101.mat").rename(tmp_path / "mine.mat")
-    with pytest.raises(RequestError, match=r"CUB has no file with labels and image_files: put res101\.mat"):
+    with pytest.raises(InputError, match=r"CUB has no file with labels and image_files: put res101\.mat"):
         read_xlsa17_folder(place, "mine")
     b = read_xlsa17_folder(place, "mine", tmp_path / "mine.mat")
     assert b.name == "mine"
@@ -145,11 +145,11 @@ def test_a_folder_of_that_layout_and_an_explicit_file(xlsa: Make, tmp_path: Path
 
 def test_where_nothing_is(tmp_path: Path) -> None:
     with pytest.raises(
-        RequestError,
+        InputError,
         match=r"\(--data-root, ZSLPIPE_DATA\); put att_splits.mat and res101.mat .*into .*nowhere/xlsa17/data/CUB",
     ):
         read_xlsa17("cub", tmp_path / "nowhere")
-    with pytest.raises(RequestError, match=r"awa2: put att_splits\.mat .* into .*/xlsa17/data/AWA2"):
+    with pytest.raises(InputError, match=r"awa2: put att_splits\.mat .* into .*/xlsa17/data/AWA2"):
         read_xlsa17("awa2", tmp_path)
 
 
@@ -176,7 +176,7 @@ def test_bad_files_are_told_in_one_sentence(xlsa: Make) -> None:
     }  # fmt: skip
     for sentence, changes in cases.items():
         root = xlsa(**changes)
-        with pytest.raises(RequestError, match=sentence) as told:
+        with pytest.raises(InputError, match=sentence) as told:
             read_xlsa17("cub", root)
         assert "\n" not in str(told.value)
 
@@ -184,8 +184,8 @@ def test_bad_files_are_told_in_one_sentence(xlsa: Make) -> None:
 def test_v5_file_that_is_garbage(xlsa: Make) -> None:
     root = xlsa()
     (folder(root) / "att_splits.mat").write_bytes(bytes(range(256)))
-    with pytest.raises(RequestError, match=r"att_splits\.mat is not a MATLAB file"):
+    with pytest.raises(InputError, match=r"att_splits\.mat is not a MATLAB file"):
         read_xlsa17("cub", root)
     scipy.io.savemat(folder(root) / "att_splits.mat", {})
-    with pytest.raises(RequestError, match="it holds nothing"):
+    with pytest.raises(InputError, match="it holds nothing"):
         read_xlsa17("cub", root)

@@ -5,8 +5,8 @@ from scipy.stats import pearsonr
 from zslpipe.data.benchmark import Benchmark
 from zslpipe.evaluation.imbalance import Imbalance, PredictsSemantics, imbalance, pearson, semantic_errors
 from zslpipe.evaluation.stacking import ScoresError
-from zslpipe.heads.base import Head
-from zslpipe.store.rows import choose
+from zslpipe.parts.head import Head
+from zslpipe.store.rows import take
 
 
 def example() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -69,7 +69,7 @@ def test_a_head_that_predicts_semantics_is_measured_on_the_test_images(
     ridge: Head, tiny: tuple[Benchmark, np.ndarray]
 ) -> None:
     benchmark, features = tiny
-    rows = choose({"global": features}, benchmark.trainval)
+    rows = take({"global": features}, benchmark.trainval)
     head = ridge.fit(rows, benchmark.labels[benchmark.trainval], benchmark.semantics)
     assert isinstance(head, PredictsSemantics)
     found = imbalance(head, {"global": features}, benchmark)

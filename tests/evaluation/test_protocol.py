@@ -5,14 +5,14 @@ import pytest
 
 from zslpipe.data.benchmark import Benchmark
 from zslpipe.evaluation.metrics import accuracies
-from zslpipe.evaluation.protocol import Result, evaluate, measure, score_tests
+from zslpipe.evaluation.protocol import Result, evaluate, evaluate_scores, score_tests
 from zslpipe.evaluation.stacking import ScoresError
-from zslpipe.heads.base import Head
-from zslpipe.store.rows import choose
+from zslpipe.parts.head import Head
+from zslpipe.store.rows import take
 
 
 def fitted(head: Head, benchmark: Benchmark, features: np.ndarray) -> Head:
-    rows = choose({"global": features}, benchmark.trainval)
+    rows = take({"global": features}, benchmark.trainval)
     return head.fit(rows, benchmark.labels[benchmark.trainval], benchmark.semantics)
 
 
@@ -103,5 +103,5 @@ def test_scores_are_left_as_they_are(ridge: Head, tiny: tuple[Benchmark, np.ndar
     benchmark, features = tiny
     tests = score_tests(fitted(ridge, benchmark, features), {"global": features}, benchmark)
     before = tests.scores.copy()
-    measure(tests, benchmark.class_names, 0.7)
+    evaluate_scores(tests, benchmark.class_names, 0.7)
     assert (tests.scores == before).all()

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from zslpipe.data.benchmark import Benchmark
-from zslpipe.errors import RequestError
-from zslpipe.evaluation.protocol import Result, TestScores, measure
+from zslpipe.errors import InputError
+from zslpipe.evaluation.protocol import Result, TestScores, evaluate_scores
 from zslpipe.evaluation.scores import read_scores, write_scores
 
 
@@ -29,7 +29,7 @@ def kept(folder: Path, delta: float | None = 0.37, dtype: type = np.float32) -> 
     scores = (rng.normal(size=(len(index), 6)) + np.eye(6)[labels[index]]).astype(dtype)
     tests = TestScores(index, labels[index], np.arange(6) < 4, scores)
     write_scores(folder, tests, benchmark, delta)
-    return tests, benchmark, measure(tests, benchmark.class_names, delta)
+    return tests, benchmark, evaluate_scores(tests, benchmark.class_names, delta)
 
 
 def recomputed(folder: Path) -> dict[str, float]:
@@ -74,7 +74,7 @@ def test_arrays_come_back_as_they_were(tmp_path: Path) -> None:
     assert back.class_names == benchmark.class_names
     assert back.image_ids == tuple(benchmark.image_ids[i] for i in tests.index)
     assert back.delta == 0.37
-    again = measure(TestScores(tests.index, back.labels, back.seen, back.scores), back.class_names, back.delta)
+    again = evaluate_scores(TestScores(tests.index, back.labels, back.seen, back.scores), back.class_names, back.delta)
     assert again.to_json() == result.to_json()
     kept(tmp_path / "none", None)
     assert read_scores(tmp_path / "none").delta is None
@@ -88,10 +88,10 @@ def test_csv_holds_every_digit(tmp_path: Path) -> None:
 
 
 def test_a_folder_without_scores_is_told(tmp_path: Path) -> None:
-    with pytest.raises(RequestError, match="holds no whole scores"):
+    with pytest.raises(InputError, match="holds no whole scores"):
         read_scores(tmp_path)
     kept(tmp_path)
     whole = (tmp_path / "scores.npz").read_bytes()
     (tmp_path / "scores.npz").write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(RequestError, match="holds no whole scores"):
+    with pytest.raises(InputError, match="holds no whole scores"):
         read_scores(tmp_path)

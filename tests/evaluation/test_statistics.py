@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from zslpipe.errors import RequestError
+from zslpipe.errors import InputError
 from zslpipe.evaluation.metrics import harmonic_mean
-from zslpipe.evaluation.protocol import Result, TestScores, measure
+from zslpipe.evaluation.protocol import Result, TestScores, evaluate_scores
 from zslpipe.evaluation.statistics import compare, compare_tables, estimate, estimate_tables
 
 LOGITS = {"zsl": 0.6, "unseen": 0.1, "seen": -0.3}
@@ -104,7 +104,7 @@ def result(seed: int, classes: int = 8, skill: float = 1.5) -> Result:
     labels = np.repeat(np.arange(classes), 20)
     scores = rng.normal(size=(len(labels), classes)) + skill * np.eye(classes)[labels]
     names = tuple(f"class {c}" for c in range(classes))
-    return measure(TestScores(np.arange(len(labels)), labels, np.arange(classes) < 5, scores), names, 0.2)
+    return evaluate_scores(TestScores(np.arange(len(labels)), labels, np.arange(classes) < 5, scores), names, 0.2)
 
 
 def test_results_of_seeds_become_estimates_and_differences() -> None:
@@ -123,9 +123,9 @@ def test_results_of_seeds_become_estimates_and_differences() -> None:
 
 
 def test_results_of_different_classes_are_refused() -> None:
-    with pytest.raises(RequestError, match="different classes"):
+    with pytest.raises(InputError, match="different classes"):
         estimate([result(0), result(1, classes=9)])
-    with pytest.raises(RequestError, match="different classes"):
+    with pytest.raises(InputError, match="different classes"):
         compare([result(0)], [result(1, classes=9)], ("a", "b"))
-    with pytest.raises(RequestError, match="no result"):
+    with pytest.raises(InputError, match="no result"):
         estimate([])

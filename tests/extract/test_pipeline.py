@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from zslpipe.errors import RequestError, ZslpipeError
+from zslpipe.errors import InputError, ZslpipeError
 from zslpipe.extract.batches import split
 from zslpipe.extract.pipeline import extract
 
@@ -90,7 +90,7 @@ def test_an_unreadable_image_stops_by_default_and_is_named(backbone, folder, tmp
     ids = folder(12)
     (tmp_path / "images" / ids[9]).write_bytes(b"text")
     store = Store()
-    with pytest.raises(RequestError, match=r"009\.jpg is no image.*--on-error skip"):
+    with pytest.raises(InputError, match=r"009\.jpg is no image.*--on-error skip"):
         extract(backbone, tmp_path / "images", ids, pieces_of(12, 4), store, batch_size=4, workers=2)
     assert store.order == [0, 1], "what was whole before it is kept"
 
@@ -154,12 +154,12 @@ def test_few_pieces_are_alive_at_a_time(backbone, folder, tmp_path):
     ],
 )
 def test_options_that_make_no_sense_are_named(backbone, tmp_path, options, word):
-    with pytest.raises(RequestError, match=word):
+    with pytest.raises(InputError, match=word):
         run(backbone, tmp_path, [], [], **options)
 
 
 def test_a_missing_folder_is_named(backbone, tmp_path):
-    with pytest.raises(RequestError, match="no folder of images"):
+    with pytest.raises(InputError, match="no folder of images"):
         run(backbone, tmp_path / "none", ["a.jpg"], pieces_of(1, 1))
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from zslpipe.errors import RequestError
+from zslpipe.errors import InputError
 from zslpipe.extract.shard import parse_shard
 
 TORCHRUN = {"RANK": "3", "WORLD_SIZE": "8"}
@@ -46,13 +46,13 @@ def test_shares_of_an_array_of_steps_are_all_different():
 
 @pytest.mark.parametrize("text", ["4/4", "1/0", "a/b", "-1/2", "3", "1/2/3", ""])
 def test_what_is_no_share_is_said(text):
-    with pytest.raises(RequestError, match="--shard"):
+    with pytest.raises(InputError, match="--shard"):
         parse_shard(text, {})
 
 
 @pytest.mark.parametrize("environment", [{"RANK": "x", "WORLD_SIZE": "2"}, {"RANK": "2", "WORLD_SIZE": "2"}])
 def test_a_broken_environment_is_named(environment):
-    with pytest.raises(RequestError, match=r"RANK.*--shard i/n"):
+    with pytest.raises(InputError, match=r"RANK.*--shard i/n"):
         parse_shard(None, environment)
 
 

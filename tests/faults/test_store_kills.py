@@ -30,7 +30,7 @@ def values(rows):
 
 
 def failures(rows):
-    from zslpipe.extract.failure import Failure
+    from zslpipe.store.failure import Failure
 
     return {17: Failure("1/7.jpg", "the file ends early", "PIL")} if 17 in rows else {}
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from zslpipe.errors import ZslpipeError
-from zslpipe.extract.failure import Failure
+from zslpipe.store.failure import Failure
 from zslpipe.store.feature_store import FeatureStore
 from zslpipe.store.layout import TapSpec
 from zslpipe.store.verify import verify

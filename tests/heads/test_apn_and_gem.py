@@ -5,13 +5,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from zslpipe.errors import RequestError
+from zslpipe.errors import InputError
 from zslpipe.heads import Attributes
 from zslpipe.heads.apn import Apn, PrototypeNet
 from zslpipe.heads.gem import GazeNet, Gem
-from zslpipe.heads.groups import attribute_groups, group_norms
-from zslpipe.heads.semantic_head import SemanticHead, SemanticModule
-from zslpipe.heads.torch_head import Task
+from zslpipe.parts.groups import attribute_groups, group_norms
+from zslpipe.parts.semantic_head import SemanticHead, SemanticModule
+from zslpipe.parts.torch_head import Task
 
 A, C, R, W, S = 6, 10, 9, 4, 5
 NAMES = ("has_bill::long", "has_bill::short", "size", "has_eye::red", "has_eye::blue", "has_bill::hooked")
@@ -140,9 +140,9 @@ def test_they_train_with_every_loss(kind: type[SemanticHead], loss: str, regions
 
 def test_apn_needs_no_words_and_gem_does() -> None:
     assert Apn().choose_taps(["region"], None) == ("region",)
-    with pytest.raises(RequestError, match="gem needs word vectors"):
+    with pytest.raises(InputError, match="gem needs word vectors"):
         Gem().choose_taps(["region"], None)
-    with pytest.raises(RequestError, match="pool"):
+    with pytest.raises(InputError, match="pool"):
         Apn(pool="median").build({"attributes": A, "words": 0, "tap.region": C})
 
 

@@ -8,11 +8,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from zslpipe.errors import RequestError
+from zslpipe.errors import InputError
 from zslpipe.heads import HEADS, Attributes
-from zslpipe.heads.attention import grid_positions, spread
 from zslpipe.heads.attention_net import AttentionNet, CrossAttention, GlobalBranch
 from zslpipe.losses import remse, sce
+from zslpipe.parts.attention import grid_positions, spread
 
 sys.path.insert(0, str(Path(__file__).parent))
 import literal_attention as literal
@@ -132,15 +132,15 @@ def test_remse_falls_back_to_the_global_branch_and_says_so() -> None:
 
 def test_what_is_missing_is_named() -> None:
     store = Store()
-    with pytest.raises(RequestError, match=r"needs the features .region., but there are only global"):
+    with pytest.raises(InputError, match=r"needs the features .region., but there are only global"):
         AttentionNet().fit({"global": store.region.mean(1)}, store.labels, store.semantics, store.attributes)
-    with pytest.raises(RequestError, match="needs word vectors of the attributes"):
+    with pytest.raises(InputError, match="needs word vectors of the attributes"):
         AttentionNet().fit({"region": store.region}, store.labels, store.semantics)
-    with pytest.raises(RequestError, match="did you mean fused"):
+    with pytest.raises(InputError, match="did you mean fused"):
         AttentionNet(branch="fuse").choose_taps(["region"], store.attributes)
     head = AttentionNet(branch="global", epochs=1, device="cpu")
     head.fit({"region": store.region}, store.labels, store.semantics)
-    with pytest.raises(RequestError, match="no attention to show"):
+    with pytest.raises(InputError, match="no attention to show"):
         head.attention({"region": store.region})
 
 
@@ -149,7 +149,7 @@ def test_grids_with_and_without_class_token() -> None:
     assert inside.tolist() == [False] + [True] * 9
     assert places[1:].tolist() == [[r, c] for r in range(3) for c in range(3)]
     assert grid_positions(49)[1].all()
-    with pytest.raises(RequestError, match="8 regions form no square grid"):
+    with pytest.raises(InputError, match="8 regions form no square grid"):
         grid_positions(8)
 
 

@@ -11,10 +11,10 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from zslpipe.errors import RequestError, ZslpipeError
-from zslpipe.heads.class_attention import _Read, attended_scores, gram_gap, parts
+from zslpipe.errors import InputError, ZslpipeError
 from zslpipe.heads.dense_attention_ae import DenseAttention, DenseAttentionAE, basis_of
-from zslpipe.heads.torch_head import Task
+from zslpipe.parts.class_attention import _Read, attended_scores, gram_gap, parts
+from zslpipe.parts.torch_head import Task
 
 sys.path.insert(0, str(Path(__file__).parent))
 import literal_dense_attention_ae as literal
@@ -84,7 +84,7 @@ def test_any_chunking_gives_the_same(similarity: str, at_once: int, monkeypatch:
     )
     whole = attended_scores(affinity, reading, semantics, similarity)
     gradients = torch.autograd.grad(whole.sin().sum(), [affinity, reading, semantics])
-    monkeypatch.setattr("zslpipe.heads.class_attention.parts", lambda *shape: parts(*shape, at_once=at_once))
+    monkeypatch.setattr("zslpipe.parts.class_attention.parts", lambda *shape: parts(*shape, at_once=at_once))
     again = attended_scores(affinity, reading, semantics, similarity)
     torch.testing.assert_close(again, whole)
     torch.testing.assert_close(torch.autograd.grad(again.sin().sum(), [affinity, reading, semantics]), gradients)
@@ -241,12 +241,12 @@ def test_half_precision_steps_stay_close() -> None:
 
 def test_wrong_requests_are_told_in_a_sentence() -> None:
     for settings, told in (
-        ({"similarity": "cosin"}, "no value of similarity named 'cosin': did you mean cosine"),
-        ({"centre": "mean"}, "no value of centre named 'mean'"),
-        ({"reading": "literal"}, "no value of reading named 'literal'"),
+        ({"similarity": "cosin"}, "unknown value of similarity 'cosin': did you mean cosine"),
+        ({"centre": "mean"}, "unknown value of centre 'mean'"),
+        ({"reading": "literal"}, "unknown value of reading 'literal'"),
     ):
-        with pytest.raises(RequestError, match=told):
+        with pytest.raises(InputError, match=told):
             fitted(epochs=1, **settings)
     head, features, *_ = fitted(epochs=1)
-    with pytest.raises(RequestError, match="trained with 6 semantics a class, asked with 5"):
+    with pytest.raises(InputError, match="trained with 6 semantics a class, asked with 5"):
         head.class_attention(features, np.zeros((2, 5), np.float32))

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from zslpipe.errors import RequestError
+from zslpipe.errors import InputError
 from zslpipe.heads import eszsl
 from zslpipe.heads.eszsl import Eszsl
 
@@ -90,7 +90,7 @@ def test_a_path_gives_what_single_fits_give(problem: Problem) -> None:
     ]
     raw = Eszsl(feature_scaling="raw", semantic_scaling="raw")
     tests = {"global": problem.new}
-    steps = raw.path({"global": problem.x}, problem.labels, problem.semantics, candidates=candidates)
+    steps = raw.fit_candidates({"global": problem.x}, problem.labels, problem.semantics, candidates=candidates)
     for (setting, head), candidate in zip(steps, candidates, strict=True):
         assert setting == candidate
         expected = problem.fitted(**candidate).decision_function(tests, problem.semantics)
@@ -113,5 +113,5 @@ def test_the_search_space_holds_every_setting_once() -> None:
 
 
 def test_an_unknown_scaling_is_answered(problem: Problem) -> None:
-    with pytest.raises(RequestError, match="there is no value of semantic_scaling named 'units'"):
+    with pytest.raises(InputError, match="unknown value of semantic_scaling 'units'"):
         problem.fitted(semantic_scaling="units")

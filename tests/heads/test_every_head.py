@@ -9,10 +9,10 @@ import pytest
 import torch
 from sklearn.base import clone
 
-from zslpipe.errors import RequestError
+from zslpipe.errors import InputError
 from zslpipe.heads import HEADS, Attributes, Head, load_head
-from zslpipe.heads.torch_head import TorchHead
-from zslpipe.store.rows import Features, choose
+from zslpipe.parts.torch_head import TorchHead
+from zslpipe.store.rows import Features, take
 
 SEEN, UNSEEN, EACH, A, WIDTH, REGIONS, WORDS = 6, 3, 8, 7, 12, 5, 4
 
@@ -35,7 +35,7 @@ class Data:
 
     def fit(self, head: Head) -> Head:
         labels = self.labels[self.train]
-        return head.fit(choose(self.features, self.train), labels, self.semantics, self.attributes)
+        return head.fit(take(self.features, self.train), labels, self.semantics, self.attributes)
 
 
 def quick(name: str) -> dict[str, Any]:
@@ -65,7 +65,7 @@ def test_it_learns_something(data: Data) -> None:
     for name in HEADS:
         more = {"epochs": 30, "learning_rate": 1e-2} if issubclass(HEADS[name], TorchHead) else {}
         head = data.fit(HEADS[name](**{**quick(name), **more}))
-        predicted = head.predict(choose(data.features, data.train), data.semantics[:SEEN])
+        predicted = head.predict(take(data.features, data.train), data.semantics[:SEEN])
         assert np.mean(predicted == data.labels[data.train]) > 2 / SEEN, name
 
 
@@ -83,9 +83,9 @@ def test_rows_do_not_depend_on_their_company(fitted: Head, data: Data) -> None:
     scores = fitted.decision_function(data.features, data.semantics)
     some = np.array([40, 3, 3, 17])
     np.testing.assert_allclose(
-        fitted.decision_function(choose(data.features, some), data.semantics), scores[some], rtol=1e-4, atol=1e-5
+        fitted.decision_function(take(data.features, some), data.semantics), scores[some], rtol=1e-4, atol=1e-5
     )
-    assert fitted.decision_function(choose(data.features, some[:0]), data.semantics).shape == (0, SEEN + UNSEEN)
+    assert fitted.decision_function(take(data.features, some[:0]), data.semantics).shape == (0, SEEN + UNSEEN)
 
 
 def test_saved_and_loaded_heads_score_the_same(fitted: Head, data: Data, tmp_path: Path) -> None:
@@ -130,7 +130,7 @@ def test_settings_as_in_scikit_learn(name: str) -> None:
         assert isinstance(value, (str, int, float, bool, type(None))), f"{key} would not survive JSON"
     key = next(iter(params))
     assert head.set_params(**{key: params[key]}) is head
-    with pytest.raises(RequestError, match=f"there is no setting of {name} named 'no-such'"):
+    with pytest.raises(InputError, match=f"unknown setting of {name} 'no-such'"):
         head.set_params(**{"no-such": 1})
     for setting in HEADS[name].search_space():
         assert set(setting) <= set(params)
@@ -142,8 +142,8 @@ def test_a_path_ends_where_fit_does(name: str, data: Data) -> None:
     labels = data.labels[data.train]
     first: Mapping[str, Any] = HEADS[name].search_space()[0]
     steps = []
-    for setting, fitted in head.path(
-        choose(data.features, data.train), labels, data.semantics, data.attributes, [first]
+    for setting, fitted in head.fit_candidates(
+        take(data.features, data.train), labels, data.semantics, data.attributes, [first]
     ):
         steps.append((setting, fitted.decision_function(data.features, data.semantics)))
         assert fitted.get_params() | setting == fitted.get_params()
@@ -156,7 +156,7 @@ def test_a_path_ends_where_fit_does(name: str, data: Data) -> None:
 
 @pytest.mark.parametrize("name", HEADS)
 def test_missing_features_are_named(name: str, data: Data) -> None:
-    with pytest.raises(RequestError, match="needs the features"):
+    with pytest.raises(InputError, match="needs the features"):
         HEADS[name](**quick(name)).fit(
             {"trunk": np.zeros((48, 4), np.float32)}, data.labels[data.train], data.semantics, data.attributes
         )

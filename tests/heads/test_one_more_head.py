@@ -18,8 +18,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from zslpipe.heads.base import Head, register
-from zslpipe.heads.settings import Positive
+from zslpipe.parts.head import Head, register
+from zslpipe.parts.settings import Positive
 
 
 @register("nearest")

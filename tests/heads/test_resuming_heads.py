@@ -13,7 +13,7 @@ import torch
 from zslpipe.errors import ZslpipeError
 from zslpipe.heads import Attributes, load_head
 from zslpipe.heads.attention_net import AttentionNet
-from zslpipe.heads.torch_head import TorchHead
+from zslpipe.parts.torch_head import TorchHead
 from zslpipe.training import checkpoints
 
 SETTINGS = {
@@ -79,13 +79,13 @@ def test_a_path_tells_all_epochs_again(tmp_path: Path) -> None:
     store = Store()
 
     def told(head: TorchHead) -> list[tuple[int, np.ndarray]]:
-        path = head.path(store.features, store.labels, store.semantics, store.attributes)
+        path = head.fit_candidates(store.features, store.labels, store.semantics, store.attributes)
         return [(setting["epochs"], store.scores(fitted)) for setting, fitted in path]  # type: ignore[arg-type]
 
     whole = told(AttentionNet(**SETTINGS))
     with checkpoints(tmp_path, every_s=0):
         stopped = AttentionNet(**SETTINGS)
-        path = stopped.path(store.features, store.labels, store.semantics, store.attributes)
+        path = stopped.fit_candidates(store.features, store.labels, store.semantics, store.attributes)
         for _ in range(4):
             next(path)
         path.close()  # type: ignore[attr-defined]

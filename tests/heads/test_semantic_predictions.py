@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from zslpipe.heads import HEADS, Attributes
-from zslpipe.heads.semantic_head import SemanticHead
+from zslpipe.parts.semantic_head import SemanticHead
 
 NAMES = [name for name in HEADS if issubclass(HEADS[name], SemanticHead)]
 

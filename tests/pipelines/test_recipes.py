@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from zslpipe.data.load import DATASETS
-from zslpipe.errors import RequestError
+from zslpipe.errors import InputError
 from zslpipe.workflows.recipe import Recipe
 
 PIPELINES = Path(__file__).parents[2] / "pipelines"
@@ -41,7 +41,7 @@ def test_recipe_is_sound(path: Path) -> None:
         (("dataset: cub", "datset: cub"), "did you mean dataset"),
         (("selection: unseen-class", "selection: unseen"), "unseen-class"),
         (("reading: released\n", ""), "lacks the key 'reading'"),
-        (("reading: released", "reading: thesis"), "there is no value of reading named 'thesis'"),
+        (("reading: released", "reading: thesis"), "unknown value of reading 'thesis'"),
         (("dataset: cub", "dataset: [cub]"), r"dataset is \['cub'\]: give a word"),
         (("dataset: cub", "dataset: cub\nseeds: many"), "seeds is 'many': give a whole number of at least 1"),
         (("dataset: cub", "dataset: cub\nseeds: 0"), "seeds is 0: give a whole number of at least 1"),
@@ -53,7 +53,7 @@ def test_an_unsound_recipe_is_refused(change: tuple[str, str], told: str, tmp_pa
     text = (PIPELINES / "remse" / "cub.yaml").read_text()
     assert change[0] in text
     (tmp_path / "cub.yaml").write_text(text.replace(*change))
-    with pytest.raises(RequestError, match=told):
+    with pytest.raises(InputError, match=told):
         Recipe.read(tmp_path / "cub.yaml")
 
 
@@ -69,10 +69,10 @@ def test_an_unsound_recipe_is_refused(change: tuple[str, str], told: str, tmp_pa
 )
 def test_what_is_no_recipe_at_all(text: str, told: str, tmp_path: Path) -> None:
     (tmp_path / "cub.yaml").write_text(text)
-    with pytest.raises(RequestError, match=told):
+    with pytest.raises(InputError, match=told):
         Recipe.read(tmp_path / "cub.yaml")
 
 
 def test_a_recipe_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(RequestError, match=r"gone\.yaml cannot be read as a recipe"):
+    with pytest.raises(InputError, match=r"gone\.yaml cannot be read as a recipe"):
         Recipe.read(tmp_path / "gone.yaml")

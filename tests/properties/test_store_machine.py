@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from zslpipe.data.benchmark import Benchmark
-from zslpipe.errors import RequestError, ZslpipeError
-from zslpipe.extract.failure import Failure
+from zslpipe.errors import InputError, ZslpipeError
 from zslpipe.store.exporting import export_npy
+from zslpipe.store.failure import Failure
 from zslpipe.store.feature_store import DONE, FAILED, MISSING, FeatureStore
 from zslpipe.store.layout import TapSpec
 from zslpipe.store.reader import open_rows
@@ -165,12 +165,12 @@ class StoreMachine(RuleBasedStateMachine):
         store = FeatureStore.open(self.root)
         folder = self.root.parent / "out"
         if len(self.committed) < PIECES:
-            with pytest.raises(RequestError, match="are missing"):
+            with pytest.raises(InputError, match="are missing"):
                 export_npy(store, folder, drop_failed=True)
             return
         usable = np.setdiff1d(BENCHMARK.trainval, [row for _, failed in self.committed.values() for row in failed])
         if not len(usable):
-            with pytest.raises(RequestError, match="training image"):
+            with pytest.raises(InputError, match="training image"):
                 export_npy(store, folder, drop_failed=True)
             return
         done = export_npy(store, folder, "region", drop_failed=True)

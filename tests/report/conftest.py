@@ -5,12 +5,12 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from zslpipe.evaluation.choice import Choice, Trial
 from zslpipe.evaluation.curve import Curve
-from zslpipe.evaluation.imbalance import ErrorByValue, Summary
-from zslpipe.evaluation.protocol import TestScores, measure
-from zslpipe.evaluation.table import rows_of
+from zslpipe.evaluation.imbalance import ErrorByValue, ErrorSummary
+from zslpipe.evaluation.protocol import TestScores, evaluate_scores
+from zslpipe.evaluation.results_table import rows_of
 from zslpipe.report.content import ClassBar, Confusion, RunContent, SeedCurve, SemanticErrors
+from zslpipe.selection.result import SelectionResult, Trial
 
 EVIL = '<script>alert("&")</script>'
 
@@ -44,7 +44,7 @@ def sample_run(
         tests = TestScores(np.arange(len(labels)), labels, seen, scores)
         curve = Curve.of(scores, labels, seen)
         delta = curve.best().delta * 0.8
-        results.append(measure(tests, names, delta))
+        results.append(evaluate_scores(tests, names, delta))
         thin = np.unique(np.linspace(0, len(curve.H) - 1, 200).astype(int))
         u, s = curve.unseen_accuracy[thin], curve.seen_accuracy[thin]
         curves.append(SeedCurve(seed, u, s, curve.at(delta), curve.at(0.0), curve.best()))
@@ -81,8 +81,8 @@ def sample_run(
             tuple(f"has_bill_shape::curved {a}" for a in range(attributes)),
             bins,
             {
-                "unseen": Summary(0.0042, 0.0061, 0.71, 0.33, 0.64),
-                "seen": Summary(0.003, 0.004, 0.5, float("nan"), 0.4),
+                "unseen": ErrorSummary(0.0042, 0.0061, 0.71, 0.33, 0.64),
+                "seen": ErrorSummary(0.003, 0.004, 0.5, float("nan"), 0.4),
             },
         ),
         choices={seed: sample_choice(seed, epochs) for seed in range(seeds)},
@@ -95,7 +95,7 @@ def sample_run(
     )
 
 
-def sample_choice(seed: int = 0, epochs: bool = True) -> Choice:
+def sample_choice(seed: int = 0, epochs: bool = True) -> SelectionResult:
     """Three folds; a head trained in epochs with two rates, or a grid of two penalties with one that diverged."""
     rng = np.random.default_rng(seed)
     trials = []
@@ -110,4 +110,4 @@ def sample_choice(seed: int = 0, epochs: bool = True) -> Choice:
         value = None if not epochs and i == 5 else float(np.mean([f["H"] for f in folds]))
         trials.append(Trial(setting, value, folds if value is not None else []))
     best = max(trials, key=lambda t: t.value or 0.0)
-    return Choice("unseen-class", "H", best.setting, 0.21, "quantile", dict(best.folds[0]), trials, seed, 3)
+    return SelectionResult("unseen-class", "H", best.setting, 0.21, "quantile", dict(best.folds[0]), trials, seed, 3)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFont
 
-from zslpipe.errors import RequestError
+from zslpipe.errors import InputError
 from zslpipe.report.gallery import GAP, RIGHT, SIDE, WRONG, Picture, fitted, gallery
 
 
@@ -53,8 +53,8 @@ def test_long_names_are_cut_to_the_width_of_a_picture() -> None:
 def test_what_cannot_be_shown_is_named_and_leaves_no_file(tmp_path: Path) -> None:
     broken = tmp_path / "broken.jpg"
     broken.write_bytes(b"no picture")
-    with pytest.raises(RequestError, match=r"broken\.jpg"):
+    with pytest.raises(InputError, match=r"broken\.jpg"):
         gallery(tmp_path / "sheet.png", [Picture(broken, "a", "b")])
-    with pytest.raises(RequestError, match="no picture"):
+    with pytest.raises(InputError, match="no picture"):
         gallery(tmp_path / "sheet.png", [])
     assert not (tmp_path / "sheet.png").exists()

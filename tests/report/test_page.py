@@ -8,12 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
-from zslpipe.evaluation.choice import Choice, Trial
-from zslpipe.evaluation.table import Row
+from zslpipe.evaluation.results_table import Row
 from zslpipe.report.content import RunContent
 from zslpipe.report.page import page, write_page
 from zslpipe.report.tables import kind_of
 from zslpipe.report.trials import trials_chart, trials_list, varied_settings
+from zslpipe.selection.result import SelectionResult, Trial
 
 Make = Callable[..., RunContent]
 EVIL = '<script>alert("&")</script>'
@@ -143,10 +143,10 @@ def test_the_page_is_written_whole(make_run: Make, tmp_path: Path) -> None:
     assert [p.name for p in (tmp_path / "deep").iterdir()] == ["page.html"]
 
 
-def choice_of(settings: list[dict[str, object]], values: list[float | None]) -> Choice:
+def choice_of(settings: list[dict[str, object]], values: list[float | None]) -> SelectionResult:
     trials = [Trial(dict(s), v, [] if v is None else [{"H": v}]) for s, v in zip(settings, values)]
     best = max(trials, key=lambda t: t.value or 0.0)
-    return Choice("unseen-class", "H", best.setting, None, None, {}, trials, 0, 1)
+    return SelectionResult("unseen-class", "H", best.setting, None, None, {}, trials, 0, 1)
 
 
 def test_charts_of_trials_suit_what_was_varied(make_run: Make) -> None:

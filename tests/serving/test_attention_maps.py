@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFont
 
-from zslpipe.errors import RequestError
+from zslpipe.errors import InputError
 from zslpipe.serving.attention_maps import TILE, Tile, draw_row, fitting, grid_of, overlaid
 
 
@@ -37,7 +37,7 @@ def test_grids(regions: int, aspect: float, grid: tuple[int, int, int]) -> None:
 
 
 def test_regions_that_form_no_grid_are_refused() -> None:
-    with pytest.raises(RequestError, match="13 regions form no grid over the picture"):
+    with pytest.raises(InputError, match="13 regions form no grid over the picture"):
         grid_of(13)
 
 

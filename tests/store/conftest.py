@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from zslpipe.data.benchmark import Benchmark
-from zslpipe.extract.failure import Failure
+from zslpipe.store.failure import Failure
 from zslpipe.store.feature_store import FeatureStore
 from zslpipe.store.layout import TapSpec
 

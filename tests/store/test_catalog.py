@@ -4,9 +4,9 @@ import os
 
 import pytest
 
-from zslpipe.errors import RequestError
-from zslpipe.extract.failure import Failure
+from zslpipe.errors import InputError
 from zslpipe.store.catalog import newest_store, store_path, stores
+from zslpipe.store.failure import Failure
 
 
 def test_stores_are_listed_newest_first(tmp_path, make, fill):
@@ -44,7 +44,7 @@ def test_what_is_no_sound_store_is_listed_with_its_problem(tmp_path, make):
 
 def test_an_empty_cache_says_what_to_do(tmp_path):
     assert stores(tmp_path) == []
-    with pytest.raises(RequestError, match="no feature store of cub by vit: run zslpipe extract"):
+    with pytest.raises(InputError, match="no feature store of cub by vit: run zslpipe extract"):
         newest_store(tmp_path, "cub", "vit")
 
 

@@ -9,9 +9,9 @@ import scipy.io
 
 from zslpipe.data.benchmark import ClassSplit
 from zslpipe.data.xlsa17 import read_xlsa17_folder
-from zslpipe.errors import RequestError
-from zslpipe.extract.failure import Failure
+from zslpipe.errors import InputError
 from zslpipe.store.exporting import export_h5, export_mat, export_npy
+from zslpipe.store.failure import Failure
 from zslpipe.store.feature_store import FeatureStore
 from zslpipe.store.importing import import_features
 
@@ -112,7 +112,7 @@ def test_images_without_features_or_class_are_left_out(tmp_path, benchmark_, con
         tmp_path / "s", b, {"global": TapSpec((16,), "float32")}, {"fingerprinted": {}, "recorded": {}}
     )
     store.write_piece(0, {"global": contents["global"]}, {3: FAILURE})
-    with pytest.raises(RequestError, match=r"1 images of .* failed, the first is 0/3.jpg"):
+    with pytest.raises(InputError, match=r"1 images of .* failed, the first is 0/3.jpg"):
         export_mat(store, tmp_path / "out")
     assert not (tmp_path / "out").exists()
     done = export_mat(store, tmp_path / "out", drop_failed=True)
@@ -132,12 +132,12 @@ def test_images_without_features_or_class_are_left_out(tmp_path, benchmark_, con
 
 def test_what_cannot_be_exported_is_told(tmp_path, make, fill):
     store = fill(make(tmp_path / "s"), [0])
-    with pytest.raises(RequestError, match=r"88 of 120 rows .* are missing"):
+    with pytest.raises(InputError, match=r"88 of 120 rows .* are missing"):
         export_npy(store, tmp_path)
     fill(store)
-    with pytest.raises(RequestError, match="one vector an image, 'region' is"):
+    with pytest.raises(InputError, match="one vector an image, 'region' is"):
         export_mat(store, tmp_path, "region")
-    with pytest.raises(RequestError, match="no tap 'trunk'"):
+    with pytest.raises(InputError, match="no tap 'trunk'"):
         export_h5(store, tmp_path / "x.h5", "trunk")
 
 

@@ -8,8 +8,8 @@ import zarr
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zslpipe.errors import RequestError, ZslpipeError
-from zslpipe.extract.failure import Failure
+from zslpipe.errors import InputError, ZslpipeError
+from zslpipe.store.failure import Failure
 from zslpipe.store.feature_store import DONE, FAILED, MISSING, FeatureStore
 from zslpipe.store.layout import Layout, TapSpec
 
@@ -101,9 +101,9 @@ def test_other_settings_never_mix(tmp_path, benchmark_, make, fill):
     again = FeatureStore.open_or_create(store.path, benchmark_, store.taps, PROVENANCE)
     assert again.complete  # what is only recorded may differ
     other = {"fingerprinted": {"backbone": {"name": "fake", "size": 448}, "dtype": "float16"}, "recorded": {}}
-    with pytest.raises(RequestError, match=re.escape("backbone.size is 224 there and 448 here")):
+    with pytest.raises(InputError, match=re.escape("backbone.size is 224 there and 448 here")):
         FeatureStore.open_or_create(store.path, benchmark_, store.taps, other)
-    with pytest.raises(RequestError, match="holds global"):
+    with pytest.raises(InputError, match="holds global"):
         FeatureStore.open_or_create(store.path, benchmark_, {"global": TapSpec((16,))}, PROVENANCE)
 
 
@@ -112,19 +112,19 @@ def test_another_data_set_is_refused(tmp_path, benchmark_, make):
 
     store = make(tmp_path / "s")
     other = replace(benchmark_, image_ids=tuple(reversed(benchmark_.image_ids)))
-    with pytest.raises(RequestError, match="holds 120 images of tiny"):
+    with pytest.raises(InputError, match="holds 120 images of tiny"):
         store.require(other)
-    with pytest.raises(RequestError, match="holds 120 images of tiny"):
+    with pytest.raises(InputError, match="holds 120 images of tiny"):
         FeatureStore.open_or_create(store.path, other, store.taps, PROVENANCE)
 
 
 def test_a_store_never_overwrites_anything(tmp_path, make):
     make(tmp_path / "s")
-    with pytest.raises(RequestError, match="is there already"):
+    with pytest.raises(InputError, match="is there already"):
         make(tmp_path / "s")
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.tex").write_text("precious")
-    with pytest.raises(RequestError, match="is there already"):
+    with pytest.raises(InputError, match="is there already"):
         make(tmp_path / "mine")
 
 
@@ -134,18 +134,18 @@ def test_an_unfinished_making_is_taken_up(tmp_path, make, files):
     (half / "store.json").unlink()
     (half / "features.zarr" / "region" / "zarr.json").unlink()
     (half / ".benchmark.npz.x1.tmp").write_bytes(b"half")
-    with pytest.raises(RequestError, match="not a feature store"):
+    with pytest.raises(InputError, match="not a feature store"):
         FeatureStore.open(half)
     make(half)
     assert files(half) == files(tmp_path / "whole")
 
 
 def test_what_is_no_store_is_refused_in_one_sentence(tmp_path, full):
-    with pytest.raises(RequestError, match="is not a feature store"):
+    with pytest.raises(InputError, match="is not a feature store"):
         FeatureStore.open(tmp_path / "nowhere")
     record = full.path / "store.json"
     record.write_bytes(record.read_bytes().replace(b"fake", b"fame"))
-    with pytest.raises(RequestError, match="own checksum: repair"):
+    with pytest.raises(InputError, match="own checksum: repair"):
         FeatureStore.open(full.path)
 
 
@@ -176,7 +176,7 @@ def test_the_last_of_several_writers_finishes_the_store(tmp_path, make, fill):
 
 
 def test_unknown_taps_are_told(full):
-    with pytest.raises(RequestError, match="no 'trunk'"):
+    with pytest.raises(InputError, match="no 'trunk'"):
         full.rows("trunk")
     assert "trunk" not in full.features()
 
@@ -213,5 +213,5 @@ def test_shards_share_the_pieces_out_exactly(rows, piece_rows, world):
 
 def test_a_shard_that_does_not_exist_is_refused(full):
     for shard in [(2, 2), (-1, 2), (0, 0)]:
-        with pytest.raises(RequestError, match="does not exist"):
+        with pytest.raises(InputError, match="does not exist"):
             full.missing_pieces(shard)

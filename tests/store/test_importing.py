@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import scipy.io
 
-from zslpipe.errors import RequestError
+from zslpipe.errors import InputError
 from zslpipe.store import layout
 from zslpipe.store.catalog import stores
 from zslpipe.store.importing import import_features, same_image
@@ -86,7 +86,7 @@ def test_numpy_files_keep_their_precision(tmp_path, tiny):
     assert half.taps["global"].dtype == "float16"
     assert np.array_equal(half.rows("global")[:], features.astype(np.float16))
     np.savez(tmp_path / "f.npz", mine=features.T, labels=benchmark.labels, image_ids=np.array(benchmark.image_ids))
-    with pytest.raises(RequestError, match="no features in"):
+    with pytest.raises(InputError, match="no features in"):
         import_features([tmp_path / "f.npz"], benchmark, tmp_path)
     turned = import_features([tmp_path / "f.npz"], benchmark, tmp_path, key="mine", dtype="float16", tap="late")
     assert np.array_equal(turned.rows("late")[:], features.astype(np.float16))
@@ -102,9 +102,9 @@ def test_several_taps_from_several_files(tmp_path, tiny, tables):
     store = import_features([mat, splits, tmp_path / "regions.npy"], benchmark, tmp_path)
     assert np.array_equal(store.rows("global")[:], features)
     assert np.array_equal(store.rows("region")[:], regions)
-    with pytest.raises(RequestError, match="two files hold global"):
+    with pytest.raises(InputError, match="two files hold global"):
         import_features([mat, mat], benchmark, tmp_path)
-    with pytest.raises(RequestError, match="one by one"):
+    with pytest.raises(InputError, match="one by one"):
         import_features([mat, tmp_path / "regions.npy"], benchmark, tmp_path, tap="global")
 
 
@@ -126,7 +126,7 @@ def test_the_rows_must_be_the_benchmarks(tmp_path, tiny, tables):
     _, labels, paths = tables
 
     def refused(file, told, of=benchmark):
-        with pytest.raises(RequestError, match=told) as caught:
+        with pytest.raises(InputError, match=told) as caught:
             import_features([file], of, tmp_path)
         assert str(file) in str(caught.value)
         assert stores(tmp_path) == []
@@ -155,12 +155,12 @@ def test_numbers_that_are_none_are_named_by_row(tmp_path, tiny, tables, bad):
     benchmark, features = tiny
     features = features.copy()
     features[77, 3] = bad
-    with pytest.raises(RequestError, match=r"x.mat: row 77 .* NaN or infinity"):
+    with pytest.raises(InputError, match=r"x.mat: row 77 .* NaN or infinity"):
         import_features([mat5(tmp_path / "x.mat", features, *tables[1:])], benchmark, tmp_path)
     assert stores(tmp_path) == []  # a store that can never be finished does not stay
     features[77, 3] = 1e30
     file = mat5(tmp_path / "x.mat", features, *tables[1:])
-    with pytest.raises(RequestError, match="row 77 does not fit into float16"):
+    with pytest.raises(InputError, match="row 77 does not fit into float16"):
         import_features([file], benchmark, tmp_path, dtype="float16")
     assert import_features([file], benchmark, tmp_path).rows("global")[77,][3] == np.float32(1e30)
 
@@ -169,7 +169,7 @@ def test_numbers_that_are_none_are_named_by_row(tmp_path, tiny, tables, bad):
 def test_files_that_cannot_be_read_are_told(tmp_path, tiny, name):
     if not name.startswith("gone"):
         (tmp_path / name).write_bytes(b"PK\x03\x04 nothing of the sort" * 20)
-    with pytest.raises(RequestError, match=name):
+    with pytest.raises(InputError, match=name):
         import_features([tmp_path / name], tiny[0], tmp_path)
 
 
@@ -183,7 +183,7 @@ def test_nothing_is_unpickled(tmp_path, tiny):
     np.save(tmp_path / "a.npy", np.array([Trap()] * 120, object), allow_pickle=True)
     np.savez(tmp_path / "a.npz", features=np.array([Trap()] * 120, object))
     for name in ("a.npy", "a.npz"):
-        with pytest.raises(RequestError):
+        with pytest.raises(InputError):
             import_features([tmp_path / name], tiny[0], tmp_path)
     assert not ran
 
@@ -204,5 +204,5 @@ def test_cub(data_root, tmp_path):
     file = data_root / "xlsa17" / "data" / "CUB" / "resnet1000.mat"
     store = import_features([file], load_benchmark("cub", data_root), tmp_path)
     assert np.array_equal(store.rows("global")[:], scipy.io.loadmat(file)["features"].T)
-    with pytest.raises(RequestError, match="has 8189 images"):
+    with pytest.raises(InputError, match="has 8189 images"):
         import_features([file], load_benchmark("flo", data_root), tmp_path)

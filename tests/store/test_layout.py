@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zslpipe.errors import RequestError
+from zslpipe.errors import InputError
 from zslpipe.store.layout import Layout, TapSpec, good_piece_rows
 
 PROVENANCE = {"fingerprinted": {"x": 1}, "recorded": {"y": [2]}}
@@ -44,5 +44,5 @@ def test_the_header_gives_the_layout_back():
 )
 def test_what_cannot_be_kept_is_refused(wrong, told):
     good = {"piece_rows": 4, "taps": {"a": TapSpec((1,))}, "compression": None}
-    with pytest.raises(RequestError, match=told):
+    with pytest.raises(InputError, match=told):
         Layout(dataset="d", images="h", rows=10, provenance=PROVENANCE, **{**good, **wrong})

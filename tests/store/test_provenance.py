@@ -2,7 +2,7 @@
 
 import pytest
 
-from zslpipe.errors import RequestError
+from zslpipe.errors import InputError
 from zslpipe.store.provenance import backbone_name, check_provenance, difference, fingerprint, told
 
 
@@ -29,7 +29,7 @@ def test_differences_are_named_by_their_path():
 
 @pytest.mark.parametrize("provenance", [{}, {"fingerprinted": {}}, {"fingerprinted": {}, "recorded": {}, "x": 1}])
 def test_a_provenance_has_two_parts(provenance):
-    with pytest.raises(RequestError, match="has the keys"):
+    with pytest.raises(InputError, match="has the keys"):
         check_provenance(provenance)
 
 

@@ -4,7 +4,6 @@ import resource
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -12,7 +11,7 @@ from zslpipe.errors import ZslpipeError
 from zslpipe.store import reader
 from zslpipe.store.feature_store import FeatureStore
 from zslpipe.store.layout import TapSpec
-from zslpipe.store.reader import DecodedRows, MappedRows, open_rows, place
+from zslpipe.store.reader import DecodedRows, MappedRows, open_rows
 
 N = 120
 INT = st.integers(-N, N - 1)
@@ -99,17 +98,6 @@ def test_a_chunk_cut_behind_its_back_is_told_not_died_of(full, harm):
     with pytest.raises(ZslpipeError, match=r"c\.2\.0\.0 has . bytes instead of 2048: verify"):
         rows[70]
     assert rows[0].shape == (4, 8)
-
-
-@pytest.mark.parametrize("budget", [120 * 64, 120 * 64 - 1])
-def test_rows_go_to_the_device_if_they_fit(full, contents, budget):
-    rows = open_rows(full, "region", memory_bytes=0)
-    placed = place(rows, "cpu", budget, block=7)
-    if budget < 120 * 64:
-        assert placed is rows
-    else:
-        assert placed.dtype == torch.float16
-        assert np.array_equal(placed.numpy(), contents["region"])
 
 
 @pytest.mark.parametrize("stays", [True, False])

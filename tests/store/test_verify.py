@@ -5,7 +5,7 @@ import shutil
 import numpy as np
 import pytest
 
-from zslpipe.errors import RequestError
+from zslpipe.errors import InputError
 from zslpipe.store.feature_store import FeatureStore
 from zslpipe.store.repair import repair
 from zslpipe.store.verify import verify
@@ -155,19 +155,19 @@ def test_what_repair_cannot_do_it_says(full, benchmark_):
     from dataclasses import replace
 
     (full.path / "benchmark.npz").write_bytes(b"PK")
-    with pytest.raises(RequestError, match=r"benchmark.npz is damaged: name the data set \(tiny\)"):
+    with pytest.raises(InputError, match=r"benchmark.npz is damaged: name the data set \(tiny\)"):
         repair(full.path)
-    with pytest.raises(RequestError, match="whose images are not those of tiny"):
+    with pytest.raises(InputError, match="whose images are not those of tiny"):
         repair(full.path, benchmark=replace(benchmark_, image_ids=tuple(reversed(benchmark_.image_ids))))
     repair(full.path, benchmark=benchmark_)
     assert verify(full.path) == []
     for name in ("store.json", "features.zarr/zarr.json"):
         (full.path / name).write_bytes(b"{}")
     assert {d.file for d in verify(full.path)} == {"store.json", "features.zarr/zarr.json"}
-    with pytest.raises(RequestError, match="lost both copies"):
+    with pytest.raises(InputError, match="lost both copies"):
         repair(full.path)
 
 
 def test_where_there_is_no_store(tmp_path):
-    with pytest.raises(RequestError, match="is not a feature store"):
+    with pytest.raises(InputError, match="is not a feature store"):
         verify(tmp_path)

@@ -5,13 +5,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from zslpipe.data.demo import make_demo
-from zslpipe.data.demo.attributes import attribute_vectors
+from zslpipe.demo import make_demo
+from zslpipe.demo.attributes import attribute_vectors
 from zslpipe.evaluation.metrics import top1
-from zslpipe.evaluation.selection import fit
 from zslpipe.heads import HEADS, Head
+from zslpipe.selection.rules import fit
 from zslpipe.store.feature_store import FeatureStore
-from zslpipe.store.rows import choose
+from zslpipe.store.rows import take
 from zslpipe.workflows.extract import extract_store
 from zslpipe.workflows.workspace import Workspace
 
@@ -43,7 +43,7 @@ def unseen_accuracy(head: Head, store: FeatureStore, columns: np.ndarray) -> flo
     benchmark = store.benchmark
     unseen = benchmark.unseen_classes
     scores = head.decision_function(
-        choose(store.features(), benchmark.test_unseen), benchmark.semantics[unseen][:, columns]
+        take(store.features(), benchmark.test_unseen), benchmark.semantics[unseen][:, columns]
     )
     return top1(scores, np.searchsorted(unseen, benchmark.labels[benchmark.test_unseen])).mean
 

@@ -148,9 +148,9 @@ def test_a_picture_that_is_gone_is_named(runs: tuple[Workspace, Benchmark, dict[
 
 
 def test_an_image_of_no_class_shows_the_strongest(runs: tuple[Workspace, Benchmark, dict[str, str]]) -> None:
-    from zslpipe.evaluation.runs import find_run
     from zslpipe.serving.explain import explain
     from zslpipe.workflows.find import store_of_run
+    from zslpipe.workflows.runs import find_run
 
     workspace, benchmark, names = runs
     run = find_run(workspace.runs, names["dense-attention-ae"])

@@ -9,7 +9,7 @@ from click.testing import CliRunner, Result
 
 from zslpipe.backbones import packages
 from zslpipe.cli import main
-from zslpipe.data.demo import demo_is_complete, make_demo
+from zslpipe.demo import demo_is_complete, make_demo
 
 Zslpipe = Callable[..., Result]
 SMALL = (0, 8, 96)  # seed, images a class, pixels a side

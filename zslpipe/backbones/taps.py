@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from zslpipe.errors import RequestError
+from zslpipe.errors import InputError
 
 TAPS = ("global", "region", "trunk")
 
@@ -54,25 +54,25 @@ class Taps(nn.Module):
             return final.flatten(2).transpose(1, 2)
         if final.ndim == 4:
             return final.flatten(1, 2)  # models such as Swin keep channels last themselves
-        raise RequestError(f"this backbone's features have shape {tuple(final.shape)}, which holds no regions.")
+        raise InputError(f"this backbone's features have shape {tuple(final.shape)}, which holds no regions.")
 
     def _find_trunk(self, example: Tensor) -> int:
         if not hasattr(self.model, "forward_intermediates"):
-            raise RequestError("this backbone gives no intermediate activations: leave out the tap 'trunk'.")
+            raise InputError("this backbone gives no intermediate activations: leave out the tap 'trunk'.")
         with torch.inference_mode():
             final, maps = self.model.forward_intermediates(example)
         grid = maps[-1].shape[-2] * maps[-1].shape[-1]
         finer = [i for i, m in enumerate(maps) if m.ndim == 4 and m.shape[-2] * m.shape[-1] > grid]
         if final.ndim != 4 or not finer:
-            raise RequestError("only convolutional backbones have a last stage to tap before: leave out 'trunk'.")
+            raise InputError("only convolutional backbones have a last stage to tap before: leave out 'trunk'.")
         return finer[-1]
 
 
 def check_taps(taps: Sequence[str]) -> tuple[str, ...]:
-    """`taps` in the order of TAPS, each once; a RequestError names one that does not exist."""
+    """`taps` in the order of TAPS, each once; a InputError names one that does not exist."""
     for tap in taps:
         if tap not in TAPS:
-            raise RequestError(f"there is no tap '{tap}': choose among {', '.join(TAPS)}.")
+            raise InputError(f"there is no tap '{tap}': choose among {', '.join(TAPS)}.")
     if not taps:
-        raise RequestError(f"no tap was asked for: choose among {', '.join(TAPS)}.")
+        raise InputError(f"no tap was asked for: choose among {', '.join(TAPS)}.")
     return tuple(tap for tap in TAPS if tap in taps)

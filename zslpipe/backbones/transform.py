@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 from timm.data.transforms_factory import transforms_imagenet_eval
 
-from zslpipe.errors import RequestError
+from zslpipe.errors import InputError
 
 RESAMPLING = {
     "nearest": Image.Resampling.NEAREST,
@@ -37,13 +37,13 @@ class Transform:
     def __post_init__(self) -> None:
         if self.interpolation not in RESAMPLING:
             known = ", ".join(RESAMPLING)
-            raise RequestError(f"interpolation '{self.interpolation}' is none of {known}.")
+            raise InputError(f"interpolation '{self.interpolation}' is none of {known}.")
         if self.mode not in MODES:
-            raise RequestError(f"crop mode '{self.mode}' is none of {', '.join(MODES)}.")
+            raise InputError(f"crop mode '{self.mode}' is none of {', '.join(MODES)}.")
         if not 0 < self.crop_pct <= 1:
-            raise RequestError(f"crop_pct must lie in (0, 1], not {self.crop_pct}: 0.875 is the usual value.")
+            raise InputError(f"crop_pct must lie in (0, 1], not {self.crop_pct}: 0.875 is the usual value.")
         if min(self.size) < 1:
-            raise RequestError(f"the image size must be positive, not {self.size[0]} x {self.size[1]}.")
+            raise InputError(f"the image size must be positive, not {self.size[0]} x {self.size[1]}.")
 
     def __call__(self, image: Image.Image) -> np.ndarray:
         """Pixels (height, width, 3) uint8 of an RGB image; normalising is left to the device."""

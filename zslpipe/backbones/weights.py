@@ -11,7 +11,7 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
-from zslpipe.errors import RequestError
+from zslpipe.errors import InputError
 
 # Where training scripts keep the state dict inside a checkpoint.
 CONTAINERS = ("state_dict_ema", "model_ema", "state_dict", "model")
@@ -20,16 +20,16 @@ CONTAINERS = ("state_dict_ema", "model_ema", "state_dict", "model")
 def read_state(path: Path) -> dict[str, Tensor]:
     """The tensors of a safetensors file or of a torch file (read with weights_only=True)."""
     if not path.is_file():
-        raise RequestError(f"there is no weights file {path}: give a .safetensors or torch file.")
+        raise InputError(f"there is no weights file {path}: give a .safetensors or torch file.")
     try:
         if path.suffix == ".safetensors":
             content: Any = safetensors.torch.load_file(path)
         else:
             content = torch.load(path, map_location="cpu", weights_only=True)
     except (SafetensorError, OSError, EOFError, RuntimeError, ValueError, KeyError) as error:
-        raise RequestError(f"{path} cannot be read as a safetensors or torch file: {_first_line(error)}") from None
+        raise InputError(f"{path} cannot be read as a safetensors or torch file: {_first_line(error)}") from None
     except Exception as error:  # pickle.UnpicklingError and whatever else a hostile file provokes
-        raise RequestError(
+        raise InputError(
             f"{path} holds more than tensors, which is not loaded ({_first_line(error)}): save its state dict alone."
         ) from None
     for key in CONTAINERS:
@@ -37,10 +37,10 @@ def read_state(path: Path) -> dict[str, Tensor]:
             content = content[key]
             break
     if not isinstance(content, Mapping) or not content:
-        raise RequestError(f"{path} holds no state dict: give a file of named tensors.")
+        raise InputError(f"{path} holds no state dict: give a file of named tensors.")
     state = {str(key).removeprefix("module."): value for key, value in content.items() if isinstance(value, Tensor)}
     if not state:
-        raise RequestError(f"{path} holds no tensors by name: give a file with a state dict.")
+        raise InputError(f"{path} holds no tensors by name: give a file with a state dict.")
     return state
 
 
@@ -52,7 +52,7 @@ def load_state(model: nn.Module, state: Mapping[str, Tensor], source: str) -> No
         try:
             state = translate(dict(state), model)
         except Exception as error:
-            raise RequestError(f"the weights of {source} do not fit this backbone: {_first_line(error)}") from None
+            raise InputError(f"the weights of {source} do not fit this backbone: {_first_line(error)}") from None
     own = model.state_dict()
     head = classifier_keys(model)
     missing = [key for key in own if key not in state and not key.startswith(head) and not _is_counter(key)]
@@ -66,7 +66,7 @@ def load_state(model: nn.Module, state: Mapping[str, Tensor], source: str) -> No
         faults = [f"{len(missing)} tensors are missing, first {missing[0]}"] if missing else []
         faults += [f"{len(extra)} are not the model's, first {extra[0]}"] if extra else []
         faults += differing[:1]
-        raise RequestError(f"the weights of {source} do not fit this backbone: {'; '.join(faults)}.")
+        raise InputError(f"the weights of {source} do not fit this backbone: {'; '.join(faults)}.")
     fitting = {key: value for key, value in state.items() if key in own and value.shape == own[key].shape}
     model.load_state_dict(fitting, strict=False)
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from zslpipe.errors import RequestError
+from zslpipe.errors import InputError
 from zslpipe.files import sha256_file
 
 
@@ -36,11 +36,11 @@ def read_attributes(
 def read_npy(path: Path) -> np.ndarray:
     """Numbers from a .npy file, never unpickled."""
     if not path.is_file():
-        raise RequestError(f"there is no file {path}.")
+        raise InputError(f"there is no file {path}.")
     try:
         array = np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError) as problem:
-        raise RequestError(f"{path} is not a .npy file of plain numbers ({problem}).") from problem
+        raise InputError(f"{path} is not a .npy file of plain numbers ({problem}).") from problem
     if not isinstance(array, np.ndarray) or array.dtype.kind not in "biuf":
-        raise RequestError(f"{path} is not a .npy file of plain numbers.")
+        raise InputError(f"{path} is not a .npy file of plain numbers.")
     return array

@@ -8,7 +8,7 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from zslpipe.errors import RequestError
+from zslpipe.errors import InputError
 from zslpipe.files import write_arrays
 
 NO_CLASS = -1  # the label of an image that stands in the list but belongs to none of the classes
@@ -41,7 +41,7 @@ class Benchmark:
         notes: sentences on what the reader left out or did not use.
 
     Raises:
-        RequestError: where any of this does not hold together.
+        InputError: where any of this does not hold together.
     """
 
     name: str
@@ -90,7 +90,7 @@ class Benchmark:
         kept = replace(self, **{part: index[usable[index]] for part, index in parts.items()})
         lost = sorted(set(self.seen_classes) - set(kept.seen_classes))
         if lost:
-            raise RequestError(
+            raise InputError(
                 f"{self.name}: class '{self.class_names[lost[0]]}' has no usable training image left; repair the store."
             )
         return kept
@@ -141,14 +141,14 @@ class Benchmark:
         """Read what `save` wrote.
 
         Raises:
-            RequestError: where the file is missing or is not one of ours.
+            InputError: where the file is missing or is not one of ours.
         """
         try:
             with np.load(path, allow_pickle=False) as file:
                 arrays = dict(file)
             about = json.loads(str(arrays.pop("about")))
         except (OSError, ValueError, KeyError, EOFError, BadZipFile) as problem:
-            raise RequestError(f"{path} is not a saved benchmark ({problem}): extract or import again.") from problem
+            raise InputError(f"{path} is not a saved benchmark ({problem}): extract or import again.") from problem
         for k in ("class_names", "attribute_names", "image_ids"):
             arrays[k] = tuple(arrays[k].tolist())
         return cls(

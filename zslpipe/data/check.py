@@ -4,21 +4,21 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from zslpipe.errors import RequestError
+from zslpipe.errors import InputError
 
 if TYPE_CHECKING:
     from zslpipe.data.benchmark import Benchmark
 
 
 def check_benchmark(b: "Benchmark") -> None:
-    """Raise `RequestError` at the first thing that does not hold together."""
+    """Raise `InputError` at the first thing that does not hold together."""
     _check_semantics(b)
     _check_images(b)
     _check_splits(b)
 
 
-def _fail(b: "Benchmark", text: str) -> RequestError:
-    return RequestError(f"{b.name}: {text}")
+def _fail(b: "Benchmark", text: str) -> InputError:
+    return InputError(f"{b.name}: {text}")
 
 
 def _check_semantics(b: "Benchmark") -> None:

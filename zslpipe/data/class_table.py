@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from zslpipe.data.csv_lines import number, read_lines
-from zslpipe.errors import RequestError
+from zslpipe.errors import InputError
 
 CLASSES, IMAGES, VECTORS = "classes.csv", "images.csv", "attribute_vectors.npy"
 CLASS_PARTS = ("seen", "unseen", "train", "val")
@@ -47,13 +47,13 @@ def read_class_table(path: Path) -> ClassTable:
     """Read classes.csv.
 
     Raises:
-        RequestError: for the first line that is wrong, naming it.
+        InputError: for the first line that is wrong, naming it.
     """
     (_, header), *lines = read_lines(path)
     if [h.lower() for h in header[:2]] != ["class", "split"]:
-        raise RequestError(f"{path} line 1: the header must start with class,split, not {','.join(header[:2])}.")
+        raise InputError(f"{path} line 1: the header must start with class,split, not {','.join(header[:2])}.")
     if not lines:
-        raise RequestError(f"{path} lists no class.")
+        raise InputError(f"{path} lists no class.")
     fold_columns = [i for i, h in enumerate(header) if i > 1 and FOLD_COLUMN.fullmatch(h)]
     attributes = [i for i in range(2, len(header)) if i not in fold_columns]
 
@@ -62,15 +62,15 @@ def read_class_table(path: Path) -> ClassTable:
     for line, fields in lines:
         name, split = fields[0].strip("/"), fields[1].lower()
         if not name:
-            raise RequestError(f"{path} line {line}: the class has no name.")
+            raise InputError(f"{path} line {line}: the class has no name.")
         if name in rows:
-            raise RequestError(f"{path} line {line}: class '{name}' is listed twice.")
+            raise InputError(f"{path} line {line}: class '{name}' is listed twice.")
         if split not in CLASS_PARTS:
-            raise RequestError(f"{path} line {line}: split '{fields[1]}' is none of {', '.join(CLASS_PARTS)}.")
+            raise InputError(f"{path} line {line}: split '{fields[1]}' is none of {', '.join(CLASS_PARTS)}.")
         marks = [fields[i].lower() for i in fold_columns]
         for mark in marks:
             if mark not in (("",) if split == "unseen" else ("", "train", "val")):
-                raise RequestError(f"{path} line {line}: '{mark}' cannot mark a fold of a class that is {split}.")
+                raise InputError(f"{path} line {line}: '{mark}' cannot mark a fold of a class that is {split}.")
         rows[name] = [number(path, line, header[i], fields[i]) for i in attributes]
         splits.append(split)
         folds.append((split if split in ("train", "val") else "", *marks))
@@ -97,19 +97,19 @@ def read_image_table(path: Path) -> list[tuple[int, str, str]]:
     """Line number, image id and part of each image that images.csv lists.
 
     Raises:
-        RequestError: for the first line that is wrong, naming it.
+        InputError: for the first line that is wrong, naming it.
     """
     (_, header), *lines = read_lines(path)
     if [h.lower() for h in header] != ["image", "split"]:
-        raise RequestError(f"{path} line 1: the header must be image,split, not {','.join(header)}.")
+        raise InputError(f"{path} line 1: the header must be image,split, not {','.join(header)}.")
     images: dict[str, tuple[int, str, str]] = {}
     for line, (name, part) in lines:
         image = name.replace("\\", "/").removeprefix("./")
         if not image or image.startswith("/") or ".." in image.split("/"):
-            raise RequestError(f"{path} line {line}: '{name}' is no path below the image folder.")
+            raise InputError(f"{path} line {line}: '{name}' is no path below the image folder.")
         if image in images:
-            raise RequestError(f"{path} line {line}: image '{image}' is in line {images[image][0]} already.")
+            raise InputError(f"{path} line {line}: image '{image}' is in line {images[image][0]} already.")
         if part.lower() not in IMAGE_PARTS:
-            raise RequestError(f"{path} line {line}: split '{part}' is none of {', '.join(IMAGE_PARTS)}.")
+            raise InputError(f"{path} line {line}: split '{part}' is none of {', '.join(IMAGE_PARTS)}.")
         images[image] = (line, image, part.lower())
     return list(images.values())

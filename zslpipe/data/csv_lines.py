@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from zslpipe.errors import RequestError
+from zslpipe.errors import InputError
 
 Line = tuple[int, list[str]]  # the line's number in the file, from 1, and its fields without outer blanks
 
@@ -15,10 +15,10 @@ def read_lines(path: Path) -> list[Line]:
     """The lines that are not blank, each as long as the first.
 
     Raises:
-        RequestError: for a missing or empty file, one that is not CSV in UTF-8, a line of another length.
+        InputError: for a missing or empty file, one that is not CSV in UTF-8, a line of another length.
     """
     if not path.is_file():
-        raise RequestError(f"there is no file {path}.")
+        raise InputError(f"there is no file {path}.")
     lines: list[Line] = []
     try:
         with path.open(newline="", encoding="utf-8-sig") as stream:
@@ -27,12 +27,12 @@ def read_lines(path: Path) -> list[Line]:
                 if any(field.strip() for field in fields):
                     lines.append((reader.line_num, [field.strip() for field in fields]))
     except (OSError, UnicodeDecodeError, csv.Error) as problem:
-        raise RequestError(f"{path} cannot be read as CSV in UTF-8 ({problem}).") from problem
+        raise InputError(f"{path} cannot be read as CSV in UTF-8 ({problem}).") from problem
     if not lines:
-        raise RequestError(f"{path} is empty.")
+        raise InputError(f"{path} is empty.")
     for line, fields in lines:
         if len(fields) != len(lines[0][1]):
-            raise RequestError(f"{path} line {line}: {len(fields)} fields where {len(lines[0][1])} are expected.")
+            raise InputError(f"{path} line {line}: {len(fields)} fields where {len(lines[0][1])} are expected.")
     return lines
 
 
@@ -44,7 +44,7 @@ def number(path: Path, line: int, column: str, text: str) -> float:
         value = math.nan
     if not math.isfinite(value):
         shown = f"'{text}' is not a finite number" if text else "the number is missing"
-        raise RequestError(f"{path} line {line}: {shown} (column '{column}').")
+        raise InputError(f"{path} line {line}: {shown} (column '{column}').")
     return value
 
 

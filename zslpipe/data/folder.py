@@ -8,7 +8,7 @@ from zslpipe.data.attributes import read_npy
 from zslpipe.data.benchmark import Benchmark, ClassSplit, split_images
 from zslpipe.data.class_table import CLASSES, IMAGES, VECTORS, ClassTable, read_class_table, read_image_table
 from zslpipe.data.scan import class_of, scan_images, some
-from zslpipe.errors import RequestError
+from zslpipe.errors import InputError
 from zslpipe.files import sha256_file
 
 TEST_SHARE = 0.2  # of the images of each seen class, where images.csv does not say
@@ -26,11 +26,11 @@ def read_folder(folder: Path, tables: Path | None = None, seed: int = 0) -> Benc
         seed: of the drawn test images.
 
     Raises:
-        RequestError: in one sentence that names file, line and remedy.
+        InputError: in one sentence that names file, line and remedy.
     """
     folder = folder.expanduser()
     if not folder.is_dir():
-        raise RequestError(f"there is no folder {folder}.")
+        raise InputError(f"there is no folder {folder}.")
     image_root, tables = _places(folder, tables)
     table = read_class_table(tables / CLASSES)
     scan = scan_images(image_root)
@@ -62,7 +62,7 @@ def read_folder(folder: Path, tables: Path | None = None, seed: int = 0) -> Benc
         parts = {p: np.flatnonzero([listed[i] == p for i in images]) for p in ("trainval", "test_seen", "test_unseen")}
     else:
         if unseen.all():
-            raise RequestError(f"{tables / CLASSES}: no seen class has an image to train on.")
+            raise InputError(f"{tables / CLASSES}: no seen class has an image to train on.")
         trainval, test_seen = split_images(labels, np.flatnonzero(~unseen), TEST_SHARE, seed)
         parts = {"trainval": trainval, "test_seen": test_seen, "test_unseen": np.flatnonzero(unseen[labels])}
         notes.append(f"there is no {IMAGES}: {TEST_SHARE:.0%} of the seen classes' images, seed {seed}, are test_seen.")
@@ -82,8 +82,8 @@ def read_folder(folder: Path, tables: Path | None = None, seed: int = 0) -> Benc
             sources={f.name: sha256_file(f) for f in sorted(own) if f.is_file()},
             notes=tuple(notes),
         )
-    except RequestError as problem:
-        raise RequestError(f"{tables}: {str(problem).removeprefix(f'{_name(folder)}: ')}") from problem
+    except InputError as problem:
+        raise InputError(f"{tables}: {str(problem).removeprefix(f'{_name(folder)}: ')}") from problem
 
 
 def _name(folder: Path) -> str:
@@ -95,13 +95,13 @@ def _places(folder: Path, tables: Path | None) -> tuple[Path, Path]:
     """Where the images and where the tables lie."""
     if tables is not None:
         if not (tables / CLASSES).is_file():
-            raise RequestError(f"there is no {CLASSES} in {tables}; write one (class,split,attributes).")
+            raise InputError(f"there is no {CLASSES} in {tables}; write one (class,split,attributes).")
         return folder, tables
     if (folder / CLASSES).is_file():
         return (folder / "images" if (folder / "images").is_dir() else folder), folder
     if folder.name == "images" and (folder.parent / CLASSES).is_file():
         return folder, folder.parent
-    raise RequestError(f"there is no {CLASSES} in {folder}; write one, or name the folder it lies in (--class-table).")
+    raise InputError(f"there is no {CLASSES} in {folder}; write one, or name the folder it lies in (--class-table).")
 
 
 def _listed(tables: Path, root: Path, table: ClassTable, images: tuple[str, ...]) -> list[tuple[int, str, str]]:
@@ -111,17 +111,17 @@ def _listed(tables: Path, root: Path, table: ClassTable, images: tuple[str, ...]
         return []
     rows = read_image_table(path)
     if not rows:
-        raise RequestError(f"{path} lists no image; list some or remove the file.")
+        raise InputError(f"{path} lists no image; list some or remove the file.")
     unseen, there = dict(zip(table.classes, table.unseen)), set(images)
     for line, image, part in rows:
         c = class_of(image, unseen)
         if c is None:
-            raise RequestError(f"{path} line {line}: image '{image}' lies in no folder of a class of {CLASSES}.")
+            raise InputError(f"{path} line {line}: image '{image}' lies in no folder of a class of {CLASSES}.")
         if unseen[c] != (part == "test_unseen"):
             kind = "unseen" if unseen[c] else "seen"
-            raise RequestError(f"{path} line {line}: image '{image}' is {part}, but class '{c}' is {kind}.")
+            raise InputError(f"{path} line {line}: image '{image}' is {part}, but class '{c}' is {kind}.")
         if image not in there:
-            raise RequestError(f"{path} line {line}: there is no image {root / image}; put it there or drop the line.")
+            raise InputError(f"{path} line {line}: there is no image {root / image}; put it there or drop the line.")
     return rows
 
 
@@ -132,12 +132,12 @@ def _classes_of(images: list[str], table: ClassTable, root: Path, tables: Path) 
         c = class_of(image, names)
         if c is None:
             inside = root / Path(image).parent
-            raise RequestError(
+            raise InputError(
                 f"{inside} holds images, but {tables / CLASSES} has no line for it; add one or move it away."
             )
         classes.append(c)
     if not classes:
-        raise RequestError(f"{root} holds no image in a class folder; put them at {root}/<class>/<image>.")
+        raise InputError(f"{root} holds no image in a class folder; put them at {root}/<class>/<image>.")
     return classes
 
 
@@ -166,5 +166,5 @@ def _vectors(path: Path, attributes: int) -> np.ndarray | None:
         return None
     vectors = read_npy(path)
     if vectors.ndim != 2 or len(vectors) != attributes:
-        raise RequestError(f"{path} has shape {vectors.shape}, but {CLASSES} has {attributes} attributes.")
+        raise InputError(f"{path} has shape {vectors.shape}, but {CLASSES} has {attributes} attributes.")
     return vectors.astype(np.float32)

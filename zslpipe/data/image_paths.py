@@ -5,7 +5,7 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from zslpipe.errors import RequestError
+from zslpipe.errors import InputError
 
 IMAGE_SUFFIXES = frozenset([".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm"])
 MARKERS = ("images", "jpegimages", "jpg")  # the folders below which the well-known data sets keep their images
@@ -21,7 +21,7 @@ def relative_ids(paths: Sequence[str]) -> tuple[str, ...]:
     parts = [tuple(p for p in path.replace("\\", "/").split("/") if p not in ("", ".")) for path in paths]
     for row, names in enumerate(parts, start=1):
         if not names or ".." in names:
-            raise RequestError(f"image_files row {row} is no path of an image: '{paths[row - 1]}'.")
+            raise InputError(f"image_files row {row} is no path of an image: '{paths[row - 1]}'.")
     below = [_below_marker(names) for names in parts]
     if all(below) and len(set(below)) == len(set(parts)):
         return tuple("/".join(names) for names in below)

@@ -1,12 +1,13 @@
 """One way to every benchmark: by the name of a known one or by the folder of one's own."""
 
 import os
+import pkgutil
 from pathlib import Path
 
 from zslpipe.data.benchmark import Benchmark
 from zslpipe.data.known import FOLDERS
 from zslpipe.data.xlsa17 import SPLITS, read_xlsa17, read_xlsa17_folder
-from zslpipe.errors import RequestError
+from zslpipe.errors import InputError
 from zslpipe.registry import Registry
 
 DATASETS: Registry[str] = Registry("data set")
@@ -17,6 +18,8 @@ DATASETS.register("sun")("SUN Attribute: 717 scenes, 102 attributes, 14340 image
 DATASETS.register("apy")("Attribute Pascal and Yahoo: 32 objects, 64 attributes, 15339 objects in images")
 DATASETS.register("flo")("Oxford Flowers 102: 102 flowers, 1024-d sentence vectors, 8189 images")
 DATASETS.register("demo")("a small set of drawn images, made on the spot")
+
+DRAWN = {"demo": "zslpipe.demo:make_demo"}  # drawn in a folder of the cache when first used
 
 
 def default_data_root() -> Path:
@@ -42,14 +45,14 @@ def load_benchmark(
             folder's own where None.
 
     Raises:
-        RequestError: for an unknown name, a missing folder, and whatever the readers find wrong.
+        InputError: for an unknown name, a missing folder, and whatever the readers find wrong.
     """
     if dataset in FOLDERS:
         return read_xlsa17(dataset, data_root or default_data_root(), features_file)
-    if dataset == "demo":
-        from zslpipe.data.demo import make_demo  # here, since drawing it is nothing the others need
-
-        return make_demo((cache or Path(os.environ.get("ZSLPIPE_CACHE") or "cache")) / "demo")
+    if dataset in DRAWN:
+        draw = pkgutil.resolve_name(DRAWN[dataset])
+        made: Benchmark = draw((cache or Path(os.environ.get("ZSLPIPE_CACHE") or "cache")) / dataset)
+        return made
     folder = Path(dataset).expanduser()
     if (folder / SPLITS).is_file():
         return read_xlsa17_folder(folder, folder.name, features_file)
@@ -58,4 +61,4 @@ def load_benchmark(
 
         return read_folder(folder, tables)
     DATASETS[dataset]  # raises, with the nearest names
-    raise RequestError(f"{dataset} is no data set.")
+    raise InputError(f"{dataset} is no data set.")

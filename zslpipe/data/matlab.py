@@ -10,14 +10,14 @@ import numpy as np
 
 from zslpipe.data import matlab5, matlab73
 from zslpipe.data.matlab5 import Variable
-from zslpipe.errors import RequestError
+from zslpipe.errors import InputError
 
 
 def mat_variables(path: Path) -> dict[str, tuple[int, ...]]:
     """Name and MATLAB shape of what a .mat file holds, without reading it.
 
     Raises:
-        RequestError: where the file is missing or is not a MATLAB file.
+        InputError: where the file is missing or is not a MATLAB file.
     """
     with _refusing(path):
         return _kind(path).variables(path)
@@ -33,7 +33,7 @@ def read_mat(path: Path, names: Iterable[str] | None = None) -> dict[str, Variab
         names: the variables wanted, all of which must be there; None reads every one that holds numbers or strings.
 
     Raises:
-        RequestError: where the file is missing or is no MATLAB file, where a variable is missing or holds anything
+        InputError: where the file is missing or is no MATLAB file, where a variable is missing or holds anything
             but numbers and strings.
     """
     wanted = None if names is None else list(names)
@@ -43,8 +43,8 @@ def read_mat(path: Path, names: Iterable[str] | None = None) -> dict[str, Variab
         if name not in found:
             held = mat_variables(path)
             if name in held:
-                raise RequestError(f"'{name}' in {path} holds neither numbers nor strings; save it as a plain array.")
-            raise RequestError(f"{path} has no variable '{name}'; it holds {', '.join(sorted(held)) or 'nothing'}.")
+                raise InputError(f"'{name}' in {path} holds neither numbers nor strings; save it as a plain array.")
+            raise InputError(f"{path} has no variable '{name}'; it holds {', '.join(sorted(held)) or 'nothing'}.")
     return found
 
 
@@ -52,7 +52,7 @@ def read_array(path: Path, name: str) -> np.ndarray:
     """One variable that must hold numbers, in MATLAB's shape."""
     value = read_mat(path, [name])[name]
     if isinstance(value, list):
-        raise RequestError(f"'{name}' in {path} holds strings; numbers are needed.")
+        raise InputError(f"'{name}' in {path} holds strings; numbers are needed.")
     return value
 
 
@@ -60,7 +60,7 @@ def read_strings(path: Path, name: str) -> list[str]:
     """One variable that must hold strings."""
     value = read_mat(path, [name])[name]
     if not isinstance(value, list):
-        raise RequestError(f"'{name}' in {path} holds numbers; a cell array of strings is needed.")
+        raise InputError(f"'{name}' in {path} holds numbers; a cell array of strings is needed.")
     return value
 
 
@@ -69,7 +69,7 @@ def read_whole_numbers(file: Path, variable: str) -> np.ndarray:
     with np.errstate(invalid="ignore"):
         values = raw.astype(np.int64)  # first of all: uint8 labels would overflow
     if not np.array_equal(values, raw):
-        raise RequestError(f"{file}: {variable} must hold whole numbers.")
+        raise InputError(f"{file}: {variable} must hold whole numbers.")
     return values
 
 
@@ -81,10 +81,10 @@ def _kind(path: Path) -> ModuleType:
 def _refusing(path: Path) -> Iterator[None]:
     """A hostile file can make a parser fail in any way: whatever it is becomes one sentence."""
     if not path.is_file():
-        raise RequestError(f"there is no file {path}.")
+        raise InputError(f"there is no file {path}.")
     try:
         with path.open("rb"):  # the reason why it cannot be, where h5py would only say that it is not HDF5
             yield
     except Exception as problem:
         reason = " ".join(str(problem).split()) or type(problem).__name__
-        raise RequestError(f"{path} is not a MATLAB file that can be read ({reason}); get it again.") from problem
+        raise InputError(f"{path} is not a MATLAB file that can be read ({reason}); get it again.") from problem

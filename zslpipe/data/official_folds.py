@@ -6,7 +6,7 @@ import numpy as np
 
 from zslpipe.data.benchmark import ClassSplit
 from zslpipe.data.matlab import mat_variables, read_whole_numbers
-from zslpipe.errors import RequestError
+from zslpipe.errors import InputError
 from zslpipe.files import sha256_file
 
 
@@ -16,7 +16,7 @@ def read_rows(file: Path, variable: str, images: int) -> np.ndarray:
     wrong = np.flatnonzero((values < 1) | (values > images))
     if len(wrong):
         where = f"entry {wrong[0] + 1} of {variable} is {values[wrong[0]]}"
-        raise RequestError(f"{file}: {where}, but rows run from 1 to {images}; check that both files belong together.")
+        raise InputError(f"{file}: {where}, but rows run from 1 to {images}; check that both files belong together.")
     return values - 1
 
 
@@ -50,8 +50,8 @@ def _read_class_list(file: Path, index: dict[str, int], seen: set[int]) -> tuple
         if not line.strip():
             continue
         if line.strip() not in index:
-            raise RequestError(f"{file} line {row}: there is no class '{line.strip()}' in allclasses_names.")
+            raise InputError(f"{file} line {row}: there is no class '{line.strip()}' in allclasses_names.")
         if index[line.strip()] not in seen:
-            raise RequestError(f"{file} line {row}: class '{line.strip()}' is not seen, so no fold can hold it.")
+            raise InputError(f"{file} line {row}: class '{line.strip()}' is not seen, so no fold can hold it.")
         classes.append(index[line.strip()])
     return tuple(sorted(classes))

@@ -15,7 +15,7 @@ from zslpipe.data.matlab import mat_variables
 from zslpipe.data.official_folds import read_rows
 from zslpipe.data.scan import some
 from zslpipe.data.xlsa17 import SPLITS, find_folder, read_xlsa17
-from zslpipe.errors import RequestError
+from zslpipe.errors import InputError
 from zslpipe.progress import track
 
 THREADS = 4  # Pillow decodes outside the interpreter's lock
@@ -38,7 +38,7 @@ def list_datasets(data_root: Path | None = None) -> list[dict[str, Any]]:
             continue
         try:
             benchmark = read_xlsa17(name, root)
-        except RequestError as problem:
+        except InputError as problem:
             rows.append({**row, "found": False, "state": str(problem)})
             continue
         total, width = len(benchmark.image_ids), benchmark.semantics.shape[1]
@@ -68,7 +68,7 @@ def check_dataset(
     """
     try:
         benchmark = load_benchmark(dataset, data_root, tables, cache)
-    except RequestError as problem:
+    except InputError as problem:
         return {"dataset": dataset, "problems": [str(problem)]}
     information, problems = [*benchmark.notes, *_traps(benchmark, data_root)], []
     gone = images_missing_sentence(benchmark, data_root or default_data_root())

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from zslpipe.data.image_paths import IMAGE_SUFFIXES
-from zslpipe.errors import RequestError
+from zslpipe.errors import InputError
 
 SHOWN = 3  # examples in a note
 
@@ -23,13 +23,13 @@ def scan_images(folder: Path) -> Scan:
     """Look through a folder and all below it, links included, each place once.
 
     Raises:
-        RequestError: where the folder is missing or cannot be read.
+        InputError: where the folder is missing or cannot be read.
     """
     if not folder.is_dir():
-        raise RequestError(f"there is no folder {folder}.")
+        raise InputError(f"there is no folder {folder}.")
 
     def unreadable(problem: OSError) -> None:
-        raise RequestError(f"{problem.filename} cannot be read ({problem.strerror}); check its permissions.")
+        raise InputError(f"{problem.filename} cannot be read ({problem.strerror}); check its permissions.")
 
     images: list[str] = []
     others: list[str] = []

@@ -13,7 +13,7 @@ from zslpipe.data.load import default_data_root
 from zslpipe.data.matlab import mat_variables, read_array, read_strings
 from zslpipe.data.official_folds import read_rows
 from zslpipe.data.xlsa17 import LOCS, SPLITS, find_folder, read_xlsa17
-from zslpipe.errors import RequestError
+from zslpipe.errors import InputError
 from zslpipe.files import sha256_file
 from zslpipe.registry import unknown
 
@@ -33,7 +33,7 @@ def load_semantics(benchmark: Benchmark, spec: str, data_root: Path | None = Non
         data_root: where the known data sets live, `default_data_root()` where None.
 
     Raises:
-        RequestError: for a file that is missing or does not describe every class with finite numbers.
+        InputError: for a file that is missing or does not describe every class with finite numbers.
     """
     if spec in NAMED:
         return _named(benchmark, spec, data_root)
@@ -41,10 +41,10 @@ def load_semantics(benchmark: Benchmark, spec: str, data_root: Path | None = Non
     readers = {".mat": _read_mat, ".npy": _read_npy, ".csv": _read_csv}
     if path.suffix.lower() not in readers:
         if "/" in spec or path.exists():
-            raise RequestError(f"{path}: semantics are read from a .mat, .npy or .csv file.")
+            raise InputError(f"{path}: semantics are read from a .mat, .npy or .csv file.")
         raise unknown("semantics", spec, (*NAMED, "FILE.mat", "FILE.npy", "FILE.csv"))
     if not path.is_file():
-        raise RequestError(f"there is no file {path}.")
+        raise InputError(f"there is no file {path}.")
     semantics, names = readers[path.suffix.lower()](benchmark, path)
     return benchmark.with_semantics(semantics, names, f"{path.name} {sha256_file(path)}")
 
@@ -53,7 +53,7 @@ def _named(benchmark: Benchmark, spec: str, data_root: Path | None) -> Benchmark
     if spec == "att" and "semantics" not in benchmark.sources:
         return benchmark
     if benchmark.name not in FOLDERS:
-        raise RequestError(f"{benchmark.name} has no semantics named '{spec}': name a .mat, .npy or .csv file.")
+        raise InputError(f"{benchmark.name} has no semantics named '{spec}': name a .mat, .npy or .csv file.")
     data_root = data_root or default_data_root()
     if spec == "att":
         own = read_xlsa17(benchmark.name, data_root)
@@ -63,7 +63,7 @@ def _named(benchmark: Benchmark, spec: str, data_root: Path | None) -> Benchmark
     folder = find_folder(benchmark.name, data_root)
     path = folder / (SENTENCES if spec == "sentences" else SPLITS)
     if not path.is_file():
-        raise RequestError(f"{benchmark.name} has no sentence semantics: put {SENTENCES} into {folder}.")
+        raise InputError(f"{benchmark.name} has no sentence semantics: put {SENTENCES} into {folder}.")
     variable = "att" if spec == "sentences" else "original_att"
     semantics, names = _read_mat(benchmark, path, variable)
     source = f"{path.name} {variable} {sha256_file(path)}"
@@ -76,13 +76,13 @@ def _read_mat(benchmark: Benchmark, path: Path, variable: str = "att") -> tuple[
     held = mat_variables(path)
     columns = read_array(path, variable)
     if columns.ndim != 2:
-        raise RequestError(f"{path}: {variable} must have a row for each attribute and a column for each class.")
+        raise InputError(f"{path}: {variable} must have a row for each attribute and a column for each class.")
     if {*LOCS.values()} <= held.keys():
         _check_same_splits(benchmark, path)
     if "allclasses_names" in held:
         names = [n.strip() for n in read_strings(path, "allclasses_names")]
         if len(names) != columns.shape[1]:
-            raise RequestError(f"{path}: {variable} has {columns.shape[1]} columns for {len(names)} allclasses_names.")
+            raise InputError(f"{path}: {variable} has {columns.shape[1]} columns for {len(names)} allclasses_names.")
         return _by_name(benchmark, path, dict(zip(names, columns.T))), numbered(len(columns))
     return _checked(benchmark, path, columns.T, "column"), numbered(len(columns))
 
@@ -94,13 +94,13 @@ def _check_same_splits(benchmark: Benchmark, path: Path) -> None:
     for part, variable in LOCS.items():
         rows = read_rows(path, variable, len(benchmark.labels))
         if not np.array_equal(np.sort(rows), np.sort(getattr(benchmark, part))):
-            raise RequestError(f"{path}: its {variable} is not that of {benchmark.name}; it belongs to another split.")
+            raise InputError(f"{path}: its {variable} is not that of {benchmark.name}; it belongs to another split.")
 
 
 def _read_npy(benchmark: Benchmark, path: Path) -> tuple[np.ndarray, tuple[str, ...]]:
     semantics = read_npy(path)
     if semantics.ndim != 2:
-        raise RequestError(f"{path}: semantics need two dimensions (classes, attributes), not {semantics.shape}.")
+        raise InputError(f"{path}: semantics need two dimensions (classes, attributes), not {semantics.shape}.")
     return _checked(benchmark, path, semantics, "row"), numbered(semantics.shape[1])
 
 
@@ -112,9 +112,9 @@ def _read_csv(benchmark: Benchmark, path: Path) -> tuple[np.ndarray, tuple[str, 
     rows: dict[str, np.ndarray] = {}
     for line, (name, *values) in lines:
         if name in rows:
-            raise RequestError(f"{path} line {line}: class '{name}' is described twice.")
+            raise InputError(f"{path} line {line}: class '{name}' is described twice.")
         if name not in benchmark.class_names:
-            raise RequestError(f"{path} line {line}: {unknown('class', name, benchmark.class_names)}")
+            raise InputError(f"{path} line {line}: {unknown('class', name, benchmark.class_names)}")
         rows[name] = np.array([number(path, line, column, text) for column, text in zip(names, values)])
     return _by_name(benchmark, path, rows), names
 
@@ -131,19 +131,19 @@ def _by_name(benchmark: Benchmark, path: Path, rows: dict[str, np.ndarray]) -> n
     """Rows in the benchmark's order; a file may describe more classes than these."""
     missing = [n for n in benchmark.class_names if n not in rows]
     if missing:
-        raise RequestError(f"{path} does not describe class '{missing[0]}' ({len(missing)} classes are missing).")
+        raise InputError(f"{path} does not describe class '{missing[0]}' ({len(missing)} classes are missing).")
     return _checked(benchmark, path, np.stack([rows[n] for n in benchmark.class_names]), "class")
 
 
 def _checked(benchmark: Benchmark, path: Path, semantics: np.ndarray, unit: str) -> np.ndarray:
     if len(semantics) != len(benchmark.class_names):
         count = len(benchmark.class_names)
-        raise RequestError(f"{path} describes {len(semantics)} classes, but {benchmark.name} has {count}.")
+        raise InputError(f"{path} describes {len(semantics)} classes, but {benchmark.name} has {count}.")
     semantics = semantics.astype(np.float32)
     bad = np.flatnonzero(~np.isfinite(semantics).all(1))
     if len(bad):
         which = f"'{benchmark.class_names[bad[0]]}'" if unit == "class" else str(bad[0] + 1)
-        raise RequestError(f"{path}: {unit} {which} holds NaN or infinity; fill it in.")
+        raise InputError(f"{path}: {unit} {which} holds NaN or infinity; fill it in.")
     return semantics
 
 

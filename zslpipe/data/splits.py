@@ -3,7 +3,7 @@
 import numpy as np
 
 from zslpipe.data.benchmark import Benchmark, ClassSplit
-from zslpipe.errors import RequestError
+from zslpipe.errors import InputError
 
 AT_LEAST = 2  # classes on either side of a fold, where there are enough
 
@@ -16,7 +16,7 @@ def validation_splits(benchmark: Benchmark, folds: int = 3, seed: int = 0) -> tu
     and no unseen class is ever part of a fold.
 
     Raises:
-        RequestError: where there are fewer than two seen classes.
+        InputError: where there are fewer than two seen classes.
     """
     official = benchmark.class_splits[:folds]
     return (*official, *seeded_splits(benchmark, folds - len(official), seed))
@@ -26,7 +26,7 @@ def seeded_splits(benchmark: Benchmark, folds: int, seed: int = 0) -> tuple[Clas
     """Folds drawn from the seed alone, as described for `validation_splits`."""
     seen, unseen = benchmark.seen_classes, benchmark.unseen_classes
     if folds > 0 and len(seen) < 2:
-        raise RequestError(f"{benchmark.name}: a validation fold needs two seen classes, but there is {len(seen)}.")
+        raise InputError(f"{benchmark.name}: a validation fold needs two seen classes, but there is {len(seen)}.")
     share = len(unseen) / (len(seen) + len(unseen))
     low = min(AT_LEAST, len(seen) // 2)
     count = int(np.clip(round(share * len(seen)), low, len(seen) - low)) if len(seen) else 0

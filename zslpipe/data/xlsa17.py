@@ -15,7 +15,7 @@ from zslpipe.data.image_paths import find_image_root, number_repeats, relative_i
 from zslpipe.data.known import ATTRIBUTES_OF, FOLDERS, IMAGE_FOLDERS
 from zslpipe.data.matlab import mat_variables, read_array, read_strings, read_whole_numbers
 from zslpipe.data.official_folds import read_class_splits, read_rows
-from zslpipe.errors import RequestError
+from zslpipe.errors import InputError
 from zslpipe.files import sha256_file
 
 SPLITS = "att_splits.mat"
@@ -27,7 +27,7 @@ def find_folder(name: str, data_root: Path) -> Path:
     """The folder with the data set's `att_splits.mat`.
 
     Raises:
-        RequestError: where there is none.
+        InputError: where there is none.
     """
     folder = FOLDERS[name]
     for above in ("xlsa17/data", "data", "."):
@@ -36,7 +36,7 @@ def find_folder(name: str, data_root: Path) -> Path:
     gone = "" if data_root.is_dir() else f"there is no folder {data_root} (--data-root, ZSLPIPE_DATA); "
     put = f"put {SPLITS} and {LABEL_FILES[0]} (from xlsa17.zip) into {data_root / 'xlsa17' / 'data' / folder}"
     images = f"and the images, where they are needed, into {data_root / IMAGE_FOLDERS[name][0]}"
-    raise RequestError(f"{name}: {gone}{put}, {images}.")
+    raise InputError(f"{name}: {gone}{put}, {images}.")
 
 
 def read_xlsa17(name: str, data_root: Path, features_file: Path | None = None) -> Benchmark:
@@ -69,7 +69,7 @@ def read_xlsa17_folder(
         attributes: where `<attributes>_w2v.npy` and `<attributes>_names.txt` may lie.
 
     Raises:
-        RequestError: for a missing file or one that does not fit, in one sentence that names it.
+        InputError: for a missing file or one that does not fit, in one sentence that names it.
     """
     splits_file = folder / SPLITS
     labels_file = features_file or find_labels_file(folder)
@@ -85,9 +85,9 @@ def read_xlsa17_folder(
     else:
         class_names = [f"class {c}" for c in range(1, classes + 1)]
     if len(class_names) != classes:
-        raise RequestError(f"{splits_file}: att has {classes} columns for {len(class_names)} allclasses_names.")
+        raise InputError(f"{splits_file}: att has {classes} columns for {len(class_names)} allclasses_names.")
     if labels.max() >= classes:
-        raise RequestError(f"{labels_file}: labels run to {labels.max() + 1}, but {splits_file} has {classes} classes.")
+        raise InputError(f"{labels_file}: labels run to {labels.max() + 1}, but {splits_file} has {classes} classes.")
     locs = {part: read_rows(splits_file, variable, len(labels)) for part, variable in LOCS.items()}
 
     names, vectors = read_attributes(attributes, semantics.shape[1], sources, notes)
@@ -106,9 +106,9 @@ def read_xlsa17_folder(
             sources=sources,
             notes=tuple(notes),
         )
-    except RequestError as problem:
+    except InputError as problem:
         if str(problem).startswith(f"{name}: "):
-            raise RequestError(f"{splits_file}: {str(problem).removeprefix(f'{name}: ')}") from problem
+            raise InputError(f"{splits_file}: {str(problem).removeprefix(f'{name}: ')}") from problem
         raise
 
 
@@ -118,9 +118,7 @@ def find_labels_file(folder: Path) -> Path:
     for file in (folder / f for f in (*LABEL_FILES, *others)):
         if file.is_file() and {"labels", "image_files"} <= mat_variables(file).keys():
             return file
-    raise RequestError(
-        f"{folder} has no file with labels and image_files: put {LABEL_FILES[0]} (from xlsa17.zip) there."
-    )
+    raise InputError(f"{folder} has no file with labels and image_files: put {LABEL_FILES[0]} (from xlsa17.zip) there.")
 
 
 def _read_images(file: Path, notes: list[str]) -> tuple[tuple[str, ...], np.ndarray]:
@@ -129,18 +127,18 @@ def _read_images(file: Path, notes: list[str]) -> tuple[tuple[str, ...], np.ndar
     labels = read_whole_numbers(file, "labels") - 1
     paths = read_strings(file, "image_files")
     if len(paths) != len(labels):
-        raise RequestError(f"{file}: {len(paths)} image_files, but {len(labels)} labels.")
+        raise InputError(f"{file}: {len(paths)} image_files, but {len(labels)} labels.")
     if "features" in shapes and len(labels) not in shapes["features"]:
         shape = " x ".join(str(n) for n in shapes["features"])
-        raise RequestError(f"{file}: features are {shape}, which does not fit its {len(labels)} labels.")
+        raise InputError(f"{file}: features are {shape}, which does not fit its {len(labels)} labels.")
     if not len(labels):
-        raise RequestError(f"{file} lists no image.")
+        raise InputError(f"{file} lists no image.")
     if labels.min() < 0:
-        raise RequestError(f"{file}: label {labels.min() + 1} in row {labels.argmin() + 1}; labels count from 1.")
+        raise InputError(f"{file}: label {labels.min() + 1} in row {labels.argmin() + 1}; labels count from 1.")
     try:
         ids, repeats = number_repeats(relative_ids(paths))
-    except RequestError as problem:
-        raise RequestError(f"{file}: {problem}") from problem
+    except InputError as problem:
+        raise InputError(f"{file}: {problem}") from problem
     if repeats:
         notes.append(f"{repeats} rows of {file.name} name an image listed before; their ids end in #2, #3, ...")
     return ids, labels

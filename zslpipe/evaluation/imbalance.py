@@ -15,7 +15,7 @@ import numpy as np
 from zslpipe.data.benchmark import Benchmark
 from zslpipe.evaluation.protocol import seen_mask
 from zslpipe.evaluation.stacking import ScoresError
-from zslpipe.store.rows import Features, choose
+from zslpipe.store.rows import Features, take
 
 TINY = 1e-10  # added to norms, as the paper's loss does
 
@@ -32,7 +32,7 @@ class PredictsSemantics(Protocol):
         """(N, A) predicted semantics of images, up to a scale of each row."""
 
 
-class Summary(NamedTuple):
+class ErrorSummary(NamedTuple):
     """One side (seen or unseen classes) in numbers; NaN where there is nothing to tell.
 
     Attributes:
@@ -80,11 +80,11 @@ class Imbalance:
     is_seen: np.ndarray
 
     @property
-    def seen(self) -> Summary:
+    def seen(self) -> ErrorSummary:
         return self._summary(self.is_seen)
 
     @property
-    def unseen(self) -> Summary:
+    def unseen(self) -> ErrorSummary:
         return self._summary(~self.is_seen)
 
     @property
@@ -108,18 +108,18 @@ class Imbalance:
         )
 
     @property
-    def sides(self) -> dict[str, Summary]:
+    def sides(self) -> dict[str, ErrorSummary]:
         return {"seen": self.seen, "unseen": self.unseen}
 
     def _tested(self, side: np.ndarray) -> np.ndarray:
         return side & ~np.isnan(self.errors).all(1)
 
-    def _summary(self, side: np.ndarray) -> Summary:
+    def _summary(self, side: np.ndarray) -> ErrorSummary:
         rows = self._tested(side)
         if not rows.any():
-            return Summary(*[float("nan")] * 5)
+            return ErrorSummary(*[float("nan")] * 5)
         errors, values = self.errors[rows].astype(np.float64), self.values[rows].astype(np.float64)
-        return Summary(
+        return ErrorSummary(
             float(errors.mean()),
             float(errors.std()),
             _known_mean(pearson(errors, values)),
@@ -156,7 +156,7 @@ def semantic_errors(
 def imbalance(head: PredictsSemantics, features: Features, benchmark: Benchmark) -> Imbalance:
     """The error matrix of a fitted head on the test images of `benchmark`."""
     index = np.concatenate([benchmark.test_seen, benchmark.test_unseen])
-    predicted = head.predict_semantics(choose(features, index))
+    predicted = head.predict_semantics(take(features, index))
     frame = getattr(head, "semantic_targets", lambda semantics: semantics)
     errors = semantic_errors(predicted, benchmark.labels[index], frame(benchmark.semantics))
     return Imbalance(errors, benchmark.semantics, seen_mask(benchmark))

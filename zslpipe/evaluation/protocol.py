@@ -10,8 +10,8 @@ from zslpipe.data.benchmark import Benchmark
 from zslpipe.evaluation.curve import Curve, Point
 from zslpipe.evaluation.metrics import Accuracies, accuracies
 from zslpipe.evaluation.stacking import rivals
-from zslpipe.heads.base import Head
-from zslpipe.store.rows import Features, choose
+from zslpipe.parts.head import Head
+from zslpipe.store.rows import Features, take
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,7 +41,7 @@ def seen_mask(benchmark: Benchmark) -> np.ndarray:
 def score_tests(head: Head, features: Features, benchmark: Benchmark) -> TestScores:
     """Score test_seen and test_unseen among all classes."""
     index = np.concatenate([benchmark.test_seen, benchmark.test_unseen])
-    scores = head.decision_function(choose(features, index), benchmark.semantics)
+    scores = head.decision_function(take(features, index), benchmark.semantics)
     return TestScores(index, benchmark.labels[index], seen_mask(benchmark), scores)
 
 
@@ -139,10 +139,10 @@ def evaluate(
         ScoresError: where the head's scores are not finite.
     """
     tests = score_tests(head, features, benchmark if usable is None else benchmark.keep(usable))
-    return measure(tests, benchmark.class_names, delta)
+    return evaluate_scores(tests, benchmark.class_names, delta)
 
 
-def measure(tests: TestScores, class_names: tuple[str, ...], delta: float | None = None) -> Result:
+def evaluate_scores(tests: TestScores, class_names: tuple[str, ...], delta: float | None = None) -> Result:
     """Every number that follows from scores; see `evaluate`."""
     both = rivals(tests.scores, tests.seen)
     of_seen = tests.seen[tests.labels]

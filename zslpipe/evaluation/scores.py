@@ -20,7 +20,7 @@ from zipfile import BadZipFile
 import numpy as np
 
 from zslpipe.data.benchmark import Benchmark
-from zslpipe.errors import RequestError
+from zslpipe.errors import InputError
 from zslpipe.evaluation.protocol import TestScores
 from zslpipe.evaluation.stacking import rivals
 from zslpipe.files import write_arrays, write_text
@@ -83,7 +83,7 @@ def read_scores(folder: Path) -> KeptScores:
     """Read what `write_scores` wrote.
 
     Raises:
-        RequestError: where the folder holds no whole scores.
+        InputError: where the folder holds no whole scores.
     """
     try:
         with np.load(folder / "scores.npz", allow_pickle=False) as file:
@@ -98,4 +98,4 @@ def read_scores(folder: Path) -> KeptScores:
             delta=None if np.isnan(delta) else delta,
         )
     except (OSError, ValueError, KeyError, EOFError, BadZipFile) as problem:
-        raise RequestError(f"{folder} holds no whole scores ({problem}): evaluate the run again.") from problem
+        raise InputError(f"{folder} holds no whole scores ({problem}): evaluate the run again.") from problem

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import t as student
 
-from zslpipe.errors import RequestError
+from zslpipe.errors import InputError
 from zslpipe.evaluation.metrics import harmonic_mean
 from zslpipe.evaluation.protocol import Result
 
@@ -69,14 +69,14 @@ def tables(results: Sequence[Result], at: str = "accuracy") -> dict[str, np.ndar
     without test images are left out.
 
     Raises:
-        RequestError: where the results are not of the same classes.
+        InputError: where the results are not of the same classes.
     """
     if not results:
-        raise RequestError("there is no result to average.")
+        raise InputError("there is no result to average.")
     first = [(c.name, c.seen, c.images > 0) for c in results[0].classes]
     for r in results[1:]:
         if [(c.name, c.seen, c.images > 0) for c in r.classes] != first:
-            raise RequestError("results of different classes cannot be averaged: evaluate them on the same benchmark.")
+            raise InputError("results of different classes cannot be averaged: evaluate them on the same benchmark.")
 
     def table(column: str, seen: bool) -> np.ndarray:
         rows = [[getattr(c, column) for c in r.classes if c.seen == seen and c.images] for r in results]
@@ -124,7 +124,7 @@ def compare(
     seed 1 of another).
 
     Raises:
-        RequestError: where the runs are not of the same classes.
+        InputError: where the runs are not of the same classes.
     """
     tables([a[0], b[0]])  # raises for other classes
     return compare_tables(tables(a, at), tables(b, at), names, seed)

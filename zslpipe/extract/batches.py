@@ -14,7 +14,7 @@ from torch import Tensor
 
 from zslpipe.backbones.transform import Transform
 from zslpipe.extract.decode import UnreadableImage, read_failure, read_image
-from zslpipe.extract.failure import Failure
+from zslpipe.store.failure import Failure
 
 AHEAD = 2  # batches in work beyond the one that was handed out
 CHUNK = 4  # images a task: fewer than a batch so that all workers share it, more than one to spare the queue

@@ -7,7 +7,7 @@ import numpy as np
 import PIL
 from PIL import Image, ImageOps, UnidentifiedImageError, features
 
-from zslpipe.extract.failure import Failure
+from zslpipe.store.failure import Failure
 
 WHITE = (255, 255, 255)
 

@@ -11,18 +11,18 @@ import torch
 from torch import Tensor
 
 from zslpipe.backbones.backbone import Backbone
-from zslpipe.errors import RequestError, ZslpipeError
+from zslpipe.errors import InputError, ZslpipeError
 from zslpipe.extract.batches import Batch, ImageFiles, Images, decoded, default_workers
-from zslpipe.extract.failure import Failure
 from zslpipe.extract.transfers import Transfers
 from zslpipe.extract.writer import Write, Writer
 from zslpipe.progress import ticking
+from zslpipe.store.failure import Failure
 
 DTYPES = {"float16": torch.float16, "float32": torch.float32}
 
 
 @dataclass
-class Summary:
+class ExtractionSummary:
     """What an extraction did, and which stage it waited for."""
 
     images: int = 0
@@ -83,7 +83,7 @@ def extract(
     workers: int | None = None,
     on_error: str = "fail",
     dtype: str = "float16",
-) -> Summary:
+) -> ExtractionSummary:
     """Run `backbone` over the images of `pieces` and hand each whole piece to `write(piece, arrays, failures)`.
 
     `pieces` are (number, range of consecutive rows of `image_ids`), written in the order given; `arrays` holds
@@ -93,7 +93,7 @@ def extract(
     the number of images.
     """
     if not Path(image_root).is_dir():
-        raise RequestError(f"there is no folder of images {image_root}.")
+        raise InputError(f"there is no folder of images {image_root}.")
     images = ImageFiles(Path(image_root), image_ids, backbone.transform)
     return extract_images(
         backbone, images, pieces, write, batch_size=batch_size, workers=workers, on_error=on_error, dtype=dtype
@@ -110,16 +110,16 @@ def extract_images(
     workers: int | None = None,
     on_error: str = "fail",
     dtype: str = "float16",
-) -> Summary:
+) -> ExtractionSummary:
     """`extract` for images that are not files in a folder."""
     if on_error not in ("fail", "skip"):
-        raise RequestError(f"on-error is 'fail' or 'skip', not '{on_error}'.")
+        raise InputError(f"on-error is 'fail' or 'skip', not '{on_error}'.")
     if dtype not in DTYPES:
-        raise RequestError(f"features are kept as {' or '.join(DTYPES)}, not '{dtype}'.")
+        raise InputError(f"features are kept as {' or '.join(DTYPES)}, not '{dtype}'.")
     if batch_size < 1 or (workers is not None and workers < 1):
-        raise RequestError(f"batch size and workers are at least 1, not {min(batch_size, workers or 1)}.")
+        raise InputError(f"batch size and workers are at least 1, not {min(batch_size, workers or 1)}.")
     work = list(pieces)
-    summary, start = Summary(), time.perf_counter()
+    summary, start = ExtractionSummary(), time.perf_counter()
     cuda = backbone.device.type == "cuda"
     workers = workers or default_workers()
     batches = decoded(images, backbone.transform.size, work, batch_size, workers, pinned=cuda)
@@ -149,7 +149,7 @@ def _launches(
     pieces: dict[int, range],
     on_error: str,
     dtype: torch.dtype,
-    summary: Summary,
+    summary: ExtractionSummary,
 ) -> Iterator[_Launched]:
     """Forward every batch; on a GPU this returns while the device computes and copies."""
     transfers = Transfers(backbone.device)
@@ -163,7 +163,7 @@ def _launches(
             return
         if batch.failures and on_error == "fail":
             first = next(iter(batch.failures.values()))
-            raise RequestError(f"{first.error[:-1]}: repair it, or go on without it by --on-error skip.")
+            raise InputError(f"{first.error[:-1]}: repair it, or go on without it by --on-error skip.")
         if piece is None or piece.number != batch.piece:
             piece = _Piece(batch.piece, pieces[batch.piece], backbone.taps, dtype, pinned=cuda)
         count, at = len(batch.rows), batch.rows.start - piece.rows.start

@@ -4,7 +4,7 @@ import os
 import re
 from collections.abc import Mapping
 
-from zslpipe.errors import RequestError
+from zslpipe.errors import InputError
 
 Share = tuple[int, int]  # index from 0, count
 
@@ -18,7 +18,7 @@ def parse_shard(text: str | None, environment: Mapping[str, str] | None = None) 
     if text is not None:
         match = re.fullmatch(r"\s*(\d+)\s*/\s*(\d+)\s*", text)
         if match is None:
-            raise RequestError(f"--shard is i/n with i from 0, such as 0/4 for the first of four, not '{text}'.")
+            raise InputError(f"--shard is i/n with i from 0, such as 0/4 for the first of four, not '{text}'.")
         return _checked(int(match[1]), int(match[2]), f"--shard {text}")
     found = os.environ if environment is None else environment
     if "RANK" in found and "WORLD_SIZE" in found:  # torchrun
@@ -52,10 +52,10 @@ def _numbers(environment: Mapping[str, str], *names: str) -> tuple[int, ...]:
         return tuple(int(environment[name]) for name in names)
     except ValueError:
         values = ", ".join(f"{name}={environment[name]}" for name in names)
-        raise RequestError(f"the environment holds {values}, which are no numbers: give --shard i/n.") from None
+        raise InputError(f"the environment holds {values}, which are no numbers: give --shard i/n.") from None
 
 
 def _checked(index: int, count: int, source: str) -> Share:
     if not 0 <= index < count:
-        raise RequestError(f"{source} is no share: i runs from 0 to n - 1, so give --shard i/n.")
+        raise InputError(f"{source} is no share: i runs from 0 to n - 1, so give --shard i/n.")
     return index, count

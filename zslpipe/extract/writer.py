@@ -8,7 +8,7 @@ from types import TracebackType
 
 import numpy as np
 
-from zslpipe.extract.failure import Failure
+from zslpipe.store.failure import Failure
 
 Write = Callable[[int, dict[str, np.ndarray], dict[int, Failure]], None]
 

@@ -3,7 +3,7 @@
 import importlib
 import pkgutil
 
-from zslpipe.heads.base import HEADS, Attributes, Head, load_head
+from zslpipe.parts.head import HEADS, Attributes, Head, load_head
 
 for _module in pkgutil.iter_modules(__path__):
     importlib.import_module(f"{__name__}.{_module.name}")

@@ -8,15 +8,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from zslpipe.heads.attention import spread
-from zslpipe.heads.base import register
-from zslpipe.heads.groups import attribute_groups, group_norms
-from zslpipe.heads.placed import Placed
-from zslpipe.heads.region_head import LookingNet, RegionHead
-from zslpipe.heads.regression import Loss, Reduction, RegressionTerm
-from zslpipe.heads.semantic_head import SemanticModule
-from zslpipe.heads.settings import NonNegative
-from zslpipe.heads.torch_head import Inputs, Task
+from zslpipe.parts.attention import spread
+from zslpipe.parts.groups import attribute_groups, group_norms
+from zslpipe.parts.head import register
+from zslpipe.parts.placed import Placed
+from zslpipe.parts.region_head import LookingNet, RegionHead
+from zslpipe.parts.regression import Loss, Reduction, RegressionTerm
+from zslpipe.parts.semantic_head import SemanticModule
+from zslpipe.parts.settings import NonNegative
+from zslpipe.parts.torch_head import Inputs, Task
 
 
 class PrototypeNet(LookingNet):

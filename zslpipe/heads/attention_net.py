@@ -7,14 +7,14 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from zslpipe.heads.attention import attend, region_attention
-from zslpipe.heads.base import Attributes, register
-from zslpipe.heads.placed import Placed
-from zslpipe.heads.region_head import LookingNet, RegionHead
-from zslpipe.heads.semantic_head import SemanticModule, TapNet
-from zslpipe.heads.settings import Count, NonNegative, Whole
-from zslpipe.heads.torch_head import Task
 from zslpipe.losses import unit
+from zslpipe.parts.attention import attend, region_attention
+from zslpipe.parts.head import Attributes, register
+from zslpipe.parts.placed import Placed
+from zslpipe.parts.region_head import LookingNet, RegionHead
+from zslpipe.parts.semantic_head import SemanticModule, TapNet
+from zslpipe.parts.settings import Count, NonNegative, Whole
+from zslpipe.parts.torch_head import Task
 
 
 class GlobalBranch(TapNet):

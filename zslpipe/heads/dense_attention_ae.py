@@ -9,11 +9,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from zslpipe.heads.base import register
-from zslpipe.heads.class_attention import attended_scores, class_attention, gram_gap, parts
-from zslpipe.heads.placed import Placed
-from zslpipe.heads.settings import Count, NonNegative, Positive, Whole
-from zslpipe.heads.torch_head import Inputs, Task, TorchHead
+from zslpipe.parts.class_attention import attended_scores, class_attention, gram_gap, parts
+from zslpipe.parts.head import register
+from zslpipe.parts.placed import Placed
+from zslpipe.parts.settings import Count, NonNegative, Positive, Whole
+from zslpipe.parts.torch_head import Inputs, Task, TorchHead
 from zslpipe.store.rows import Features
 
 PROBED = 512  # training images whose regions tell their scale

@@ -7,10 +7,10 @@ from typing import Any, Self
 import numpy as np
 from scipy.sparse import csr_array
 
-from zslpipe.heads.base import Attributes, Head, register
-from zslpipe.heads.scaling import Scaling, fit_scaling, scale
-from zslpipe.heads.settings import Positive
-from zslpipe.store.rows import Chosen, Features, Rows
+from zslpipe.parts.head import Attributes, Head, register
+from zslpipe.parts.scaling import Scaling, fit_scaling, scale
+from zslpipe.parts.settings import Positive
+from zslpipe.store.rows import Features, Rows, Subset
 
 ROWS = 4096  # scored at a time, so that a store larger than memory will do
 REMEMBERED = 4  # sets of images that a path keeps turned into its basis
@@ -56,7 +56,7 @@ class Eszsl(Head):
         self._form()
         return self
 
-    def path(
+    def fit_candidates(
         self,
         features: Features,
         labels: np.ndarray,
@@ -129,7 +129,7 @@ class _Moments:
 
     def turned(self, rows: Rows, how: Scaling) -> np.ndarray:
         """Scaled rows in the basis Q (n, d), remembered for the next setting; the rows must not change meanwhile."""
-        key = (id(rows.rows), rows.index.tobytes()) if isinstance(rows, Chosen) else id(rows)
+        key = (id(rows.rows), rows.index.tobytes()) if isinstance(rows, Subset) else id(rows)
         if key not in self.remembered:
             if len(self.remembered) >= REMEMBERED:
                 self.remembered.clear()

@@ -7,15 +7,15 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from zslpipe.heads.attention import region_attention, spread
-from zslpipe.heads.base import Attributes, register
-from zslpipe.heads.groups import attribute_groups, group_norms
-from zslpipe.heads.placed import Placed
-from zslpipe.heads.region_head import LookingNet, RegionHead
-from zslpipe.heads.regression import Loss, Reduction
-from zslpipe.heads.semantic_head import SemanticModule
-from zslpipe.heads.settings import NonNegative
-from zslpipe.heads.torch_head import Inputs, Task
+from zslpipe.parts.attention import region_attention, spread
+from zslpipe.parts.groups import attribute_groups, group_norms
+from zslpipe.parts.head import Attributes, register
+from zslpipe.parts.placed import Placed
+from zslpipe.parts.region_head import LookingNet, RegionHead
+from zslpipe.parts.regression import Loss, Reduction
+from zslpipe.parts.semantic_head import SemanticModule
+from zslpipe.parts.settings import NonNegative
+from zslpipe.parts.torch_head import Inputs, Task
 
 
 class GazeNet(LookingNet):

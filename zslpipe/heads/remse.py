@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from torch import nn
 
 from zslpipe.heads.attention_net import AttentionNet
-from zslpipe.heads.base import Attributes, register
-from zslpipe.heads.placed import Placed
-from zslpipe.heads.torch_head import Task
+from zslpipe.parts.head import Attributes, register
+from zslpipe.parts.placed import Placed
+from zslpipe.parts.torch_head import Task
 
 
 @register("remse")

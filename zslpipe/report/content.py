@@ -6,11 +6,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from zslpipe.evaluation.choice import Choice
 from zslpipe.evaluation.curve import Point
-from zslpipe.evaluation.imbalance import ErrorByValue, Summary
-from zslpipe.evaluation.table import Row
+from zslpipe.evaluation.imbalance import ErrorByValue, ErrorSummary
+from zslpipe.evaluation.results_table import Row
 from zslpipe.report.training import Losses
+from zslpipe.selection.result import SelectionResult
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,7 +76,7 @@ class SemanticErrors:
     seen: np.ndarray
     attributes: tuple[str, ...]
     by_value: Mapping[str, ErrorByValue]
-    summaries: Mapping[str, Summary]
+    summaries: Mapping[str, ErrorSummary]
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,7 +101,7 @@ class RunContent:
     classes: tuple[ClassBar, ...]
     confusion: Confusion | None
     errors: SemanticErrors | None
-    choices: Mapping[int, Choice]
+    choices: Mapping[int, SelectionResult]
     losses: Mapping[int, Losses] = field(default_factory=dict)
     store: Mapping[str, Any] | None = None
     interval: str = ""

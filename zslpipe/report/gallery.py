@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
-from zslpipe.errors import RequestError
+from zslpipe.errors import InputError
 from zslpipe.files import atomic_write
 from zslpipe.report.svg import shortened
 
@@ -28,10 +28,10 @@ def gallery(path: Path, items: Sequence[Picture], columns: int = 8) -> None:
     """Write a PNG of the pictures in rows, each framed and captioned; whole or not at all.
 
     Raises:
-        RequestError: where there is no picture, or one cannot be read.
+        InputError: where there is no picture, or one cannot be read.
     """
     if not items:
-        raise RequestError(f"there is no picture to put on {path}.")
+        raise InputError(f"there is no picture to put on {path}.")
     columns = min(columns, len(items))
     rows = -(-len(items) // columns)
     across, down = SIDE + GAP, SIDE + 2 * LINE + GAP
@@ -69,7 +69,7 @@ def _thumbnail(path: Path) -> Image.Image:
         with Image.open(path) as image:
             return ImageOps.fit(image.convert("RGB"), (SIDE, SIDE), Image.Resampling.LANCZOS)
     except (OSError, ValueError, Image.DecompressionBombError) as problem:
-        raise RequestError(f"{path} cannot be shown ({problem}): replace the image.") from problem
+        raise InputError(f"{path} cannot be shown ({problem}): replace the image.") from problem
 
 
 def _sign(draw: ImageDraw.ImageDraw, x: int, y: int, right: bool, colour: str) -> None:

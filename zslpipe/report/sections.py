@@ -1,6 +1,5 @@
 """What a page says of one run: notes, classes, confusions, semantic errors, selection, provenance."""
 
-from zslpipe.evaluation.choice import Choice
 from zslpipe.report.bars import class_bars
 from zslpipe.report.confusion_map import confusion_map
 from zslpipe.report.content import Confusion, RunContent, SemanticErrors
@@ -11,6 +10,7 @@ from zslpipe.report.semantics import error_by_value, error_summary, worst_attrib
 from zslpipe.report.tables import grid, nested, scrolling
 from zslpipe.report.training import training_curves
 from zslpipe.report.trials import trials_chart, trials_list
+from zslpipe.selection.result import SelectionResult
 
 
 def run_section(index: int, run: RunContent) -> Markup:
@@ -73,7 +73,7 @@ def _errors(errors: SemanticErrors) -> Markup:
     return together(el("h3", "Semantic errors"), _note(note), error_map(errors), _halves(left, right))
 
 
-def _selection(seed: int, choice: Choice, opened: bool) -> Markup:
+def _selection(seed: int, choice: SelectionResult, opened: bool) -> Markup:
     settings = ", ".join(f"{k} = {v}" for k, v in choice.params.items()) or "the head's defaults"
     folds = f"{choice.folds} folds" if choice.folds > 1 else "one fold"
     tried = f"{len(choice.trials)} settings" if len(choice.trials) > 1 else "one setting"

@@ -4,9 +4,9 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from zslpipe.evaluation.results_table import COLUMNS as NUMBERS
+from zslpipe.evaluation.results_table import Row
 from zslpipe.evaluation.statistics import Estimate
-from zslpipe.evaluation.table import COLUMNS as NUMBERS
-from zslpipe.evaluation.table import Row
 from zslpipe.report.content import RunContent
 from zslpipe.report.curves import colour_of
 from zslpipe.report.markup import Child, Markup, el

@@ -4,16 +4,16 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from zslpipe.evaluation.choice import Choice, Trial
 from zslpipe.report.markup import Attributes, Markup, el, together
 from zslpipe.report.svg import Frame, around, drawing, path, shortened, titled, whole_ticks
 from zslpipe.report.tables import grid
+from zslpipe.selection.result import SelectionResult, Trial
 
 Setting = dict[str, Any]
 EPOCHS = "epochs"
 
 
-def trials_chart(choice: Choice) -> Markup | None:
+def trials_chart(choice: SelectionResult) -> Markup | None:
     """A chart that suits what was varied; None where a single setting was tried or none came out finite."""
     done = [t for t in choice.trials if t.value is not None]
     varied = varied_settings(choice.trials)
@@ -38,7 +38,7 @@ def varied_settings(trials: Sequence[Trial]) -> list[str]:
     return [n for n in names if len(values[n]) > 1]
 
 
-def by_epoch(choice: Choice) -> Markup:
+def by_epoch(choice: SelectionResult) -> Markup:
     """The criterion's mean over the folds by epoch; the chosen setting in colour with its folds, others faint."""
     lines: dict[str, list[Trial]] = {}
     for trial in choice.trials:
@@ -68,7 +68,7 @@ def by_epoch(choice: Choice) -> Markup:
     return frame.drawing(*parts, label=f"{choice.criterion} by epoch in the folds")
 
 
-def over_two(choice: Choice, names: Sequence[str]) -> Markup:
+def over_two(choice: SelectionResult, names: Sequence[str]) -> Markup:
     """The criterion over a grid of two numeric settings."""
     across, down = names
     best = max(t.value for t in choice.trials if t.value is not None)
@@ -104,7 +104,7 @@ def over_two(choice: Choice, names: Sequence[str]) -> Markup:
     return drawing(left + wide * len(xs) + 8, foot + 42, parts, label=label, class_="cells", fixed=True)
 
 
-def trials_list(choice: Choice, count: int = 12) -> Markup:
+def trials_list(choice: SelectionResult, count: int = 12) -> Markup:
     """The best settings tried, and how many gave no finite scores."""
     done = sorted((t for t in choice.trials if t.value is not None), key=lambda t: -(t.value or 0.0))
     names = varied_settings(choice.trials)

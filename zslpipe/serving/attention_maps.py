@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from zslpipe.errors import RequestError
+from zslpipe.errors import InputError
 
 TILE, GAP, LINE = 240, 12, 19  # pixels: a tile's side, the space between two, a line of text
 INK, FAINT, RIGHT, WRONG = "#1c2430", "#667080", "#11734b", "#a3341f"
@@ -28,7 +28,7 @@ def draw_row(picture: Image.Image, tiles: Sequence[Tile], heading: str) -> Image
     """All tiles beside each other under a heading; every map has its own brightest spot.
 
     Raises:
-        RequestError: where regions form no grid.
+        InputError: where regions form no grid.
     """
     width = GAP + len(tiles) * (TILE + GAP)
     height = round(TILE * picture.height / picture.width)
@@ -67,14 +67,14 @@ def grid_of(regions: int, aspect: float = 1.0) -> tuple[int, int, int]:
     """Rows and columns of so many regions of a picture of that aspect (height / width), and tokens before the grid.
 
     Raises:
-        RequestError: where there is no such grid.
+        InputError: where there is no such grid.
     """
     for before in (0, 1):
         count = regions - before
         for rows in range(1, count + 1):
             if count % rows == 0 and abs(rows / (count // rows) - aspect) < 0.5 / max(1, count // rows):
                 return rows, count // rows, before
-    raise RequestError(f"{regions} regions form no grid over the picture: extract maps of features or of patches.")
+    raise InputError(f"{regions} regions form no grid over the picture: extract maps of features or of patches.")
 
 
 def fitting(text: str, width: int, size: int) -> str:

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 
 from zslpipe.data.benchmark import Benchmark
-from zslpipe.errors import RequestError
+from zslpipe.errors import InputError
 from zslpipe.evaluation.protocol import seen_mask
-from zslpipe.heads.attends import AttendsByAttribute, AttendsByClass
-from zslpipe.heads.base import Head
+from zslpipe.parts.attends import AttendsByAttribute, AttendsByClass
+from zslpipe.parts.head import Head
 from zslpipe.store.rows import Features
 
 
@@ -78,10 +78,10 @@ def explain(
             attribute shows the attributes of the first of them, instead of those of the true class.
 
     Raises:
-        RequestError: for a head without attention.
+        InputError: for a head without attention.
     """
     if not isinstance(head, AttendsByClass | AttendsByAttribute):
-        raise RequestError(
+        raise InputError(
             f"{head.name} does not look at regions: explain a run of dense-attention-ae or attention-net instead."
         )
     one = {tap: features[tap][row : row + 1] for tap in head_taps(head)}

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from zslpipe.errors import RequestError
+from zslpipe.errors import InputError
 from zslpipe.store.feature_store import DONE, FAILED, MISSING, FeatureStore
 from zslpipe.store.layout import GROUP, PIECES, STORE, TapSpec
 from zslpipe.store.provenance import backbone_name
@@ -50,7 +50,7 @@ def summary(path: Path) -> StoreSummary:
     changed = max((path / name).stat().st_mtime for name in (STORE, PIECES, ".") if (path / name).exists())
     try:
         store = FeatureStore.open(path)
-    except RequestError as problem:
+    except InputError as problem:
         return StoreSummary(path, changed, problem=str(problem))
     count = np.bincount(store.status, minlength=3).tolist()
     return StoreSummary(
@@ -72,12 +72,10 @@ def newest_store(cache: Path, dataset: str | None = None, backbone: str | None =
     """The store changed last, of this data set and backbone where they are given.
 
     Raises:
-        RequestError: where the cache has none.
+        InputError: where the cache has none.
     """
     for found in stores(cache):
         if found.problem is None and dataset in (None, found.dataset) and backbone in (None, found.backbone):
             return FeatureStore.open(found.path)
     of = " ".join([*([f"of {dataset}"] if dataset else []), *([f"by {backbone}"] if backbone else [])])
-    raise RequestError(
-        f"{cache} holds no feature store{' ' + of if of else ''}: run zslpipe extract or zslpipe import."
-    )
+    raise InputError(f"{cache} holds no feature store{' ' + of if of else ''}: run zslpipe extract or zslpipe import.")

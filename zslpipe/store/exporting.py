@@ -21,7 +21,7 @@ from numpy.lib import format as npy
 
 from zslpipe.data.benchmark import NO_CLASS, Benchmark
 from zslpipe.data.splits import validation_splits
-from zslpipe.errors import RequestError
+from zslpipe.errors import InputError
 from zslpipe.files import atomic_write, write_text
 from zslpipe.progress import track
 from zslpipe.store.feature_store import FAILED, MISSING, FeatureStore
@@ -63,16 +63,14 @@ def export_mat(
         drop_failed: leave failed images out; else a store with failed images is refused.
 
     Raises:
-        RequestError: where the store is incomplete, images failed, or the tap is no vector.
+        InputError: where the store is incomplete, images failed, or the tap is no vector.
     """
     rows, benchmark = _exported_rows(store, drop_failed)
     if len(store.taps[_known(store, tap)].shape) != 1:
-        raise RequestError(
-            f".mat files hold one vector an image, '{tap}' is {store.taps[tap].shape}: export it as .h5."
-        )
+        raise InputError(f".mat files hold one vector an image, '{tap}' is {store.taps[tap].shape}: export it as .h5.")
     width = store.taps[tap].shape[0]
     if len(rows) * width * 4 >= MATLAB_BYTES:
-        raise RequestError(f"{len(rows)} x {width} features are too many for a .mat file: export them as .h5.")
+        raise InputError(f"{len(rows)} x {width} features are too many for a .mat file: export them as .h5.")
     features, attributes = folder / f"{name}.mat", folder / "att_splits.mat"
     values = np.empty((len(rows), width), np.float32)
     for start, block in _blocks(store, tap, rows, features.name):
@@ -162,10 +160,10 @@ def _exported_rows(store: FeatureStore, drop_failed: bool) -> tuple[np.ndarray, 
     status, whole = store.status, store.benchmark
     if (status == MISSING).any():
         missing = int((status == MISSING).sum())
-        raise RequestError(f"{missing} of {len(store)} rows of {store.path} are missing: finish the extraction first.")
+        raise InputError(f"{missing} of {len(store)} rows of {store.path} are missing: finish the extraction first.")
     failed = np.flatnonzero(status == FAILED)
     if len(failed) and not drop_failed:
-        raise RequestError(
+        raise InputError(
             f"{len(failed)} images of {store.path} failed, the first is {whole.image_ids[failed[0]]}: "
             f"extract them again, or have them left out."
         )
@@ -209,7 +207,7 @@ def _blocks(store: FeatureStore, tap: str, rows: np.ndarray, label: str) -> Iter
 
 def _known(store: FeatureStore, tap: str) -> str:
     if tap not in store.taps:
-        raise RequestError(f"{store.path} has no tap '{tap}', it has {', '.join(store.taps)}: name one of them.")
+        raise InputError(f"{store.path} has no tap '{tap}', it has {', '.join(store.taps)}: name one of them.")
     return tap
 
 

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from zslpipe.data.benchmark import Benchmark
-from zslpipe.errors import RequestError, ZslpipeError
-from zslpipe.extract.failure import Failure
+from zslpipe.errors import InputError, ZslpipeError
 from zslpipe.store import layout as names
 from zslpipe.store.claims import CREATION, Busy, claim
+from zslpipe.store.failure import Failure
 from zslpipe.store.layout import Layout, TapSpec
 from zslpipe.store.metadata import image_list_hash, is_remnant, read_store_record, write_metadata
 from zslpipe.store.numbers import first_not_finite, piece_values
@@ -64,7 +64,7 @@ class FeatureStore:
             compression: None, or "zstd" for smaller files that can no longer be mapped.
 
         Raises:
-            RequestError: where the request is wrong or there is something at `path` already.
+            InputError: where the request is wrong or there is something at `path` already.
             ZslpipeError: where the disk refuses.
         """
         layout = Layout(
@@ -77,7 +77,7 @@ class FeatureStore:
             provenance,
         )
         if path.exists() and not is_remnant(path):
-            raise RequestError(f"{path} is there already and is not an unfinished store: name another folder.")
+            raise InputError(f"{path} is there already and is not an unfinished store: name another folder.")
         with telling(f"could not make the store {path}"):
             path.mkdir(parents=True, exist_ok=True)
             with claim(path / names.LOCK, [CREATION], "the making"):
@@ -85,7 +85,7 @@ class FeatureStore:
                     write_metadata(path, layout, benchmark)
         store = cls.open(path)
         if store.layout != layout:
-            raise RequestError(f"{path} was made for other features meanwhile: name another folder.")
+            raise InputError(f"{path} was made for other features meanwhile: name another folder.")
         return store
 
     @classmethod
@@ -93,7 +93,7 @@ class FeatureStore:
         """Open a store.
 
         Raises:
-            RequestError: where there is none, or its own record is damaged.
+            InputError: where there is none, or its own record is damaged.
         """
         return cls(path, *read_store_record(path))
 
@@ -110,7 +110,7 @@ class FeatureStore:
         """Go on with the store at `path`, or make it.
 
         Raises:
-            RequestError: where the store there was made otherwise; the sentence names what differs.
+            InputError: where the store there was made otherwise; the sentence names what differs.
         """
         give_up = time.monotonic() + MAKING_S
         while not (path / names.STORE).exists():
@@ -120,16 +120,16 @@ class FeatureStore:
                 if time.monotonic() > give_up:
                     raise
                 time.sleep(0.05)
-            except RequestError:
+            except InputError:
                 if not (path / names.STORE).exists():
                     raise
         store = cls.open(path)
         differences = difference(store.provenance, provenance)
         if differences:
-            raise RequestError(f"{path} was made otherwise and features never mix: {told(differences)}.")
+            raise InputError(f"{path} was made otherwise and features never mix: {told(differences)}.")
         store.require(benchmark)
         if dict(taps) != store.taps:
-            raise RequestError(f"{path} holds {_taps_told(store.taps)}, not {_taps_told(taps)}: name another folder.")
+            raise InputError(f"{path} holds {_taps_told(store.taps)}, not {_taps_told(taps)}: name another folder.")
         store.finish()
         return store
 
@@ -179,9 +179,9 @@ class FeatureStore:
         return self.layout.piece_range(piece)
 
     def require(self, benchmark: Benchmark) -> None:
-        """Raise `RequestError` unless the store holds this benchmark's images in this benchmark's order."""
+        """Raise `InputError` unless the store holds this benchmark's images in this benchmark's order."""
         if benchmark.name != self.dataset or image_list_hash(benchmark) != self.layout.images:
-            raise RequestError(
+            raise InputError(
                 f"{self.path} holds {len(self)} images of {self.dataset}, which are not the {len(benchmark.labels)} of "
                 f"{benchmark.name} in their order: extract {benchmark.name} first."
             )
@@ -230,7 +230,7 @@ class FeatureStore:
         """Pieces still to be written by shard i of n; every piece belongs to exactly one shard of the n."""
         i, n = shard
         if not 0 <= i < n:
-            raise RequestError(f"shard {i} of {n} does not exist: shards run from 0 to {n - 1}.")
+            raise InputError(f"shard {i} of {n} does not exist: shards run from 0 to {n - 1}.")
         return [piece for piece in range(i, self.pieces, n) if piece not in self._records]
 
     # --- written ---
@@ -310,7 +310,7 @@ class FeatureStore:
         Asking for a row that is missing raises `ZslpipeError`; rows of failed images are zeros.
         """
         if tap not in self.taps:
-            raise RequestError(f"{self.path} holds {_taps_told(self.taps)} but no '{tap}': extract that tap first.")
+            raise InputError(f"{self.path} holds {_taps_told(self.taps)} but no '{tap}': extract that tap first.")
         if tap not in self._rows:
             self._rows[tap] = open_rows(self, tap)
         return self._rows[tap]

@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from zslpipe.data.benchmark import NO_CLASS, Benchmark
-from zslpipe.errors import RequestError
+from zslpipe.errors import InputError
 from zslpipe.files import sha256_file
 from zslpipe.progress import track
 from zslpipe.store.catalog import store_path
@@ -47,7 +47,7 @@ def import_features(
         compression: see `FeatureStore.create`.
 
     Raises:
-        RequestError: where a file cannot be read, or its rows, labels or images are not those of the benchmark, or a
+        InputError: where a file cannot be read, or its rows, labels or images are not those of the benchmark, or a
             number is NaN or infinite; the sentence names file and row.
     """
     with ExitStack() as stack:
@@ -59,7 +59,7 @@ def import_features(
                 opened.append(source)
         if not opened:
             names = ", ".join(str(file) for file in files) or "no file"
-            raise RequestError(f"there are no features in {names}: name their variable, or another file.")
+            raise InputError(f"there are no features in {names}: name their variable, or another file.")
         return _import(opened, benchmark, cache, tap, dtype, backbone, compression)
 
 
@@ -73,12 +73,10 @@ def _import(
     compression: str | None,
 ) -> FeatureStore:
     if tap is not None and len(opened) > 1:
-        raise RequestError(
-            f"one tap ('{tap}') cannot hold the features of {len(opened)} files: import them one by one."
-        )
+        raise InputError(f"one tap ('{tap}') cannot hold the features of {len(opened)} files: import them one by one.")
     sources = {tap or source.tap: source for source in opened}
     if len(sources) < len(opened):
-        raise RequestError(f"two files hold {opened[0].tap} features: import them one by one.")
+        raise InputError(f"two files hold {opened[0].tap} features: import them one by one.")
     for source in opened:
         check_rows(source, benchmark)
 
@@ -104,7 +102,7 @@ def _import(
             for piece in track(missing, f"importing {name}"):
                 rows = store.piece_rows_of(piece)
                 store.write_piece(piece, {t: _block(source, rows, taps[t].dtype) for t, source in sources.items()})
-    except RequestError:
+    except InputError:
         shutil.rmtree(path)  # it would never be finished
         raise
     return store
@@ -122,19 +120,17 @@ def _block(source: Source, rows: range, dtype: str) -> np.ndarray:
     if bad is not None:
         row = rows.start + bad
         if np.isfinite(given[bad].astype(np.float64)).all():
-            raise RequestError(f"{source.path}: row {row} does not fit into {dtype}: import it as float32.")
-        raise RequestError(
-            f"{source.path}: row {row} (counted from 0) holds NaN or infinity: extract that image again."
-        )
+            raise InputError(f"{source.path}: row {row} does not fit into {dtype}: import it as float32.")
+        raise InputError(f"{source.path}: row {row} (counted from 0) holds NaN or infinity: extract that image again.")
     return values
 
 
 def check_rows(source: Source, benchmark: Benchmark) -> None:
-    """Raise `RequestError` unless the source's labels and images are the benchmark's, row by row."""
+    """Raise `InputError` unless the source's labels and images are the benchmark's, row by row."""
     file, count = source.path, len(benchmark.labels)
     if source.labels is not None:
         if len(source.labels) != count:
-            raise RequestError(f"{file} has {len(source.labels)} labels for {count} images of {benchmark.name}.")
+            raise InputError(f"{file} has {len(source.labels)} labels for {count} images of {benchmark.name}.")
         labelled = benchmark.labels != NO_CLASS
         given, ours = source.labels[labelled].astype(np.int64), benchmark.labels[labelled]
         first = min((0, 1), key=lambda start: int((given - start != ours).sum()))  # counted from 0, or MATLAB's way
@@ -142,16 +138,16 @@ def check_rows(source: Source, benchmark: Benchmark) -> None:
         if len(wrong):
             row = int(np.flatnonzero(labelled)[wrong[0]])
             label, expected = source.labels[row], benchmark.labels[row] + first
-            raise RequestError(
+            raise InputError(
                 f"{file}: row {row} has label {label}, but {benchmark.image_ids[row]} has {expected} in "
                 f"{benchmark.name}: name the data set these features were made from."
             )
     if source.image_files is not None:
         if len(source.image_files) != count:
-            raise RequestError(f"{file} has {len(source.image_files)} image_files for {count} images.")
+            raise InputError(f"{file} has {len(source.image_files)} image_files for {count} images.")
         for row, (theirs, mine) in enumerate(zip(source.image_files, benchmark.image_ids)):
             if not same_image(theirs, mine):
-                raise RequestError(
+                raise InputError(
                     f"{file}: row {row} is image {theirs}, but in {benchmark.name} it is {mine}: put the rows in order."
                 )
 

@@ -22,7 +22,7 @@ import zarr
 from zarr.codecs import ZstdCodec
 from zarr.storage import MemoryStore
 
-from zslpipe.errors import RequestError
+from zslpipe.errors import InputError
 from zslpipe.store.provenance import check_provenance, fingerprint
 from zslpipe.store.sealed import seal
 
@@ -75,16 +75,16 @@ class Layout:
     def __post_init__(self) -> None:
         check_provenance(self.provenance)
         if self.piece_rows < 1:
-            raise RequestError(f"a piece holds at least one row, not {self.piece_rows}.")
+            raise InputError(f"a piece holds at least one row, not {self.piece_rows}.")
         if self.compression not in COMPRESSIONS:
-            raise RequestError(f"compression is none or 'zstd', not '{self.compression}'.")
+            raise InputError(f"compression is none or 'zstd', not '{self.compression}'.")
         if not self.taps:
-            raise RequestError("a store needs at least one tap.")
+            raise InputError("a store needs at least one tap.")
         for tap, spec in self.taps.items():
             if spec.dtype not in DTYPES:
-                raise RequestError(f"tap '{tap}' is kept as float16 or float32, not {spec.dtype}.")
+                raise InputError(f"tap '{tap}' is kept as float16 or float32, not {spec.dtype}.")
             if not tap.isidentifier():
-                raise RequestError(f"'{tap}' is no name for a tap: use letters, digits and underscores.")
+                raise InputError(f"'{tap}' is no name for a tap: use letters, digits and underscores.")
 
     @property
     def pieces(self) -> int:

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from zslpipe.data.benchmark import Benchmark
-from zslpipe.errors import RequestError
+from zslpipe.errors import InputError
 from zslpipe.files import sha256_json
 from zslpipe.store.layout import BENCHMARK, FORMAT, GROUP, LOCK, PIECES, STORE, Layout
 from zslpipe.store.sealed import Broken, Sum, is_sealed, read_sealed, sealed_bytes, sum_of, sync_folders, write_durable
@@ -41,17 +41,17 @@ def read_store_record(path: Path) -> tuple[Layout, dict[str, Sum]]:
     """What the store is, and the sums of its metadata files.
 
     Raises:
-        RequestError: where there is no store, or its record is damaged.
+        InputError: where there is no store, or its record is damaged.
     """
     try:
         value = read_sealed(path / STORE)
     except OSError as problem:
-        raise RequestError(f"{path} is not a feature store (it has no {STORE}): extract or import first.") from problem
+        raise InputError(f"{path} is not a feature store (it has no {STORE}): extract or import first.") from problem
     except Broken as problem:
-        raise RequestError(f"{path / STORE} {problem}: repair the store.") from problem
+        raise InputError(f"{path / STORE} {problem}: repair the store.") from problem
     known = value["header"]["format"]
     if known != FORMAT:
-        raise RequestError(f"{path} has format {known}, this version reads {FORMAT}: install the zslpipe that made it.")
+        raise InputError(f"{path} has format {known}, this version reads {FORMAT}: install the zslpipe that made it.")
     return Layout.from_header(value["header"]), {name: Sum(*file_sum) for name, file_sum in value["files"].items()}
 
 

@@ -2,14 +2,14 @@
 
 from typing import Any
 
-from zslpipe.errors import RequestError
+from zslpipe.errors import InputError
 from zslpipe.files import sha256_json
 
 
 def check_provenance(provenance: dict[str, Any]) -> None:
-    """Raise `RequestError` unless it is {"fingerprinted": {...}, "recorded": {...}}."""
+    """Raise `InputError` unless it is {"fingerprinted": {...}, "recorded": {...}}."""
     if set(provenance) != {"fingerprinted", "recorded"}:
-        raise RequestError(f"a provenance has the keys 'fingerprinted' and 'recorded', not {sorted(provenance)}.")
+        raise InputError(f"a provenance has the keys 'fingerprinted' and 'recorded', not {sorted(provenance)}.")
 
 
 def fingerprint(provenance: dict[str, Any]) -> str:

@@ -10,7 +10,7 @@ import zarr
 
 from zslpipe.errors import ZslpipeError
 from zslpipe.store import layout as names
-from zslpipe.store.rows import Chosen, Rows
+from zslpipe.store.rows import Rows, Subset
 
 if TYPE_CHECKING:
     from zslpipe.store.feature_store import FeatureStore
@@ -189,30 +189,10 @@ class StoreFeatures(Mapping[str, Rows]):
         if tap not in self._store.taps:
             raise KeyError(tap)
         rows = self._store.rows(tap)
-        return rows if self._index is None else Chosen(rows, self._index)
+        return rows if self._index is None else Subset(rows, self._index)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._store.taps)
 
     def __len__(self) -> int:
         return len(self._store.taps)
-
-
-def place(rows: Rows, device: str | torch.device, budget_bytes: int, block: int = 1024) -> torch.Tensor | Rows:
-    """The rows on the device, copied there once, if they fit in `budget_bytes`; else the rows as they are.
-
-    Args:
-        rows: (N, ...).
-        block: rows copied at a time, so that no second copy of all is made in memory.
-
-    Returns:
-        a tensor (N, ...) of the same dtype, or `rows` itself.
-    """
-    if int(np.prod(rows.shape, dtype=np.int64)) * rows.dtype.itemsize > budget_bytes:
-        return rows
-    kind = torch.from_numpy(np.empty(0, rows.dtype)).dtype
-    placed = torch.empty(rows.shape, dtype=kind, device=device)
-    for start in range(0, len(rows), block):
-        part = np.ascontiguousarray(rows[start : start + block])
-        placed[start : start + len(part)] = torch.from_numpy(part)
-    return placed

@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from zslpipe.extract.failure import Failure
+from zslpipe.store.failure import Failure
 from zslpipe.store.layout import PIECES, Layout
 from zslpipe.store.sealed import Broken, Sum, read_sealed, sealed_bytes
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from zslpipe.data.benchmark import Benchmark
-from zslpipe.errors import RequestError
+from zslpipe.errors import InputError
 from zslpipe.store.claims import CREATION, claim
 from zslpipe.store.feature_store import FeatureStore
 from zslpipe.store.layout import BENCHMARK, COMPLETE, LOCK, Layout
@@ -31,7 +31,7 @@ def repair(path: Path, damages: list[Damage] | None = None, benchmark: Benchmark
         benchmark: the store's benchmark, needed where `benchmark.npz` itself is damaged.
 
     Raises:
-        RequestError: where both copies of the store's header are lost, or `benchmark` is needed or is another one.
+        InputError: where both copies of the store's header are lost, or `benchmark` is needed or is another one.
         ZslpipeError: where a writer is at work or the disk refuses.
     """
     damages = verify(path) if damages is None else damages
@@ -61,9 +61,9 @@ def _rebuild(path: Path, given: Benchmark | None) -> None:
     layout = _header(path)
     benchmark = _own_benchmark(path, layout) or given
     if benchmark is None:
-        raise RequestError(f"{path / BENCHMARK} is damaged: name the data set ({layout.dataset}) to make it anew.")
+        raise InputError(f"{path / BENCHMARK} is damaged: name the data set ({layout.dataset}) to make it anew.")
     if benchmark.name != layout.dataset or image_list_hash(benchmark) != layout.images:
-        raise RequestError(f"{path} is a store of {layout.dataset}, whose images are not those of {benchmark.name}.")
+        raise InputError(f"{path} is a store of {layout.dataset}, whose images are not those of {benchmark.name}.")
     write_metadata(path, layout, benchmark)
 
 
@@ -71,13 +71,13 @@ def _own_benchmark(path: Path, layout: Layout) -> Benchmark | None:
     """The store's own benchmark, if it is sound; where its sum is lost, the archive's own checksums must do."""
     try:
         expected = read_store_record(path)[1][BENCHMARK]
-    except RequestError:
+    except InputError:
         expected = None
     try:
         if expected is not None and sum_of(path / BENCHMARK) != expected:
             return None
         benchmark = Benchmark.load(path / BENCHMARK)
-    except (OSError, RequestError):
+    except (OSError, InputError):
         return None
     return benchmark if image_list_hash(benchmark) == layout.images else None
 
@@ -85,11 +85,11 @@ def _own_benchmark(path: Path, layout: Layout) -> Benchmark | None:
 def _header(path: Path) -> Layout:
     try:
         return read_store_record(path)[0]
-    except RequestError as problem:
+    except InputError as problem:
         try:
             return read_group_header(path)
         except (OSError, Broken):
-            raise RequestError(f"{path} has lost both copies of its header: remove it and extract again.") from problem
+            raise InputError(f"{path} has lost both copies of its header: remove it and extract again.") from problem
 
 
 def _remove(path: Path) -> None:

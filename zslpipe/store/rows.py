@@ -23,10 +23,10 @@ class Rows(Protocol):
 Features = Mapping[str, Rows]  # tap name ("global", "region", ...) to its rows
 
 
-class Chosen:
+class Subset:
     """The rows `index` of other rows, read when asked for.
 
-    >>> Chosen(np.arange(10), np.array([2, 5, 7]))[1:]
+    >>> Subset(np.arange(10), np.array([2, 5, 7]))[1:]
     array([5, 7])
     """
 
@@ -51,6 +51,6 @@ class Chosen:
         return np.asarray(self[:], dtype)
 
 
-def choose(features: Features, index: np.ndarray) -> Features:
+def take(features: Features, index: np.ndarray) -> Features:
     """The rows `index` of every tap, without reading any."""
-    return {tap: Chosen(rows, index) for tap, rows in features.items()}
+    return {tap: Subset(rows, index) for tap, rows in features.items()}

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.lib import format as npy_format
 
 from zslpipe.data.matlab import mat_variables, read_array, read_mat
-from zslpipe.errors import RequestError
+from zslpipe.errors import InputError
 
 FEATURE_KEYS = ("features", "feature_map", "feature_maps", "feat", "feats", "x", "X")
 LABEL_KEYS = ("labels", "label", "y")
@@ -62,21 +62,21 @@ def open_source(path: Path, rows: int, key: str | None = None) -> Source | None:
         key: the variable with the features, where it has none of the usual names.
 
     Raises:
-        RequestError: where the file cannot be read or its features do not have N rows.
+        InputError: where the file cannot be read or its features do not have N rows.
     """
     if not path.is_file():
-        raise RequestError(f"there is no file {path}.")
+        raise InputError(f"there is no file {path}.")
     kind = path.suffix.lower()
     readers = {".mat": _mat, ".h5": _hdf5, ".hdf5": _hdf5, ".npy": _npy, ".npz": _npz}
     if kind not in readers:
-        raise RequestError(f"{path} is of no kind that can be imported: give {', '.join(readers)}.")
+        raise InputError(f"{path} is of no kind that can be imported: give {', '.join(readers)}.")
     try:
         return readers[kind](path, rows, key)
-    except RequestError:
+    except InputError:
         raise
     except Exception as problem:  # a hostile file can make any parser fail in any way
         reason = " ".join(str(problem).split()) or type(problem).__name__
-        raise RequestError(f"{path} is not a {kind} file that can be read ({reason}); get it again.") from problem
+        raise InputError(f"{path} is not a {kind} file that can be read ({reason}); get it again.") from problem
 
 
 def _mat(path: Path, rows: int, key: str | None) -> Source | None:
@@ -130,7 +130,7 @@ def _npz(path: Path, rows: int, key: str | None) -> Source | None:
 
 def _pick(path: Path, held: dict[str, Any], key: str | None, usual: tuple[str, ...]) -> str | None:
     if key is not None and key not in held:
-        raise RequestError(f"{path} has no '{key}'; it holds {', '.join(sorted(held)) or 'nothing'}.")
+        raise InputError(f"{path} has no '{key}'; it holds {', '.join(sorted(held)) or 'nothing'}.")
     return key or next((name for name in usual if name in held), None)
 
 
@@ -146,7 +146,7 @@ def _source(
 ) -> Source:
     """The file's features as (N, D) or (N, R, D), whichever way round they lie in it."""
     if dtype.kind not in "fiu":
-        raise RequestError(f"{path}: the features are {dtype}, numbers are needed.")
+        raise InputError(f"{path}: the features are {dtype}, numbers are needed.")
     if len(shape) == 2 and shape[0] != rows and shape[1] == rows:  # (D, N)
         given, shape = read, shape[::-1]
 
@@ -154,7 +154,7 @@ def _source(
             return np.asarray(given((slice(None), block))).T
 
     if len(shape) not in (2, 3, 4) or shape[0] != rows:
-        raise RequestError(
+        raise InputError(
             f"{path} holds features {shape}, but the benchmark has {rows} images: name the data set it is of."
         )
     per_image: Callable[[np.ndarray], np.ndarray] = np.asarray
@@ -175,11 +175,11 @@ def _source(
         try:
             return per_image(read(slice(start, stop)))
         except (OSError, ValueError) as problem:  # a compressed block that does not decode
-            raise RequestError(
+            raise InputError(
                 f"{path}: rows {start} to {stop - 1} cannot be read ({problem}); get it again."
             ) from problem
 
     numbers = None if labels is None else np.asarray(labels).ravel()
     if numbers is not None and numbers.dtype.kind not in "fiu":
-        raise RequestError(f"{path}: the labels are {numbers.dtype}, numbers are needed.")
+        raise InputError(f"{path}: the labels are {numbers.dtype}, numbers are needed.")
     return Source(path, tuple(shape), dtype, block, numbers, images if isinstance(images, list) else None, file)

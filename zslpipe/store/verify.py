@@ -47,7 +47,7 @@ def verify(store: FeatureStore | Path) -> list[Damage]:
     Pieces that an unfinished extraction has not reached are no damage; in a store that was complete they are.
 
     Raises:
-        RequestError: where there is no store at all.
+        InputError: where there is no store at all.
     """
     root = store.path if isinstance(store, FeatureStore) else store
     damages, layout, sums = _own_record(root)

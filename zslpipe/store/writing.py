@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from zslpipe.extract.failure import Failure
+from zslpipe.store.failure import Failure
 from zslpipe.store.layout import COMPLETE, PIECES, Layout
 from zslpipe.store.records import Record
 from zslpipe.store.sealed import sealed_bytes, sync_folders, write_durable

@@ -4,8 +4,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from zslpipe.errors import RequestError
-from zslpipe.evaluation.runs import runs
+from zslpipe.errors import InputError
 from zslpipe.registry import unknown
 from zslpipe.store.catalog import stores
 from zslpipe.store.feature_store import FeatureStore
@@ -13,6 +12,7 @@ from zslpipe.store.repair import repair
 from zslpipe.store.verify import Damage, verify
 from zslpipe.workflows.extract import extract_store
 from zslpipe.workflows.find import find_store
+from zslpipe.workflows.runs import runs
 from zslpipe.workflows.workspace import Workspace
 
 
@@ -57,7 +57,7 @@ def repair_store(workspace: Workspace, name: str | None) -> dict[str, Any]:
     """Rebuild what can be rebuilt of a store and extract again the pieces that cannot, and no others.
 
     Raises:
-        RequestError: where damaged pieces were imported: their file has to be imported again.
+        InputError: where damaged pieces were imported: their file has to be imported again.
     """
     path = find_store(workspace, name).path if name is None else find(workspace, name)
     done = repair(path)
@@ -74,11 +74,11 @@ def repair_store(workspace: Workspace, name: str | None) -> dict[str, Any]:
         return result
     request: dict[str, Any] | None = store.provenance["recorded"].get("request")
     if request is None:
-        raise RequestError(f"{len(lost)} pieces of {path} are lost and it was imported: import its file again.")
+        raise InputError(f"{len(lost)} pieces of {path} are lost and it was imported: import its file again.")
     table, taps = request["class_table"], tuple(request["taps"])
     extraction = extract_store(workspace, **{**request, "class_table": table and Path(table), "taps": taps})
     if extraction.store.path != path:
-        raise RequestError(
+        raise InputError(
             f"the images or the backbone of {path} have changed since it was made: what is there now went to "
             f"{extraction.store.path}; remove the old store."
         )

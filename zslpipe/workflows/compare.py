@@ -3,10 +3,10 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from zslpipe.errors import RequestError
-from zslpipe.evaluation.runs import find_run
+from zslpipe.errors import InputError
 from zslpipe.evaluation.statistics import Difference, compare
 from zslpipe.workflows.evaluate import Evaluation, evaluate_run, with_errors
+from zslpipe.workflows.runs import find_run
 from zslpipe.workflows.workspace import Workspace
 
 
@@ -35,12 +35,12 @@ def compare_runs(workspace: Workspace, one: str, other: str) -> Comparison:
     """Evaluate two runs of one data set, calibrated by validation, and compare them class by class.
 
     Raises:
-        RequestError: where the runs are of different data sets or one has no validated calibration.
+        InputError: where the runs are of different data sets or one has no validated calibration.
     """
     runs = [find_run(workspace.runs, name) for name in (one, other)]
     datasets = [run.about["dataset"] for run in runs]
     if datasets[0] != datasets[1]:
-        raise RequestError(
+        raise InputError(
             f"{runs[0].name} is of {datasets[0]} and {runs[1].name} of {datasets[1]}: compare like with like."
         )
     a, b = (evaluate_run(workspace, run, True, True, "validated") for run in runs)

@@ -8,7 +8,7 @@ from zslpipe.data.known import FOLDERS
 from zslpipe.data.load import load_benchmark
 from zslpipe.data.matlab import mat_variables
 from zslpipe.data.xlsa17 import find_folder, find_labels_file
-from zslpipe.errors import RequestError
+from zslpipe.errors import InputError
 from zslpipe.store.exporting import Exported, export_h5, export_mat, export_npy
 from zslpipe.store.feature_store import FeatureStore
 from zslpipe.store.importing import import_features
@@ -39,7 +39,7 @@ def labels_file(workspace: Workspace, files: Sequence[Path], dataset: str) -> Pa
     try:
         find_labels_file(find_folder(dataset, workspace.data_root))
         return None
-    except RequestError:
+    except InputError:
         listing = (f for f in files if f.suffix == ".mat" and {"labels", "image_files"} <= mat_variables(f).keys())
         return next(listing, None)
 
@@ -55,7 +55,7 @@ def export_store(
 
 def write_class_table(workspace: Workspace, dataset: str, images: Path, out: Path) -> dict[str, Any]:
     """Write the class table of an image folder whose classes are some of a known data set's."""
-    from zslpipe.data.table import write_tables
+    from zslpipe.data.make_class_table import write_tables
 
     benchmark = load_benchmark(dataset, workspace.data_root, cache=workspace.cache)
     written = write_tables(benchmark, images, out)

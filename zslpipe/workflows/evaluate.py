@@ -5,15 +5,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from zslpipe.errors import RequestError
-from zslpipe.evaluation.imbalance import PredictsSemantics, Summary, imbalance
-from zslpipe.evaluation.protocol import Result, measure, score_tests
-from zslpipe.evaluation.runs import Run, find_run
+from zslpipe.errors import InputError
+from zslpipe.evaluation.imbalance import ErrorSummary, PredictsSemantics, imbalance
+from zslpipe.evaluation.protocol import Result, evaluate_scores, score_tests
+from zslpipe.evaluation.results_table import Row, errors_text, results_text, rows_of
 from zslpipe.evaluation.scores import write_scores
-from zslpipe.evaluation.table import Row, errors_text, results_text, rows_of
 from zslpipe.files import write_json
 from zslpipe.progress import track
 from zslpipe.workflows.find import store_of_run
+from zslpipe.workflows.runs import Run, find_run
 from zslpipe.workflows.workspace import Workspace
 
 EVALUATION = "evaluation.json"
@@ -34,13 +34,13 @@ class Evaluation:
     results: dict[int, Result]
     gzsl: bool
     calibration: str
-    errors: dict[int, dict[str, Summary]] = field(default_factory=dict)
+    errors: dict[int, dict[str, ErrorSummary]] = field(default_factory=dict)
 
     @property
-    def mean_errors(self) -> dict[str, Summary]:
+    def mean_errors(self) -> dict[str, ErrorSummary]:
         """Over the seeds, by side."""
         seeds = list(self.errors.values())
-        return {side: Summary.average([s[side] for s in seeds]) for side in (seeds[0] if seeds else ())}
+        return {side: ErrorSummary.average([s[side] for s in seeds]) for side in (seeds[0] if seeds else ())}
 
     def as_json(self) -> dict[str, Any]:
         about = self.run.about
@@ -62,7 +62,7 @@ class Evaluation:
         }
 
 
-def _plain(summary: Summary) -> dict[str, float | None]:
+def _plain(summary: ErrorSummary) -> dict[str, float | None]:
     """JSON has no NaN."""
     return {k: None if math.isnan(v) else v for k, v in summary._asdict().items()}
 
@@ -99,7 +99,7 @@ def evaluate_runs(
     """Score runs on their test sets and leave evaluation.json and the scores with each; the newest run by default.
 
     Raises:
-        RequestError: where calibration is asked for and nothing validated it.
+        InputError: where calibration is asked for and nothing validated it.
     """
     found = [find_run(workspace.runs, name) for name in names] or [find_run(workspace.runs, None)]
     return [evaluate_run(workspace, run, gzsl, calibrate, selection) for run in track(found, "evaluating runs")]
@@ -109,7 +109,7 @@ def evaluate_run(workspace: Workspace, run: Run, gzsl: bool, calibrate: bool, se
     oracle = selection == "oracle"
     deltas = {seed: run.choice(seed).delta if calibrate else None for seed in run.seeds}
     if calibrate and not oracle and (None in deltas.values() or run.about["selection"] == "oracle"):
-        raise RequestError(
+        raise InputError(
             f"run {run.name} was selected by '{run.about['selection']}', which leaves no validated calibration: "
             f"train it with --selection unseen-class, or ask for --selection oracle by name."
         )
@@ -121,9 +121,9 @@ def evaluate_run(workspace: Workspace, run: Run, gzsl: bool, calibrate: bool, se
         tests = score_tests(head, store.features(), benchmark)
         if isinstance(head, PredictsSemantics):
             errors[seed] = imbalance(head, store.features(), benchmark).sides
-        result = measure(tests, benchmark.class_names, delta)
+        result = evaluate_scores(tests, benchmark.class_names, delta)
         if oracle and result.oracle is not None:
-            result = measure(tests, benchmark.class_names, result.oracle.delta)
+            result = evaluate_scores(tests, benchmark.class_names, result.oracle.delta)
         write_scores(run.path / f"seed-{seed}" / "scores", tests, benchmark, result.delta)
         results[seed] = result
     calibration = ("oracle" if oracle else "validated") if calibrate else "none"

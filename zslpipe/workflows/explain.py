@@ -9,8 +9,7 @@ from PIL import Image
 
 from zslpipe.backbones.transform import Transform
 from zslpipe.data.benchmark import Benchmark
-from zslpipe.errors import RequestError
-from zslpipe.evaluation.runs import Run, find_run
+from zslpipe.errors import InputError
 from zslpipe.extract.decode import UnreadableImage, read_image
 from zslpipe.files import atomic_write
 from zslpipe.progress import track
@@ -19,6 +18,7 @@ from zslpipe.serving.attention_maps import INK, RIGHT, WRONG, Tile, draw_row
 from zslpipe.serving.explain import Explanation, explain, head_taps
 from zslpipe.store.feature_store import DONE, FeatureStore
 from zslpipe.workflows.find import store_of_run
+from zslpipe.workflows.runs import Run, find_run
 from zslpipe.workflows.workspace import Workspace
 
 
@@ -50,13 +50,13 @@ def explain_images(
     Features are read from the run's store, so no backbone is loaded; only the picture is opened.
 
     Raises:
-        RequestError: for an unknown run, class or image, an image whose features or picture are missing, a head without
+        InputError: for an unknown run, class or image, an image whose features or picture are missing, a head without
             attention.
     """
     run = find_run(workspace.runs, name)
     seed = run.seeds[0] if seed is None else seed
     if seed not in run.seeds:
-        raise RequestError(f"run {run.name} has no seed {seed}: use {', '.join(map(str, run.seeds))}.")
+        raise InputError(f"run {run.name} has no seed {seed}: use {', '.join(map(str, run.seeds))}.")
     benchmark, store, head = run.benchmark, store_of_run(workspace, run), run.head(seed)
     delta = run.choice(seed).delta or 0.0
     for unheard in set(classes) - set(benchmark.class_names):
@@ -66,7 +66,7 @@ def explain_images(
     rows = [row_of(image, benchmark) for image in images]
     for row in rows:
         if status[row] != DONE:
-            raise RequestError(f"{store.path} has no features of {benchmark.image_ids[row]}: resume the extraction.")
+            raise InputError(f"{store.path} has no features of {benchmark.image_ids[row]}: resume the extraction.")
     done = []
     for row in track(rows, "explaining"):
         features = {tap: store.rows(tap) for tap in head_taps(head)}
@@ -95,12 +95,12 @@ def draw(explanation: Explanation, picture: Image.Image, run: Run) -> Image.Imag
 def seen_picture(store: FeatureStore, benchmark: Benchmark, row: int) -> Image.Image:
     """The part of the image that the backbone saw; all of it where the store does not say."""
     if benchmark.image_root is None:
-        raise RequestError(f"{benchmark.name} has no image folder, only features: extract from images to draw on them.")
+        raise InputError(f"{benchmark.name} has no image folder, only features: extract from images to draw on them.")
     path = benchmark.image_root / benchmark.image_ids[row]
     try:
         image = read_image(path)
     except UnreadableImage as problem:
-        raise RequestError(f"the image {path} {problem}: put it back to draw on it.") from problem
+        raise InputError(f"the image {path} {problem}: put it back to draw on it.") from problem
     how = store.provenance["fingerprinted"].get("transform")
     if not isinstance(how, dict):
         return image
@@ -112,7 +112,7 @@ def row_of(image: str, benchmark: Benchmark) -> int:
     """The row of an image named by its id, by the end of its path, by a path that ends in its id, or by the row.
 
     Raises:
-        RequestError: where none or several are meant.
+        InputError: where none or several are meant.
     """
     ids = benchmark.image_ids
     if image in ids:
@@ -123,10 +123,10 @@ def row_of(image: str, benchmark: Benchmark) -> int:
     if len(meant) == 1:
         return meant[0]
     if meant:
-        raise RequestError(f"{len(meant)} images of {benchmark.name} are called {image}: name one as {ids[meant[0]]}.")
+        raise InputError(f"{len(meant)} images of {benchmark.name} are called {image}: name one as {ids[meant[0]]}.")
     near = nearest(image, ids)
     hint = f"did you mean {' or '.join(near)}?" if near else f"ids look like {ids[0]}, rows run to {len(ids) - 1}."
-    raise RequestError(f"{benchmark.name} has no image '{image}': {hint}")
+    raise InputError(f"{benchmark.name} has no image '{image}': {hint}")
 
 
 def picture_name(image: str) -> str:

@@ -8,10 +8,10 @@ from typing import Any
 from zslpipe.backbones import Backbone, load_backbone
 from zslpipe.data.known import images_missing_sentence
 from zslpipe.data.load import load_benchmark
-from zslpipe.errors import RequestError
+from zslpipe.errors import InputError
 from zslpipe.extract.decode import decoder_version
 from zslpipe.extract.imagelist import hash_images
-from zslpipe.extract.pipeline import Summary, extract
+from zslpipe.extract.pipeline import ExtractionSummary, extract
 from zslpipe.extract.shard import parse_shard
 from zslpipe.store.catalog import newest_store, store_path
 from zslpipe.store.feature_store import MISSING, FeatureStore, TapSpec
@@ -26,7 +26,7 @@ class Extraction:
     """What an extraction left behind: the store, how many rows it computed and found there, and which failed."""
 
     store: FeatureStore
-    summary: Summary
+    summary: ExtractionSummary
     reused: int
     notes: tuple[str, ...] = ()
 
@@ -76,7 +76,7 @@ def extract_store(
     """Run `backbone` over the images of `dataset` and store its taps; goes on where an earlier call stopped.
 
     Raises:
-        RequestError: where data set, images, backbone or weights are not to be had.
+        InputError: where data set, images, backbone or weights are not to be had.
     """
     notes = []
     if dataset is None:
@@ -95,7 +95,7 @@ def extract_store(
     benchmark = load_benchmark(dataset, workspace.data_root, tables=class_table, cache=workspace.cache)
     gone = images_missing_sentence(benchmark, workspace.data_root)
     if benchmark.image_root is None or (gone and on_error == "fail"):
-        raise RequestError(gone or f"{benchmark.name} has no images.")
+        raise InputError(gone or f"{benchmark.name} has no images.")
     net = net or network()  # before the images are hashed, which takes longer
     images, _ = hash_images(benchmark.image_root, benchmark.image_ids, workspace.cache / "image-hashes.npz")
     provenance = {

@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from zslpipe.errors import RequestError
-from zslpipe.evaluation.runs import Run
+from zslpipe.errors import InputError
 from zslpipe.registry import unknown
 from zslpipe.store.catalog import newest_store, stores
 from zslpipe.store.feature_store import FeatureStore
+from zslpipe.workflows.runs import Run
 from zslpipe.workflows.workspace import Workspace
 
 
@@ -16,7 +16,7 @@ def find_store(
     """The store of that name or folder, else the newest of that data set and backbone.
 
     Raises:
-        RequestError: where there is none, or the one named holds another data set.
+        InputError: where there is none, or the one named holds another data set.
     """
     if store is None:
         return newest_store(workspace.cache, dataset, backbone)
@@ -25,7 +25,7 @@ def find_store(
         raise unknown("store", store, [summary.path.name for summary in stores(workspace.cache)])
     found = FeatureStore.open(path)
     if dataset is not None and found.dataset != dataset:
-        raise RequestError(f"{path} holds features of {found.dataset}, not of {dataset}: name a store of {dataset}.")
+        raise InputError(f"{path} holds features of {found.dataset}, not of {dataset}: name a store of {dataset}.")
     return found
 
 
@@ -33,7 +33,7 @@ def store_of_run(workspace: Workspace, run: Run) -> FeatureStore:
     """The store that a run was trained on: where it was then, or any store of the same fingerprint.
 
     Raises:
-        RequestError: where it is gone or has become another.
+        InputError: where it is gone or has become another.
     """
     wanted = run.about["store"]["fingerprint"]
     places = [Path(run.about["store"]["path"]), *(summary.path for summary in stores(workspace.cache))]
@@ -42,7 +42,7 @@ def store_of_run(workspace: Workspace, run: Run) -> FeatureStore:
             found = FeatureStore.open(path)
             if found.fingerprint == wanted and found.dataset == run.about["dataset"]:
                 return found
-    raise RequestError(
+    raise InputError(
         f"the store of run {run.name} (fingerprint {wanted[:8]}) is not in {workspace.stores}: "
         f"extract {run.about['dataset']} with {run.about['store']['backbone']} again."
     )

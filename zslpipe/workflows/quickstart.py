@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from zslpipe.data.demo import contact_sheet, demo_is_complete
-from zslpipe.evaluation.runs import Run
+from zslpipe.demo import contact_sheet, demo_is_complete
 from zslpipe.evaluation.scores import read_scores
 from zslpipe.evaluation.stacking import rivals
 from zslpipe.report.gallery import Picture, gallery
 from zslpipe.workflows.evaluate import Evaluation, evaluate_run, table
 from zslpipe.workflows.extract import Extraction, extract_store
+from zslpipe.workflows.runs import Run
 from zslpipe.workflows.train import train_head
 from zslpipe.workflows.workspace import Workspace
 

@@ -7,11 +7,11 @@ from typing import Any, Literal
 
 import yaml
 
-from zslpipe.errors import RequestError
-from zslpipe.evaluation.selection import SELECTIONS
+from zslpipe.errors import InputError
 from zslpipe.heads import HEADS
-from zslpipe.heads.settings import Count, check_settings
+from zslpipe.parts.settings import Count, check_settings
 from zslpipe.registry import unknown
+from zslpipe.selection.rules import SELECTIONS
 from zslpipe.workflows.evaluate import Evaluation, evaluate_run
 from zslpipe.workflows.extract import extract_store
 from zslpipe.workflows.train import train_head
@@ -62,34 +62,34 @@ class Recipe:
         """Read and check a recipe.
 
         Raises:
-            RequestError: where the file is missing, is no YAML, lacks a key, or has a key or name that nobody knows.
+            InputError: where the file is missing, is no YAML, lacks a key, or has a key or name that nobody knows.
         """
         try:
             content = yaml.safe_load(path.read_text(encoding="utf-8"))
         except (OSError, UnicodeDecodeError, yaml.YAMLError) as problem:
-            raise RequestError(f"{path} cannot be read as a recipe ({str(problem).splitlines()[0]}).") from problem
+            raise InputError(f"{path} cannot be read as a recipe ({str(problem).splitlines()[0]}).") from problem
         if not isinstance(content, dict):
-            raise RequestError(f"{path} is no recipe: it has no keys.")
+            raise InputError(f"{path} is no recipe: it has no keys.")
         known = {f.name: f for f in fields(cls) if f.name != "path"}
         for key in content:
             if key not in known:
-                raise RequestError(f"{path}: {unknown('key of a recipe', str(key), known)}")
+                raise InputError(f"{path}: {unknown('key of a recipe', str(key), known)}")
         for key, (kind, wanted) in KINDS.items():
             if key in content and not isinstance(content[key], kind):
-                raise RequestError(f"{path}: {key} must be {wanted}, not {content[key]!r}.")
+                raise InputError(f"{path}: {key} must be {wanted}, not {content[key]!r}.")
         for row, numbers in content.get("published", {}).items():
             if not isinstance(numbers, dict) or not all(isinstance(n, int | float) for n in numbers.values()):
-                raise RequestError(f"{path}: the published row '{row}' must hold numbers by their names.")
+                raise InputError(f"{path}: the published row '{row}' must hold numbers by their names.")
         for key in ("system", "paper", "dataset", "backbone", "head", "settings", "reading", "published"):
             if key not in content:
-                raise RequestError(f"{path} lacks the key '{key}'.")
+                raise InputError(f"{path} lacks the key '{key}'.")
         recipe = cls(**{**content, "taps": tuple(content.get("taps", ("global", "region"))), "path": path})
         try:
             check_settings(cls, content)
             HEADS[recipe.head]().with_params(**recipe.settings)
             SELECTIONS[recipe.selection]
-        except RequestError as problem:
-            raise RequestError(f"{path}: {problem}") from problem
+        except InputError as problem:
+            raise InputError(f"{path}: {problem}") from problem
         return recipe
 
     @property

@@ -7,24 +7,24 @@ from typing import Any
 
 import numpy as np
 
-from zslpipe.errors import RequestError
-from zslpipe.evaluation.choice import Choice, Trial
+from zslpipe.errors import InputError
 from zslpipe.evaluation.confusion import classes_in, confusion, most_confused
 from zslpipe.evaluation.curve import Curve
 from zslpipe.evaluation.imbalance import PredictsSemantics, imbalance
-from zslpipe.evaluation.protocol import Result, TestScores, measure
-from zslpipe.evaluation.runs import Run, find_run
+from zslpipe.evaluation.protocol import Result, TestScores, evaluate_scores
+from zslpipe.evaluation.results_table import rows_of
 from zslpipe.evaluation.scores import read_scores
 from zslpipe.evaluation.stacking import rivals
-from zslpipe.evaluation.table import rows_of
 from zslpipe.heads import Head
 from zslpipe.progress import track
 from zslpipe.report.content import ClassBar, Confusion, RunContent, SeedCurve, SemanticErrors
 from zslpipe.report.page import write_page
 from zslpipe.report.tables import kind_of
+from zslpipe.selection.result import SelectionResult, Trial
 from zslpipe.store.rows import Features
 from zslpipe.workflows.evaluate import evaluate_run
 from zslpipe.workflows.find import store_of_run
+from zslpipe.workflows.runs import Run, find_run
 from zslpipe.workflows.workspace import Workspace
 
 DRAWN = 300  # points of a curve; more cannot be seen
@@ -52,12 +52,12 @@ def report(workspace: Workspace, names: Sequence[str] = (), out: Path | None = N
     Runs without kept scores are evaluated first, which needs their stores.
 
     Raises:
-        RequestError: for an unknown run, one named twice, or one to be evaluated whose store is gone.
+        InputError: for an unknown run, one named twice, or one to be evaluated whose store is gone.
     """
     found = [find_run(workspace.runs, name) for name in names] or [find_run(workspace.runs, None)]
     for i, run in enumerate(found):
         if run.path.resolve() in {other.path.resolve() for other in found[:i]}:
-            raise RequestError(f"run {run.name} is named twice: name each run once.")
+            raise InputError(f"run {run.name} is named twice: name each run once.")
     contents = tuple(content(workspace, run) for run in track(found, "measuring runs"))
     more = f"-and-{len(found) - 1}-more" if len(found) > 1 else ""
     path = out or workspace.cache / "reports" / f"{found[0].name}{more}.html"
@@ -71,7 +71,7 @@ def content(workspace: Workspace, run: Run) -> RunContent:
     choices = {seed: in_full(run.choice(seed), run.head(seed)) for seed in run.seeds}
     deltas = {seed: honest_delta(choice) for seed, choice in choices.items()}
     names = run.benchmark.class_names
-    results = [measure(tests[seed], names, deltas[seed]) for seed in run.seeds]
+    results = [evaluate_scores(tests[seed], names, deltas[seed]) for seed in run.seeds]
     notes = [*run.about.get("notes", ()), *run.benchmark.notes]
     if any(choice.rule == "oracle" for choice in choices.values()):
         notes.insert(0, ORACLE_RUN)
@@ -80,7 +80,7 @@ def content(workspace: Workspace, run: Run) -> RunContent:
     try:
         store = store_of_run(workspace, run)
         errors = _errors(run, store.features())
-    except RequestError as problem:
+    except InputError as problem:
         notes.append(f"What made the features and semantic errors are left out: {problem}")
     several = len(run.seeds) > 1
     return RunContent(
@@ -112,7 +112,7 @@ def kept_scores(workspace: Workspace, run: Run) -> dict[int, TestScores]:
     return found
 
 
-def in_full(choice: Choice, head: Head) -> Choice:
+def in_full(choice: SelectionResult, head: Head) -> SelectionResult:
     """The choice with the head's defaults written out where a trial left a setting open that others name."""
     defaults = type(head)().get_params()
     named = {name: defaults[name] for trial in choice.trials for name in trial.setting if name in defaults}
@@ -124,12 +124,12 @@ def in_full(choice: Choice, head: Head) -> Choice:
     return replace(choice, params={**named, **choice.params}, trials=trials)
 
 
-def honest_delta(choice: Choice) -> float | None:
+def honest_delta(choice: SelectionResult) -> float | None:
     """The calibration that a rule chose without the test set."""
     return None if choice.rule == "oracle" else choice.delta
 
 
-def _rule(choice: Choice) -> str:
+def _rule(choice: SelectionResult) -> str:
     if choice.rule == "oracle":
         return "oracle"
     folds = f"{choice.folds} folds" if choice.folds > 1 else "one fold"

@@ -7,16 +7,16 @@ from typing import Any
 
 from zslpipe.data.benchmark import Benchmark
 from zslpipe.data.semantics import load_semantics
-from zslpipe.errors import RequestError
-from zslpipe.evaluation.runs import ABOUT, Run, new_run, runs
-from zslpipe.evaluation.selection import selection_rule
+from zslpipe.errors import InputError
 from zslpipe.files import sha256_json, write_json
 from zslpipe.heads import HEADS, Head
 from zslpipe.progress import track
+from zslpipe.selection.rules import selection_rule
 from zslpipe.store.feature_store import DONE, MISSING, FeatureStore
 from zslpipe.store.provenance import backbone_name
 from zslpipe.training import checkpoints
 from zslpipe.workflows.find import find_store
+from zslpipe.workflows.runs import ABOUT, Run, new_run, runs
 from zslpipe.workflows.versions import machine, versions
 from zslpipe.workflows.workspace import Workspace
 
@@ -28,7 +28,7 @@ def usable_benchmark(store: FeatureStore) -> tuple[Benchmark, tuple[str, ...]]:
     if usable.all():
         return benchmark, ()
     if not usable.any():
-        raise RequestError(f"{store.path} holds no row yet: run the extraction or the import again.")
+        raise InputError(f"{store.path} holds no row yet: run the extraction or the import again.")
     missing, failed = int((store.status == MISSING).sum()), len(store.failures)
     note = f"{store.path.name}: {missing} rows are not extracted and {failed} failed; they are left out."
     return benchmark.keep(usable), (note,)

@@ -1,0 +1,123 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from PIL import Image
+
+from zslpipe.data.benchmark import Benchmark
+from zslpipe.data.class_table import ClassTable, class_rows, read_class_table
+from zslpipe.data.csv_lines import csv_bytes
+from zslpipe.data.folder import read_folder
+from zslpipe.data.make_class_table import plain, write_tables
+from zslpipe.data.xlsa17 import read_xlsa17
+from zslpipe.errors import InputError
+
+Make = Callable[..., Path]
+
+
+@pytest.fixture
+def known(xlsa: Make) -> Benchmark:
+    root = xlsa()
+    (root / "attributes").mkdir()
+    np.save(root / "attributes" / "CUB_w2v.npy", np.arange(12.0).reshape(4, 3))
+    (root / "attributes" / "CUB_names.txt").write_text('a,b\n"c"\nd e\nf\n')
+    folder = root / "xlsa17" / "data" / "CUB"
+    for k, (train, val) in enumerate([("ab", "cd"), ("cd", "ab")], start=1):
+        for part, letters in (("train", train), ("val", val)):
+            text = "\n".join(f"{'abcdef'.index(x) + 1:03d}.Bird_{x}" for x in letters)
+            (folder / f"{part}classes{k}.txt").write_text(text)
+    return read_xlsa17("cub", root)
+
+
+def put(root: Path, ids: list[str]) -> None:
+    for i in ids:
+        (root / i).parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (4, 4)).save(root / i)
+
+
+def test_some_of_the_classes_become_a_benchmark_of_their_own(known: Benchmark, tmp_path: Path) -> None:
+    images = tmp_path / "some"
+    here = ("001", "002", "003", "005")
+    put(images, [i for i in known.image_ids if i[:3] in here])
+    put(images, ["001.Bird_a/stray.jpg", "else/x.jpg"])
+    written = write_tables(known, images, tmp_path / "tables")
+    assert {f.name for f in written.files} == {"classes.csv", "images.csv", "attribute_vectors.npy"}
+    assert any("2 images are not in the split of cub" in n for n in written.notes)
+    assert any("1 folders are not named like a class: else." in n for n in written.notes)
+
+    b = read_folder(images, tmp_path / "tables")
+    assert b.class_names == ("001.Bird_a", "002.Bird_b", "003.Bird_c", "005.Bird_e")
+    assert np.array_equal(b.semantics, known.semantics[[0, 1, 2, 4]])
+    assert b.attribute_names == known.attribute_names
+    assert b.attribute_vectors is not None
+    assert np.array_equal(b.attribute_vectors, known.attribute_vectors)
+    assert [(s.train, s.val) for s in b.class_splits] == [((0, 1), (2,)), ((2,), (0, 1))]
+    part = {
+        i: p for p in ("trainval", "test_seen", "test_unseen") for i in np.array(known.image_ids)[getattr(known, p)]
+    }
+    for p in ("trainval", "test_seen", "test_unseen"):
+        assert all(part[b.image_ids[i]] == p for i in getattr(b, p))
+    assert len(b.image_ids) == 20
+
+
+def test_folders_named_a_little_differently_and_deeper_are_found(known: Benchmark, tmp_path: Path) -> None:
+    images = tmp_path / "some"
+    put(images, ["x/bird-a/0.jpg", "x/bird-a/new.jpg", "Bird F/25.jpg"])
+    write_tables(known, images, tmp_path)
+    b = read_folder(images, tmp_path)
+    assert b.class_names == ("x/bird-a", "Bird F")
+    assert b.image_ids == ("Bird F/25.jpg", "x/bird-a/0.jpg")
+
+
+def test_images_the_benchmark_does_not_list_leave_the_drawing_to_the_reader(known: Benchmark, tmp_path: Path) -> None:
+    images = tmp_path / "some"
+    put(images, [f"{c}/mine{i}.jpg" for c in ("001.Bird_a", "006.Bird_f") for i in range(5)])
+    (tmp_path / "images.csv").write_text("image,split\nold,trainval\n")
+    written = write_tables(known, images, tmp_path)
+    assert [f.name for f in written.files] == ["classes.csv", "attribute_vectors.npy"]
+    assert any("cub lists none of these images" in n for n in written.notes)
+    assert len(read_folder(images, tmp_path).test_seen) == 1
+
+
+def test_what_does_not_match_is_told(known: Benchmark, tmp_path: Path) -> None:
+    put(tmp_path / "none", ["cat/0.jpg"])
+    with pytest.raises(InputError, match=r"no folder in .*none is named like a class of cub \(001"):
+        write_tables(known, tmp_path / "none", tmp_path)
+    put(tmp_path / "two", ["001.Bird_a/0.jpg", "bird a/0.jpg"])
+    with pytest.raises(InputError, match=r"folders 001\.Bird_a and bird a are both named like class '001\.Bird_a'"):
+        write_tables(known, tmp_path / "two", tmp_path)
+    assert not (tmp_path / "classes.csv").exists()
+
+
+def test_plain_names() -> None:
+    assert plain("grizzly+bear") == plain("Grizzly Bear") == "grizzlybear"
+    assert plain("Käuzchen") == "käuzchen"
+
+
+name = st.text(st.characters(blacklist_categories=["Cs", "Cc"]), min_size=1, max_size=8).map(str.strip).filter(bool)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
+@given(data=st.data())
+def test_a_class_table_survives_writing(data: st.DataObject, tmp_path: Path) -> None:
+    classes = data.draw(st.lists(name.filter(lambda s: s.strip("/") == s), min_size=1, max_size=5, unique=True))
+    attributes = data.draw(st.lists(name.filter(lambda s: not s.startswith("fold")), max_size=4))
+    unseen = np.array(data.draw(st.lists(st.booleans(), min_size=len(classes), max_size=len(classes))))
+    mark = st.sampled_from(["train", "val", ""])
+    folds = []
+    for _ in range(data.draw(st.integers(0, 3))):
+        fold = tuple("" if u else data.draw(mark) for u in unseen)
+        if any(fold):
+            folds.append(fold)
+    finite = st.floats(width=32, allow_nan=False, allow_infinity=False)
+    semantics = data.draw(hnp.arrays(np.float32, (len(classes), len(attributes)), elements=finite))
+    table = ClassTable(tuple(classes), unseen, tuple(folds), tuple(attributes), semantics)
+    (tmp_path / "classes.csv").write_bytes(csv_bytes(class_rows(table)))
+    back = read_class_table(tmp_path / "classes.csv")
+    assert (back.classes, back.folds, back.attribute_names) == (table.classes, table.folds, table.attribute_names)
+    assert np.array_equal(back.unseen, table.unseen)
+    assert np.array_equal(back.semantics, table.semantics)

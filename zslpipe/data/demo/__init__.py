@@ -1,6 +1,0 @@
-"""The demo set: forty made-up creatures, drawn by the program, that differ in named attributes."""
-
-from zslpipe.data.demo.make import demo_is_complete, make_demo
-from zslpipe.data.demo.sheet import class_card, contact_sheet
-
-__all__ = ["class_card", "contact_sheet", "demo_is_complete", "make_demo"]

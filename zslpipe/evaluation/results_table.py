@@ -1,0 +1,125 @@
+"""Tables for people: the honest row first, the oracle's marked and never alone, published numbers beside them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from zslpipe.evaluation.imbalance import ErrorSummary
+from zslpipe.evaluation.protocol import Result
+from zslpipe.evaluation.statistics import Estimate, estimate
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+COLUMNS = ("T1", "U", "S", "H", "AUSUC")
+ORACLE = "oracle (chosen on the test images)"
+UNFOLDED = 1000  # characters a line: names are there to be copied whole
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of the table.
+
+    Attributes:
+        name: of the run or system; empty where it is that of the line above.
+        rule: what chose the settings and the calibration.
+        numbers: by column; plain floats (shares) have no interval.
+        delta: mean calibration over the seeds, None where there is none to tell.
+        seeds: how many.
+        oracle: chosen on test images: an upper bound, not a result.
+    """
+
+    name: str
+    rule: str
+    numbers: Mapping[str, Estimate | float]
+    delta: float | None = None
+    seeds: int | None = None
+    oracle: bool = False
+
+
+def rows_of(name: str, results: Sequence[Result], rule: str, published: Mapping[str, float] | None = None) -> list[Row]:
+    """The lines of one run, a `Result` for each seed.
+
+    First what `rule` chose without the test images (or, where it chose no calibration, δ = 0), then the calibration
+    that the test images would choose, then the `published` numbers (shares). A run whose rule is the oracle has
+    no honest calibration: it is shown at δ = 0 first.
+    """
+    by_oracle = rule.startswith("oracle")
+    uncalibrated = by_oracle or any(r.delta is None for r in results)
+    at = "uncalibrated" if uncalibrated else "accuracy"
+    shown = f"{rule}, not calibrated" if uncalibrated else rule
+    rows = [Row(name, shown, estimate(results, at), 0.0 if uncalibrated else _mean_delta(results), len(results))]
+    if all(r.oracle is not None for r in results):
+        best = {k: v for k, v in estimate(results, "oracle").items() if k in ("U", "S", "H")}
+        delta = sum(r.oracle.delta for r in results if r.oracle is not None) / len(results)
+        rows.append(Row("", ORACLE, best, delta, len(results), oracle=True))
+    if published:
+        rows.append(Row("", "published", published))
+    return rows
+
+
+def _mean_delta(results: Sequence[Result]) -> float:
+    return sum(r.delta or 0.0 for r in results) / len(results)
+
+
+def results_table(rows: Sequence[Row]) -> "Table":
+    """A rich table of the rows, numbers in per cent with their 95 % intervals."""
+    from rich.table import Table
+
+    columns = [c for c in COLUMNS if any(c in row.numbers for row in rows)]
+    table = Table(box=None, header_style="bold", pad_edge=False, caption_justify="left")
+    table.add_column("run")
+    for column in (*columns, "δ", "seeds"):
+        table.add_column(column, justify="right", no_wrap=True)
+    table.add_column("chosen by")
+    for row in rows:
+        cells = [_cell(row.numbers[c], row.oracle) if c in row.numbers else "" for c in columns]
+        delta = "" if row.delta is None else f"{row.delta:.3g}"
+        seeds = "" if row.seeds is None else str(row.seeds)
+        table.add_row(row.name, *cells, delta, seeds, row.rule, style="dim" if row.oracle else None)
+    return table
+
+
+def errors_text(runs: Mapping[str, Mapping[str, ErrorSummary]]) -> str:
+    """How large and how uneven the errors of predicted semantics are, by run and side."""
+    from rich.table import Table
+
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for column in ("semantic errors", "classes", "mean", "std", "r with the value"):
+        table.add_column(column, justify="left" if column in ("semantic errors", "classes") else "right")
+    for name, sides in runs.items():
+        for side, s in sides.items():
+            table.add_row(name, side, f"{s.mean:.3e}", f"{s.std:.3e}", f"{s.pearson_mean_over_classes:+.2f}")
+            name = ""
+    note = "squared errors of unit vectors, averaged by class; r: correlation with the value within a class"
+    return "\n".join([*_plain_lines(table), note])
+
+
+def _plain_lines(table: "Table") -> list[str]:
+    from io import StringIO
+
+    from rich.console import Console
+
+    out = StringIO()
+    Console(file=out, width=UNFOLDED, color_system=None).print(table)
+    return [line.rstrip() for line in out.getvalue().splitlines()]
+
+
+def results_text(rows: Sequence[Row]) -> str:
+    """The same as plain text, with a line that says how to read it."""
+    lines = _plain_lines(results_table(rows))
+    note = "per cent, class-averaged; [95 % interval over seeds and classes"
+    if any(row.seeds == 1 for row in rows):
+        note += "; over classes alone where there is one seed"
+    lines.append(f"{note}]; an oracle's numbers (in parentheses) are upper bounds, not results")
+    return "\n".join(lines)
+
+
+def _cell(number: Estimate | float, oracle: bool) -> str:
+    if isinstance(number, Estimate):
+        text = f"{100 * number.mean:.1f}"
+        if number.low is not None and number.high is not None and not oracle:
+            text += f" [{100 * number.low:.1f}, {100 * number.high:.1f}]"
+    else:
+        text = f"{100 * number:.1f}"
+    return f"({text})" if oracle else text

@@ -1,0 +1,1 @@
+"""What heads are made of: the base class, training by gradient, attention, regression terms, settings."""

@@ -1,0 +1,46 @@
+"""Semantic predictors whose attributes look at regions."""
+
+from abc import abstractmethod
+from dataclasses import dataclass
+
+import numpy as np
+from torch import Tensor
+
+from zslpipe.errors import InputError
+from zslpipe.parts.head import Attributes
+from zslpipe.parts.semantic_head import SemanticHead, TapNet
+from zslpipe.store.rows import Features
+
+
+class LookingNet(TapNet):
+    """A network whose attributes each look at regions."""
+
+    @abstractmethod
+    def attention(self, regions: Tensor) -> Tensor:
+        """(B, R, A) where each attribute looks in regions (B, R, C)."""
+
+
+@dataclass
+class RegionHead(SemanticHead):
+    """A semantic predictor that can show where its attributes look."""
+
+    taps = ("region",)
+
+    def check_words(self, attributes: Attributes | None) -> None:
+        """Raise `InputError` unless there are word vectors."""
+        if attributes is None or attributes.vectors is None:
+            raise InputError(
+                f"{self.name} needs word vectors of the attributes, but this benchmark has none: "
+                "add them to the data set or take another head."
+            )
+
+    def attention(self, features: Features) -> np.ndarray:
+        """(N, R, A) float32: how much each attribute looks at each region of the images; sums to one over regions.
+
+        Raises:
+            InputError: for a head that was trained without regions.
+        """
+        net = self.module_.net
+        if not isinstance(net, LookingNet):
+            raise InputError(f"{self.name} was trained without regions, so there is no attention to show.")
+        return self.in_batches(features, lambda inputs: net.attention(inputs[net.tap]))

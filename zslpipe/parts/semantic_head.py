@@ -1,0 +1,106 @@
+"""Heads that predict a class's semantics from an image and name the class by the smallest angle."""
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from zslpipe.losses import cosine_scores, sce
+from zslpipe.parts.placed import Placed
+from zslpipe.parts.regression import RegressionSettings, RegressionTerm
+from zslpipe.parts.settings import Positive, Whole
+from zslpipe.parts.torch_head import Inputs, Task, TorchHead
+from zslpipe.store.rows import Features
+
+PROBED = 2048  # training images whose features tell their scale
+
+
+class TapNet(nn.Module):
+    """A network that reads one tap, whose features it multiplies by `scale`."""
+
+    scale: Tensor
+
+    def __init__(self, tap: str) -> None:
+        super().__init__()
+        self.tap = tap
+        self.register_buffer("scale", torch.ones(()))
+
+
+class SemanticModule(nn.Module):
+    """A network from features to semantics (B, A), the origin of the semantics, and the state of the loss."""
+
+    semantic_centre: Tensor
+
+    def __init__(self, net: TapNet, regression: RegressionTerm, attributes: int) -> None:
+        super().__init__()
+        self.net, self.regression = net, regression
+        self.register_buffer("semantic_centre", torch.zeros(attributes))
+
+    def forward(self, inputs: Inputs) -> Tensor:
+        predicted: Tensor = self.net(inputs[self.net.tap])
+        return predicted
+
+
+@dataclass
+class SemanticHead(RegressionSettings, TorchHead):
+    """scale * cos(predicted semantics, class semantics), learnt by SCE and a regression term.
+
+    `centre_semantics` takes the mean of the seen classes' semantics as the origin of angles: semantics that share a
+    large common part (sentence vectors) else lie within a few degrees of each other. `scale_features` divides a
+    tap by its root mean square, so that one learning rate suits every backbone.
+    """
+
+    only_in_training: ClassVar[tuple[str, ...]] = ("regression.",)
+
+    decay_every: Whole = 5
+    scale: Positive = 20.0
+    centre_semantics: bool = True
+    scale_features: bool = True
+
+    @abstractmethod
+    def network(self, sizes: Mapping[str, int]) -> TapNet:
+        """The network that maps a batch of its tap to predicted semantics (B, A)."""
+
+    def build(self, sizes: Mapping[str, int]) -> nn.Module:
+        return SemanticModule(self.network(sizes), RegressionTerm(self, sizes["attributes"]), sizes["attributes"])
+
+    def prepare(self, module: nn.Module, features: Placed, task: Task) -> None:
+        assert isinstance(module, SemanticModule)
+        module.regression.remember(len(task.seen))
+        if self.centre_semantics:
+            module.semantic_centre.copy_(task.seen_semantics.mean(0))
+        if self.scale_features:
+            rms = features.root_mean_squares(PROBED)[module.net.tap]
+            module.net.scale.fill_(1 / rms if rms > 0 else 1.0)
+
+    def terms(self, module: nn.Module, inputs: Inputs, labels: Tensor, task: Task) -> dict[str, Tensor]:
+        assert isinstance(module, SemanticModule)
+        predicted = module(inputs)
+        return self.semantic_terms(module, predicted, predicted, labels, task)
+
+    def semantic_terms(
+        self, module: SemanticModule, predicted: Tensor, regressed: Tensor, labels: Tensor, task: Task
+    ) -> dict[str, Tensor]:
+        """SCE of predicted semantics (B, A) and the weighted regression of those in `regressed` (B, A)."""
+        semantics = task.seen_semantics - module.semantic_centre
+        losses = {"sce": sce(predicted.float(), semantics, labels, self.scale)}
+        if kind := module.regression.kind:
+            losses[kind] = self.regression_weight * module.regression(regressed.float(), semantics[labels], labels)
+        return losses
+
+    def scores(self, module: nn.Module, inputs: Inputs, semantics: Tensor) -> Tensor:
+        assert isinstance(module, SemanticModule)
+        return cosine_scores(module(inputs), semantics - module.semantic_centre, self.scale)
+
+    def predict_semantics(self, features: Features) -> np.ndarray:
+        """(N, A) predicted semantics of images, up to a scale of each row, in the frame of `semantic_targets`."""
+        return self.in_batches(features, self.module_)
+
+    def semantic_targets(self, semantics: np.ndarray) -> np.ndarray:
+        """(C, A) what `predict_semantics` should give for images of these classes, up to a scale of each row."""
+        assert isinstance(self.module_, SemanticModule)
+        return semantics - self.module_.semantic_centre.cpu().numpy()

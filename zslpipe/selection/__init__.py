@@ -1,0 +1,1 @@
+"""Selection: who chooses settings, epochs and the calibration, and from which images."""

@@ -1,0 +1,122 @@
+"""A run: a trained head (one a seed), what it was trained on, and what chose its settings."""
+
+import errno
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from zslpipe.data.benchmark import Benchmark
+from zslpipe.errors import InputError
+from zslpipe.files import read_json
+from zslpipe.heads import Head, load_head
+from zslpipe.selection.rules import SelectionResult
+
+ABOUT = "run.json"
+
+
+@dataclass(frozen=True)
+class Run:
+    """A folder: run.json, benchmark.npz (with the semantics used) and, a seed, seed-N/{head.*, choice.json}."""
+
+    path: Path
+
+    @property
+    def name(self) -> str:
+        return self.path.name
+
+    @cached_property
+    def about(self) -> dict[str, Any]:
+        """What run.json says: head, settings, store, selection, seeds, versions.
+
+        Raises:
+            InputError: where the folder is no run.
+        """
+        try:
+            about: dict[str, Any] = read_json(self.path / ABOUT)
+        except (OSError, ValueError) as problem:
+            raise InputError(f"{self.path} is not a run ({problem}): train one with zslpipe train-head.") from problem
+        return about
+
+    @property
+    def seeds(self) -> list[int]:
+        return list(self.about["seeds"])
+
+    @cached_property
+    def benchmark(self) -> Benchmark:
+        return Benchmark.load(self.path / "benchmark.npz")
+
+    def head(self, seed: int) -> Head:
+        return load_head(self.path / f"seed-{seed}")
+
+    def losses(self, seed: int) -> dict[str, list[float]]:
+        """Each loss term's mean in every epoch of the final training; empty for heads in closed form."""
+        kept: dict[str, list[float]] = read_json(self.path / f"seed-{seed}" / "head.json").get("losses", {})
+        return kept
+
+    def choice(self, seed: int) -> SelectionResult:
+        return SelectionResult.from_json(read_json(self.path / f"seed-{seed}" / "choice.json"))
+
+
+def runs(folder: Path) -> list[Run]:
+    """All whole runs below `folder`, newest first."""
+    found = [Run(about.parent) for about in folder.glob(f"[!.]*/{ABOUT}")]
+    return sorted(found, key=lambda run: run.about["created"], reverse=True)
+
+
+def find_run(folder: Path, name: str | None) -> Run:
+    """The run called `name` (or the folder of that path), the newest where no name is given.
+
+    Raises:
+        InputError: where there is none.
+    """
+    from zslpipe.registry import unknown
+
+    if name is not None and (Path(name) / ABOUT).is_file():
+        return Run(Path(name))
+    known = runs(folder)
+    if not known:
+        raise InputError(f"there is no run in {folder}: train one with 'zslpipe train-head remse'.")
+    if name is None:
+        return known[0]
+    for run in known:
+        if run.name == name:
+            return run
+    raise unknown("run", name, [run.name for run in known])
+
+
+class NewRun:
+    """A run in the making: files go to `folder`; once it is kept, `run` is it."""
+
+    folder: Path
+    run: Run
+
+
+@contextmanager
+def new_run(folder: Path, name: str) -> Iterator[NewRun]:
+    """A working folder that becomes `folder/name` when the block ends well, and vanishes when it does not.
+
+    Where that name is taken (two runs within a second), a number is added to it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    made = NewRun()
+    made.folder = Path(tempfile.mkdtemp(dir=folder, prefix=f".{name}."))
+    try:
+        yield made
+        made.folder.chmod(0o755)
+        for path in (folder / name, *(folder / f"{name}-{n}" for n in range(2, 1000))):
+            try:
+                made.folder.rename(path)  # fails where another run is: a folder with files is never replaced
+            except OSError as problem:
+                if problem.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                    raise
+            else:
+                made.run = Run(path)
+                return
+    except BaseException:
+        shutil.rmtree(made.folder, ignore_errors=True)
+        raise
