@@ -84,7 +84,7 @@ def sun_root(tmp_path: Path) -> Path:
 
 @dataclass
 class Ridge(Head):
-    """Ridge regression onto the semantics: quick, exact, and `epochs` shrinks it so that there is something to choose."""
+    """Ridge regression onto the semantics; `epochs` shrinks it, so that there is something to choose."""
 
     name = "ridge"
     alpha: float = 1.0

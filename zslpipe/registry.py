@@ -43,7 +43,7 @@ class Registry(Generic[T]):
     def __init__(self, kind: str, group: str | None = None) -> None:
         self.kind, self.group = kind, group
         self._things: dict[str, T] = {}
-        self._loaded = group is None
+        self._loaded = False
 
     def register(self, name: str) -> Callable[[T], T]:
         def add(thing: T) -> T:
@@ -56,7 +56,7 @@ class Registry(Generic[T]):
         return add
 
     def _load_entry_points(self) -> None:
-        if self._loaded:
+        if self._loaded or self.group is None:
             return
         self._loaded = True
         for entry in entry_points(group=self.group):

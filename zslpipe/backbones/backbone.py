@@ -15,6 +15,7 @@ from zslpipe.backbones.packages import package_of, package_state
 from zslpipe.backbones.taps import Taps, check_taps
 from zslpipe.backbones.transform import Transform
 from zslpipe.backbones.weights import content_hash, load_state, read_state
+from zslpipe.devices import pick_device
 from zslpipe.errors import InputError
 from zslpipe.registry import unknown
 
@@ -39,7 +40,7 @@ class Backbone:
         engine: str = "torch",
     ) -> None:
         self.name, self.transform, self.weights_source = name, transform, weights_source
-        self.precision, self.engine_name, self.device = precision, engine, _device(device)
+        self.precision, self.engine_name, self.device = precision, engine, pick_device(device)
         self.weights_hash = content_hash(module.model)
         self.taps: dict[str, tuple[int, ...]] = module.shapes
         self.engine: Engine = build_engine(engine, module, transform, self.device, precision)
@@ -167,16 +168,6 @@ def _size(config: dict[str, Any], asked: int | tuple[int, int] | None) -> tuple[
         height, width = config["input_size"][1:]
         return int(height), int(width)
     return (asked, asked) if isinstance(asked, int) else (int(asked[0]), int(asked[1]))
-
-
-def _device(name: str) -> torch.device:
-    try:
-        device = torch.device(name)
-    except RuntimeError:
-        raise InputError(f"there is no device '{name}': take cpu, cuda, cuda:1 or mps.") from None
-    if device.type == "cuda" and not torch.cuda.is_available():
-        raise InputError("no CUDA device is available here: take --device cpu.")
-    return device
 
 
 def _line(error: BaseException) -> str:

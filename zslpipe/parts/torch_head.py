@@ -12,13 +12,13 @@ import torch
 from torch import Tensor, nn
 from torch.optim import SGD, Adam, AdamW, Optimizer
 
+from zslpipe.devices import pick_device
 from zslpipe.errors import InputError
 from zslpipe.files import sha256_json
 from zslpipe.parts.head import Attributes, Head
 from zslpipe.parts.placed import Placed, read
 from zslpipe.parts.settings import Count, NonNegative, Positive, Share, Whole
 from zslpipe.progress import ticking
-from zslpipe.registry import unknown
 from zslpipe.store.rows import Features, Rows
 from zslpipe.training import ClassBalanced, Episodes, Epoch, OwnRandom, Shuffled, checkpoint_for, train
 
@@ -137,7 +137,7 @@ class TorchHead(Head):
         attributes: Attributes | None,
         progress: bool = False,
     ) -> Iterator[Epoch]:
-        device = self._device()
+        device = pick_device(self.device)
         self.taps_ = self.choose_taps(tuple(features), attributes)
         self.sizes_ = sizes_of({tap: features[tap] for tap in self.taps_}, semantics, attributes)
         seen, labels = np.unique(labels, return_inverse=True)
@@ -214,19 +214,8 @@ class TorchHead(Head):
         missing = self.module_.load_state_dict(tensors, strict=False).missing_keys
         if lost := [k for k in missing if not k.startswith(self.only_in_training)]:
             raise InputError(f"the state of {self.name} lacks '{lost[0]}': train it again.")
-        self.module_.to(self._device()).eval()
+        self.module_.to(pick_device(self.device)).eval()
         return self
-
-    def _device(self) -> torch.device:
-        if self.device == "auto":
-            return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        try:
-            device = torch.device(self.device)
-        except RuntimeError:
-            raise unknown("device", self.device, ("auto", "cpu", "cuda")) from None
-        if device.type == "cuda" and not torch.cuda.is_available():
-            raise InputError(f"there is no {self.device} here: use device=cpu or device=auto.")
-        return device
 
     def _batches(self, labels: np.ndarray) -> Shuffled | Episodes | ClassBalanced:
         if self.sampling == "shuffle":

@@ -13,6 +13,8 @@
 No file holds a time, a host or anything else that differs between two runs over the same images.
 """
 
+import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any
@@ -44,10 +46,47 @@ def good_piece_rows(rows: int, row_bytes: int, piece_bytes: int = PIECE_BYTES) -
 
 @dataclass(frozen=True)
 class TapSpec:
-    """What one tap gives for one image: (D,) for global features, (R, D) for regions."""
+    """What one tap gives for one image.
+
+    Args:
+        shape: (D,) for global features, (R, D) for regions, (H, W, D) for maps such as `trunk`.
+        dtype: float16 or float32.
+        grid: (H, W) of the regions, row by row; regions before the grid (class tokens) come first. A header states it
+            only where it is not `square_grid`, so None means that.
+    """
 
     shape: tuple[int, ...]
     dtype: str = "float16"
+    grid: tuple[int, int] | None = None
+
+    def __post_init__(self) -> None:
+        if self.grid is None:
+            object.__setattr__(self, "grid", _usual_grid(self.shape))
+
+    def header(self) -> dict[str, Any]:
+        """As JSON; `from_header` gives it back."""
+        stated = {} if self.grid is None or self.grid == _usual_grid(self.shape) else {"grid": list(self.grid)}
+        return {"shape": list(self.shape), "dtype": self.dtype, **stated}
+
+    @classmethod
+    def from_header(cls, values: Mapping[str, Any]) -> "TapSpec":
+        grid = values.get("grid")
+        return cls(tuple(values["shape"]), values["dtype"], None if grid is None else (grid[0], grid[1]))
+
+
+def _usual_grid(shape: tuple[int, ...]) -> tuple[int, int] | None:
+    if len(shape) == 3:
+        return shape[0], shape[1]
+    return square_grid(shape[0]) if len(shape) == 2 else None
+
+
+def square_grid(regions: int) -> tuple[int, int] | None:
+    """The grid of regions whose store says nothing else: square, maybe behind one class token; None if neither fits."""
+    for extra in (0, 1):
+        side = math.isqrt(max(0, regions - extra))
+        if side and side * side == regions - extra:
+            return side, side
+    return None
 
 
 @dataclass(frozen=True)
@@ -118,13 +157,13 @@ class Layout:
         return f"{PIECES}/{piece:06d}.json"
 
     def header(self) -> dict[str, Any]:
-        taps = {tap: {"shape": list(spec.shape), "dtype": spec.dtype} for tap, spec in self.taps.items()}
+        taps = {tap: spec.header() for tap, spec in self.taps.items()}
         return seal({**asdict(self), "taps": taps, "format": FORMAT, "fingerprint": self.fingerprint})
 
     @classmethod
     def from_header(cls, header: dict[str, Any]) -> "Layout":
         fields = {k: v for k, v in header.items() if k not in ("format", "fingerprint", "sha256")}
-        taps = {tap: TapSpec(tuple(spec["shape"]), spec["dtype"]) for tap, spec in header["taps"].items()}
+        taps = {tap: TapSpec.from_header(spec) for tap, spec in header["taps"].items()}
         return cls(**{**fields, "taps": taps})
 
     def zarr_files(self) -> dict[str, bytes]:

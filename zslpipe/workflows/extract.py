@@ -89,7 +89,7 @@ def extract_store(
         notes.append(f"backbone {backbone} (the default)")
 
     def network() -> Backbone:
-        return load_backbone(backbone, weights, image_size, taps, precision, _device(device))
+        return load_backbone(backbone, weights, image_size, taps, precision, device)
 
     net = network() if dataset == "demo" else None  # whose images are drawn only where they can be used
     benchmark = load_benchmark(dataset, workspace.data_root, tables=class_table, cache=workspace.cache)
@@ -149,11 +149,3 @@ def extract_store(
 def _lasting(name_or_path: str) -> str:
     """A path that means the same from every working folder; names stay names."""
     return str(Path(name_or_path).resolve()) if Path(name_or_path).exists() else name_or_path
-
-
-def _device(name: str) -> str:
-    if name != "auto":
-        return name
-    import torch
-
-    return "cuda" if torch.cuda.is_available() else "cpu"
