@@ -106,7 +106,7 @@ def test_wrong_settings_are_answered(setting: str, value: str, told: str) -> Non
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 def test_a_device_that_is_not_there_is_named() -> None:
-    with pytest.raises(InputError, match="device 'cuda' is not available here: use device=cpu"):
+    with pytest.raises(InputError, match="device 'cuda' is not available here: use cpu"):
         quick(device="cuda").fit(FEATURES, LABELS, SEMANTICS, ATTRIBUTES)
 
 
