@@ -12,7 +12,7 @@ import numpy as np
 
 from zslpipe.data.benchmark import Benchmark, split_images
 from zslpipe.data.class_table import CLASSES, IMAGES, VECTORS
-from zslpipe.data.make_class_table import write_tables
+from zslpipe.data.make_class_table import make_class_table
 from zslpipe.demo.attributes import ATTRIBUTE_NAMES, attribute_vectors
 from zslpipe.demo.classes import creatures
 from zslpipe.demo.picture import draw_picture
@@ -52,7 +52,7 @@ def make_demo(folder: Path, seed: int = 0, images_per_class: int = 40, size: int
         _make_room(folder, wanted, benchmark.image_ids)
         write_json(folder / MARKER, {**wanted, "complete": False})
         _draw_missing(folder / "images", seed, images_per_class, size)
-        write_tables(benchmark, folder / "images", folder)
+        make_class_table(benchmark, folder / "images", folder)
         write_json(folder / MARKER, {**wanted, "complete": True})
     return replace(benchmark, sources={name: sha256_file(folder / name) for name in TABLES})
 
