@@ -9,9 +9,9 @@ from PIL import Image
 
 from zslpipe.backbones.transform import Transform
 from zslpipe.data.benchmark import Benchmark
+from zslpipe.drawing import write_png
 from zslpipe.errors import InputError
 from zslpipe.extract.decode import UnreadableImage, read_image
-from zslpipe.files import atomic_write
 from zslpipe.progress import track
 from zslpipe.registry import nearest, unknown
 from zslpipe.serving.attention_maps import INK, RIGHT, WRONG, Tile, draw_row
@@ -73,8 +73,7 @@ def explain_images(
         explanation = explain(head, features, benchmark, row, delta, others, asked)
         path = (out or run.path / "explain") / f"{picture_name(explanation.image)}.png"
         sheet = draw(explanation, seen_picture(store, benchmark, row), run)
-        with atomic_write(path) as stream:
-            sheet.save(stream, "PNG", optimize=True)
+        write_png(sheet, path)
         done.append(Explained(explanation, path))
     return done
 
