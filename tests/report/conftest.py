@@ -1,4 +1,4 @@
-"""Contents of pages, made from random scores by the real measures."""
+"""Contents of pages, computed with the real metrics from random scores."""
 
 from collections.abc import Callable
 
@@ -30,7 +30,7 @@ def sample_run(
     skill: float = 3.0,
     evil: bool = False,
 ) -> RunContent:
-    """A run over `classes` classes, the last `unseen` of them unseen and the very last without test images."""
+    """A run with `classes` classes; the last `unseen` are unseen, and the very last has no test images."""
     rng = np.random.default_rng(classes + int(10 * skill))
     seen = np.arange(classes) < classes - unseen
     names = tuple(f"{n % 7:03d}.Long tailed warbler {n}" for n in range(classes))
@@ -90,13 +90,13 @@ def sample_run(
         if epochs
         else {},
         store={"fingerprinted": {"backbone": {"name": "efficientnet_lite0"}}},
-        interval="Below a number: 95 % interval over classes.",
-        notes=("demo: 2 rows failed; they are left out.",),
+        interval="Below each number: 95 % interval over classes.",
+        notes=("demo: 2 rows failed; they were skipped.",),
     )
 
 
 def sample_choice(seed: int = 0, epochs: bool = True) -> SelectionResult:
-    """Three folds; a head trained in epochs with two rates, or a grid of two penalties with one that diverged."""
+    """Three folds; a head trained in epochs with two learning rates, or a grid of two penalties with one divergence."""
     rng = np.random.default_rng(seed)
     trials = []
     settings = (

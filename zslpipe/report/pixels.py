@@ -12,7 +12,7 @@ from zslpipe.drawing import apply_colour_map
 STOPS = ("00224e", "1a386f", "434e6c", "61656f", "7d7c78", "9b9476", "bcae6c", "dfcb5b", "fee838")
 
 
-def picture(shares: np.ndarray) -> str:
+def matrix_png(shares: np.ndarray) -> str:
     """A PNG as a data URI, with one pixel for each number (rows, columns) in [0, 1]."""
     colours = apply_colour_map(shares, STOPS)
     stream = io.BytesIO()
