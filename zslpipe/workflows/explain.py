@@ -79,14 +79,14 @@ def explain_images(
 
 
 def draw(explanation: Explanation, picture: Image.Image, run: Run) -> Image.Image:
-    """The picture alone, then one tile for each look."""
+    """The picture alone, then one tile for each attention map."""
     right = explanation.true == explanation.predicted
     told = "" if explanation.true is None else " (right)" if right else " (wrong)"
     tiles = [Tile(explanation.true or "class unknown", "as the backbone saw it")]
-    for look in explanation.looks:
-        colour = {"true class": RIGHT, "wrong class": WRONG}.get(look.role, INK)
-        value = f"value {look.score:.2f}" if look.role == "attribute" else f"score {look.score:.2f}"
-        tiles.append(Tile(look.name, f"{look.role}, {value}", look.attention, colour))
+    for one in explanation.maps:
+        colour = {"true class": RIGHT, "wrong class": WRONG}.get(one.role, INK)
+        value = f"value {one.score:.2f}" if one.role == "attribute" else f"score {one.score:.2f}"
+        tiles.append(Tile(one.name, f"{one.role}, {value}", one.attention, colour))
     heading = f"{explanation.image}   {run.about['head']} says {explanation.predicted}{told}"
     return draw_row(picture, tiles, heading)
 
