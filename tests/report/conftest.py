@@ -8,7 +8,7 @@ import pytest
 from zslpipe.evaluation.curve import Curve
 from zslpipe.evaluation.imbalance import ErrorByValue, ErrorSummary
 from zslpipe.evaluation.protocol import TestScores, evaluate_scores
-from zslpipe.evaluation.results_table import rows_of
+from zslpipe.evaluation.results_table import result_rows
 from zslpipe.report.content import ClassBar, Confusion, RunContent, SeedCurve, SemanticErrors
 from zslpipe.selection.result import SelectionResult, Trial
 
@@ -70,7 +70,7 @@ def sample_run(
     return RunContent(
         name=name,
         about=about,
-        rows=tuple(rows_of(name, results, "unseen-class, 3 folds, quantile transfer")),
+        rows=tuple(result_rows(name, results, "unseen-class, 3 folds, quantile transfer")),
         curves=tuple(curves),
         classes=tuple(ClassBar(c.name, c.seen, c.images, c.accuracy, c.uncalibrated) for c in results[0].classes),
         confusion=Confusion(names[:8], (False,) * 3 + (True,) * 5, shares[:, :8], shares[:, 8], ((*names[:2], 0.41),)),
