@@ -15,7 +15,7 @@ from zslpipe.parts.settings import check_settings
 from zslpipe.registry import Registry, unknown
 from zslpipe.store.rows import Features
 
-HEADS: Registry[type["Head"]] = Registry("head")
+HEADS: Registry[type["Head"]] = Registry("head", "zslpipe.heads")
 
 
 @dataclass(frozen=True)
