@@ -4,6 +4,7 @@ import inspect
 import re
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields
+from textwrap import dedent
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 import numpy as np
@@ -143,7 +144,7 @@ def _arguments(docstring: str) -> dict[str, str]:
 def _comments(cls: type) -> dict[str, str]:
     """The comments behind a class's fields by name; none if its source is not available."""
     try:
-        source = inspect.getsource(cls)
+        source = dedent(inspect.getsource(cls))
     except (OSError, TypeError):
         return {}
     return dict(re.findall(r"^    (\w+): .*  # (.+)$", source, re.MULTILINE))
