@@ -10,6 +10,7 @@ import click
 from zslpipe import __version__
 from zslpipe.cli.options import examples
 from zslpipe.errors import ZslpipeError
+from zslpipe.progress import show_progress
 
 VERBS = {  # verb -> module, in the order of --help
     "quickstart": "quickstart",
@@ -55,7 +56,8 @@ class Verbs(click.Group):
         """Run; an error becomes one sentence on stderr and the exit code."""
         warnings.showwarning = _note  # type: ignore[assignment]
         try:
-            return super().main(*args, **kwargs)
+            with show_progress():
+                return super().main(*args, **kwargs)
         except ZslpipeError as problem:
             click.echo(f"zslpipe: {problem}", err=True)
             sys.exit(problem.exit_code)
