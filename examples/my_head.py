@@ -11,11 +11,12 @@ reports) comes with zslpipe.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 
-from zslpipe.parts.head import Attributes, Head, register
+from zslpipe.parts.head import Head, Scorer, register
+from zslpipe.parts.problem import Classes, TrainingData
 from zslpipe.parts.settings import Positive
 from zslpipe.store.rows import Features
 
@@ -41,26 +42,28 @@ class NearestPrototype(Head):
         """The settings that selection tries, unless the user fixes `ridge`."""
         return [{"ridge": 10.0**power} for power in range(-1, 4)]
 
-    def fit(
-        self, features: Features, labels: np.ndarray, semantics: np.ndarray, attributes: Attributes | None = None
-    ) -> Self:
-        """Learn from N images with labels (N,) into the rows of `semantics` (C, A)."""
-        x = np.asarray(features["global"][:], np.float32)  # (N, D)
-        s = semantics[labels]  # (N, A)
+    def learn(self, data: TrainingData) -> None:
+        """Become fitted to N images with labels (N,) into the rows of the semantics (C, A)."""
+        x = np.asarray(data.features["global"][:], np.float32)  # (N, D)
+        s = data.semantics[data.labels]  # (N, A)
         gram = s.T @ s + self.ridge * np.eye(s.shape[1], dtype=np.float32)  # (A, A)
         self.weights_ = np.linalg.solve(gram, s.T @ x)  # (A, D): W^T
-        return self
 
-    def decision_function(self, features: Features, semantics: np.ndarray) -> np.ndarray:
-        """Scores (N, C) for any classes, seen in training or not."""
-        x = np.asarray(features["global"][:], np.float32)
-        prototypes = semantics @ self.weights_  # (C, D)
-        return (x @ prototypes.T - np.square(prototypes).sum(1) / 2).astype(np.float32)
+    def scorer(self, classes: Classes) -> Scorer:
+        """The scores (N, C) of images for any C classes, seen in training or not."""
+        prototypes = classes.semantics @ self.weights_  # (C, D), once for all images
+        offsets = np.square(prototypes).sum(1) / 2
+
+        def score(features: Features) -> np.ndarray:
+            x = np.asarray(features["global"][:], np.float32)
+            return (x @ prototypes.T - offsets).astype(np.float32)
+
+        return score
 
     def state(self) -> dict[str, np.ndarray]:
-        """What `fit` learned, as arrays: this is all that is saved with a run."""
+        """What was learned, as arrays: they are saved with a run."""
         return {"weights": self.weights_}
 
-    def load_state(self, state: Mapping[str, np.ndarray]) -> Self:
+    def load_state(self, state: Mapping[str, np.ndarray]) -> None:
+        """Become fitted again."""
         self.weights_ = state["weights"]
-        return self

@@ -23,19 +23,19 @@ from zslpipe.parts.head import Head, register
 class MyHead(Head):
     """Semantics by least squares."""
 
-    def fit(self, features, labels, semantics, attributes=None):
-        self.weights_ = np.linalg.lstsq(np.asarray(features["global"][:]), semantics[labels], rcond=None)[0]
-        return self
+    def learn(self, data):
+        x = np.asarray(data.features["global"][:])
+        self.weights_ = np.linalg.lstsq(x, data.semantics[data.labels], rcond=None)[0]
 
-    def decision_function(self, features, semantics):
-        return (np.asarray(features["global"][:]) @ self.weights_ @ semantics.T).astype(np.float32)
+    def scorer(self, classes):
+        weights = (self.weights_ @ classes.semantics.T).astype(np.float32)
+        return lambda features: np.asarray(features["global"][:]) @ weights
 
     def state(self):
         return {"weights": self.weights_}
 
     def load_state(self, state):
         self.weights_ = state["weights"]
-        return self
 
 
 @SEMANTICS.register("my-semantics")
