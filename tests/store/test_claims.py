@@ -7,7 +7,7 @@ import time
 import pytest
 
 from zslpipe.errors import ZslpipeError
-from zslpipe.store.claims import claim
+from zslpipe.store.claims import CREATION, claim
 from zslpipe.store.feature_store import FeatureStore
 
 
@@ -132,6 +132,16 @@ def test_two_processes_never_write_one_piece(tmp_path, make, fill):
         assert missing == [1, 3]  # what the other had finished is not redone
         fill(store, missing)
     assert store.complete
+
+
+def test_one_of_two_writers_that_finish_together_marks_the_store(tmp_path, make, fill):
+    store = make(tmp_path / "s")
+    with claim(store.path / ".lock", [CREATION], "the completion mark"):
+        fill(store)  # as if another process were marking the store now
+    assert store.complete
+    assert not (store.path / "complete.json").exists()
+    store.finish()
+    assert (store.path / "complete.json").exists()
 
 
 def test_a_folder_that_cannot_be_written_is_told(tmp_path):

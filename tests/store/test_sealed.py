@@ -6,7 +6,8 @@ import os
 import pytest
 
 from zslpipe.errors import ZslpipeError
-from zslpipe.store.sealed import Broken, Sum, parse_sealed, sealed_bytes, sum_of, telling, temporary, write_durable
+from zslpipe.files import temporary
+from zslpipe.store.sealed import Broken, Sum, parse_sealed, sealed_bytes, sum_of, telling, write_durable
 
 VALUE = {"files": {"c.0": [12, "ab"]}, "number": 1e-07, "text": "é\n\ud800", "flag": True, "nothing": None}
 

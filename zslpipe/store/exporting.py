@@ -9,7 +9,6 @@ import math
 import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -22,10 +21,10 @@ from numpy.lib import format as npy
 from zslpipe.data.benchmark import NO_CLASS, Benchmark
 from zslpipe.data.splits import validation_splits
 from zslpipe.errors import InputError
-from zslpipe.files import atomic_write, write_text
+from zslpipe.files import atomic_write, renamed, temporary, write_text
 from zslpipe.progress import track
 from zslpipe.store.feature_store import FAILED, MISSING, FeatureStore
-from zslpipe.store.sealed import telling, temporary
+from zslpipe.store.sealed import telling
 
 BLOCK_BYTES = 32 << 20
 MATLAB_BYTES = 1 << 32  # what a v5 file can say of the length of a variable
@@ -126,7 +125,8 @@ def export_h5(store: FeatureStore, file: Path, tap: str = "region", *, drop_fail
             return block.transpose(0, 2, 1).reshape(len(block), width, side, side)
 
     size = len(rows) * math.prod(shape) * np.dtype(spec.dtype).itemsize
-    with telling(f"could not export to {file}"), _whole(file) as unfinished:
+    with telling(f"could not export to {file}"), renamed(temporary(file), file) as unfinished:
+        file.parent.mkdir(parents=True, exist_ok=True)
         _need_room(file.parent, size + BLOCK_BYTES)
         with h5py.File(unfinished, "w") as target:
             features = target.create_dataset(name, (len(rows), *shape), np.dtype(spec.dtype).newbyteorder("<"))
@@ -229,16 +229,3 @@ def _cells(strings: Sequence[str]) -> np.ndarray:
     cells = np.empty((len(strings), 1), object)
     cells[:, 0] = strings
     return cells
-
-
-@contextmanager
-def _whole(path: Path) -> Iterator[Path]:
-    """A path to write to, which takes the name `path` when the block ends well."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = temporary(path)
-    try:
-        yield unfinished
-        unfinished.replace(path)
-    except BaseException:
-        unfinished.unlink(missing_ok=True)
-        raise

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -293,8 +293,10 @@ class FeatureStore:
         """Mark the store as complete if no piece is missing, whoever wrote the last."""
         if not self.complete:
             self.refresh()
-        if self.complete:
-            with telling(f"could not finish {self.path}"):
+        if self.complete and not (self.path / names.COMPLETE).exists():
+            # Writers that finish at the same time would share a temporary file: one marks, the others are refused.
+            making = claim(self.path / names.LOCK, [CREATION], "the completion mark")
+            with suppress(Busy), telling(f"could not finish {self.path}"), making:
                 mark_complete(self.path, self.layout)
 
     def _drop(self, pieces: Iterable[int]) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from zslpipe.errors import ZslpipeError
+from zslpipe.files import renamed, temporary
 
 
 class Sum(NamedTuple):
@@ -26,27 +27,17 @@ class Broken(Exception):
     """A sealed file that cannot be trusted, and why."""
 
 
-def temporary(path: Path) -> Path:
-    return path.with_name(f".{path.name}.tmp")
-
-
 def write_durable(path: Path, *parts: bytes | memoryview) -> Sum:
-    """Write the parts as one file that is on the disk, whole, before it takes the name `path`."""
+    """Write the parts as one file that is synced to the disk before it gets the name `path`."""
     digest, size = hashlib.sha256(), 0
-    unfinished = temporary(path)
-    try:
-        with unfinished.open("wb", buffering=0) as stream:
-            for part in parts:
-                left = memoryview(part).cast("B")
-                digest.update(left)
-                size += len(left)
-                while len(left):  # an unbuffered write may take less than it was given
-                    left = left[stream.write(left) :]
-            os.fsync(stream.fileno())
-        unfinished.replace(path)
-    except BaseException:
-        unfinished.unlink(missing_ok=True)
-        raise
+    with renamed(temporary(path), path) as unfinished, unfinished.open("wb", buffering=0) as stream:
+        for part in parts:
+            left = memoryview(part).cast("B")
+            digest.update(left)
+            size += len(left)
+            while len(left):  # an unbuffered write may take less than it was given
+                left = left[stream.write(left) :]
+        os.fsync(stream.fileno())
     return Sum(size, digest.hexdigest())
 
 

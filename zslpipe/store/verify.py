@@ -6,12 +6,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from zslpipe.files import temporary
 from zslpipe.progress import track
 from zslpipe.store.feature_store import FeatureStore
 from zslpipe.store.layout import BENCHMARK, COMPLETE, GROUP, LOCK, PIECES, STORE, Layout
 from zslpipe.store.metadata import read_group_header, read_store_record
 from zslpipe.store.records import Record, read_sealed_record
-from zslpipe.store.sealed import Broken, Sum, read_sealed, sum_of, temporary
+from zslpipe.store.sealed import Broken, Sum, read_sealed, sum_of
 from zslpipe.store.writing import complete_mark
 
 RECORD, METADATA, JUNK = "record", "metadata", "junk"

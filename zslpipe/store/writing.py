@@ -39,9 +39,8 @@ def withdraw(root: Path, layout: Layout, pieces: Iterable[int]) -> None:
 
 def mark_complete(root: Path, layout: Layout) -> None:
     """Leave the mark that tells a lost piece from one that was never written."""
-    if not (root / COMPLETE).exists():
-        write_durable(root / COMPLETE, complete_mark(layout))
-        sync_folders([root])
+    write_durable(root / COMPLETE, complete_mark(layout))
+    sync_folders([root])
 
 
 def complete_mark(layout: Layout) -> bytes:
