@@ -97,8 +97,7 @@ class MappedRows(PieceRows):
     def __init__(self, store: "FeatureStore", tap: str) -> None:
         super().__init__(store, tap)
         self._maps: dict[int, np.ndarray] = {}
-        memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-        self._stays = len(self) * self._row_bytes < memory // 2  # in the page cache, once it was read
+        self._stays = len(self) * self._row_bytes < _memory_bytes() // 2  # in the page cache, once it was read
         self._announced = np.zeros(len(self), bool)
 
     def announce(self, positions: np.ndarray) -> None:
@@ -106,10 +105,12 @@ class MappedRows(PieceRows):
 
         What was fetched before and has room to stay is not announced again: asking costs as much as copying.
         """
+        if not hasattr(os, "posix_fadvise"):
+            return
         if self._stays:
             positions = positions[~self._announced[positions]]
             self._announced[positions] = True
-        if not len(positions) or not hasattr(os, "posix_fadvise"):
+        if not len(positions):
             return
         rows, size = np.unique(positions), self.store.piece_rows
         starts = np.flatnonzero((np.diff(rows, prepend=-2) != 1) | (rows % size == 0))
@@ -144,6 +145,14 @@ class MappedRows(PieceRows):
         # more pieces than a process may have open files.
         flat = torch.from_file(str(path), shared=False, size=expected, dtype=torch.uint8).numpy()
         return flat.view(self.dtype.newbyteorder("<")).reshape(self.store.layout.chunk_shape(self.tap))
+
+
+def _memory_bytes() -> int:
+    """The machine's memory; 0 if the system does not say (Windows)."""
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):
+        return 0
 
 
 class DecodedRows(PieceRows):

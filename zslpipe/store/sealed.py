@@ -42,9 +42,12 @@ def write_durable(path: Path, *parts: bytes | memoryview) -> Sum:
 
 
 def sync_folders(folders: Iterable[Path]) -> None:
-    """Make the names in these folders durable."""
+    """Make the names in these folders durable, on systems that can open a folder."""
     for folder in folders:
-        handle = os.open(folder, os.O_RDONLY)
+        try:
+            handle = os.open(folder, os.O_RDONLY)
+        except PermissionError:  # Windows, which keeps a journal of names instead
+            continue
         try:
             os.fsync(handle)
         finally:
