@@ -9,6 +9,7 @@ import click
 
 from zslpipe import __version__
 from zslpipe.errors import ZslpipeError
+from zslpipe.progress import show_progress
 
 VERBS = {  # in the order in which a newcomer meets them: verb -> module
     "quickstart": "quickstart",
@@ -51,7 +52,8 @@ class Verbs(click.Group):
         """Run; what went wrong is told in one sentence and by the exit code."""
         warnings.showwarning = _note  # type: ignore[assignment]
         try:
-            return super().main(*args, **kwargs)
+            with show_progress():
+                return super().main(*args, **kwargs)
         except ZslpipeError as problem:
             click.echo(f"zslpipe: {problem}", err=True)
             sys.exit(problem.exit_code)

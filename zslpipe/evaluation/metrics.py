@@ -89,7 +89,13 @@ class Accuracies:
         return float(harmonic_mean(self.U, self.S))
 
 
-def accuracies(scores: np.ndarray | Rivals, labels: np.ndarray, seen: np.ndarray, delta: float = 0.0) -> Accuracies:
+def accuracies(
+    scores: np.ndarray | Rivals,
+    labels: np.ndarray,
+    seen: np.ndarray,
+    delta: float = 0.0,
+    zsl: np.ndarray | None = None,
+) -> Accuracies:
     """T1, U, S and H of test images.
 
     Args:
@@ -97,6 +103,7 @@ def accuracies(scores: np.ndarray | Rivals, labels: np.ndarray, seen: np.ndarray
         labels: (N,) the column of each image's class.
         seen: (C,) bool, which classes are seen.
         delta: calibrated stacking, in units of the scores.
+        zsl: (N,) predictions among the unseen classes; None for those of the scores' unseen columns.
 
     Raises:
         ScoresError: for NaN or infinite scores, and for labels that are no column.
@@ -107,7 +114,7 @@ def accuracies(scores: np.ndarray | Rivals, labels: np.ndarray, seen: np.ndarray
     seen_classes, unseen_classes = np.flatnonzero(seen), np.flatnonzero(~seen)
     return Accuracies(
         delta=delta,
-        zsl=per_class(both.unseen, labels, unseen_classes),
+        zsl=per_class(both.unseen if zsl is None else zsl, labels, unseen_classes),
         unseen=per_class(predicted, labels, unseen_classes),
         seen=per_class(predicted, labels, seen_classes),
     )

@@ -108,7 +108,7 @@ def kept_scores(workspace: Workspace, run: Run) -> dict[int, TestScores]:
     found = {}
     for seed, folder in folders.items():
         kept = read_scores(folder)
-        found[seed] = TestScores(np.arange(len(kept.labels)), kept.labels, kept.seen, kept.scores)
+        found[seed] = TestScores(np.arange(len(kept.labels)), kept.labels, kept.seen, kept.scores, kept.zsl)
     return found
 
 
