@@ -16,8 +16,8 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
-from zslpipe.errors import ZslpipeError
-from zslpipe.store.sealed import telling
+from zslpipe.errors import LockedError
+from zslpipe.store.sealed import explain_os_errors
 
 try:
     import fcntl
@@ -26,10 +26,6 @@ except ImportError:
 
 CREATION = 1 << 40  # the byte that stands for the store itself; pieces are the bytes from 0
 NO_LOCKS = "file locks are not available on this platform; do not run two writers on one store"
-
-
-class Busy(ZslpipeError):
-    """Locked by another process or thread."""
 
 
 class _Held:
@@ -90,13 +86,13 @@ def claim(path: Path, numbers: Iterable[int], what: str) -> Iterator[None]:
     """Hold the bytes `numbers` of the lock file while the block runs.
 
     Raises:
-        Busy: if another process or thread holds one of them; the message names it and calls the byte `what`.
+        LockedError: if another process or thread holds one of them; the message names it and calls the byte `what`.
     """
     key = str(path.resolve())
     taken: list[int] = []
     with _guard:
         if key not in _held:
-            with telling(f"could not lock {path.parent} for writing"):
+            with explain_os_errors(f"could not lock {path.parent} for writing"):
                 _held[key] = _Held(path)
         held = _held[key]
         try:
@@ -120,9 +116,9 @@ def claim(path: Path, numbers: Iterable[int], what: str) -> Iterator[None]:
                 _release(key, held, taken)
 
 
-def _refused(path: Path, what: str, number: int, who: str) -> Busy:
+def _refused(path: Path, what: str, number: int, who: str) -> LockedError:
     name = what.format(number)
-    return Busy(f"{name} of {path.parent} is being written by {who}: wait until it ends, then run again.")
+    return LockedError(f"{name} of {path.parent} is being written by {who}: wait until it ends, then run again.")
 
 
 def _release(key: str, held: _Held, numbers: list[int]) -> None:

@@ -1,7 +1,7 @@
-"""Files that are whole, durable and tell of their own damage.
+"""Durable files and their checksums; sealed files, which are JSON with its own checksum.
 
 Every file of a store gets its temporary name from its final one. A writer that was killed leaves at most that one
-name behind, and the writer that does its work again takes it up: nothing has to be swept.
+name behind, and the writer that repeats its work overwrites it: nothing needs to be cleaned up.
 """
 
 import hashlib
@@ -17,14 +17,14 @@ from zslpipe.files import renamed, temporary
 
 
 class Sum(NamedTuple):
-    """What tells a file's bytes from all others."""
+    """The size and checksum of a file."""
 
     bytes: int
     sha256: str
 
 
 class Broken(Exception):
-    """A sealed file that cannot be trusted, and why."""
+    """A sealed file is damaged; the message says how, without naming it."""
 
 
 def write_durable(path: Path, *parts: bytes | memoryview) -> Sum:
@@ -69,7 +69,7 @@ def seal(value: dict[str, Any]) -> dict[str, Any]:
 
 
 def is_sealed(value: Any) -> bool:
-    """Whether the value is a dictionary that carries its own, true checksum."""
+    """Whether the value is a dictionary with its own, correct checksum."""
     return isinstance(value, dict) and seal({k: v for k, v in value.items() if k != "sha256"}) == value
 
 
@@ -78,10 +78,10 @@ def sealed_bytes(value: dict[str, Any]) -> bytes:
 
 
 def parse_sealed(content: bytes) -> dict[str, Any]:
-    """The value of what `sealed_bytes` gave.
+    """The value that `sealed_bytes` encoded.
 
     Raises:
-        Broken: where a single byte differs from what was written, also one that JSON would not care for.
+        Broken: if a single byte differs from what was written, even one that does not change the JSON value.
     """
     try:
         value = json.loads(content)
@@ -93,15 +93,15 @@ def parse_sealed(content: bytes) -> dict[str, Any]:
 
 
 def read_sealed(path: Path) -> dict[str, Any]:
-    """Read a sealed file; OSError where it cannot be read, `Broken` where it is not what was written."""
+    """Read a sealed file; raises OSError if it cannot be read, `Broken` if it is damaged."""
     return parse_sealed(path.read_bytes())
 
 
 @contextmanager
-def telling(what: str) -> Iterator[None]:
-    """Turn what the system says while the block runs into one sentence."""
+def explain_os_errors(what: str) -> Iterator[None]:
+    """Turn an OSError of the block into a `ZslpipeError` that begins with `what`."""
     try:
         yield
     except OSError as problem:
         reason = problem.strerror or str(problem)
-        raise ZslpipeError(f"{what} ({reason}): mend that and run again, finished pieces are kept.") from problem
+        raise ZslpipeError(f"{what} ({reason}): fix this and run again, finished pieces are kept.") from problem
