@@ -1,4 +1,4 @@
-"""`zslpipe cache`: what lies there, whether it is whole, and how it goes away."""
+"""`zslpipe cache`: list, describe, verify, repair and remove stores and runs."""
 
 import shutil
 from pathlib import Path
@@ -17,7 +17,7 @@ from zslpipe.workflows.workspace import Workspace
 
 
 def listing(workspace: Workspace) -> list[dict[str, Any]]:
-    """A row a store and a run, newest first within each kind."""
+    """One row per store and per run, newest first within each kind."""
     rows = []
     for summary in stores(workspace.cache):
         state = summary.problem or f"{summary.done} done, {summary.failed} failed, {summary.missing} missing"
@@ -30,7 +30,7 @@ def listing(workspace: Workspace) -> list[dict[str, Any]]:
 
 
 def describe(workspace: Workspace, name: str | None) -> dict[str, Any]:
-    """What a store holds and what made it."""
+    """The contents and provenance of a store."""
     store = find_store(workspace, name)
     counts = {word: int((store.status == code).sum()) for code, word in enumerate(("missing", "done", "failed"))}
     return {
@@ -46,7 +46,7 @@ def describe(workspace: Workspace, name: str | None) -> dict[str, Any]:
 
 
 def verify_stores(workspace: Workspace, name: str | None) -> dict[str, list[Damage]]:
-    """Damages by store: of the one named, else of all."""
+    """Damage by store: of the one named, or of all."""
     if name is not None:
         store = find_store(workspace, name)
         return {store.path.name: verify(store)}
@@ -94,10 +94,10 @@ def find(workspace: Workspace, name: str) -> Path:
 
 
 def remove(path: Path) -> None:
-    """Delete a folder so that half of it is never taken for a whole: it first loses its name."""
-    grave = path.with_name(f".{path.name}.removed")
-    path.rename(grave)
-    shutil.rmtree(grave)
+    """Delete a folder. It is renamed first, so that a half-deleted one is never taken for a whole one."""
+    removed = path.with_name(f".{path.name}.removed")
+    path.rename(removed)
+    shutil.rmtree(removed)
 
 
 def _size(folder: Path) -> int:
