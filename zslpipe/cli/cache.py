@@ -75,7 +75,7 @@ def verify(store: str | None, data_root: Path | None, cache: Path | None, json_:
         print_json({name: [str(d) for d in damages] for name, damages in found.items()})
     else:
         for name, damages in found.items():
-            click.echo(f"{name}: {'whole' if not damages else f'{len(damages)} damaged'}")
+            click.echo(f"{name}: {'intact' if not damages else f'{len(damages)} damaged'}")
             for damage in damages:
                 click.echo(f"  {damage}")
     if any(found.values()):

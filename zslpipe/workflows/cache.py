@@ -54,10 +54,10 @@ def verify_stores(workspace: Workspace, name: str | None) -> dict[str, list[Dama
 
 
 def repair_store(workspace: Workspace, name: str | None) -> dict[str, Any]:
-    """Rebuild what can be rebuilt of a store and extract again the pieces that cannot, and no others.
+    """Rebuild the damaged pieces of a store; those that cannot be rebuilt are extracted again.
 
     Raises:
-        InputError: where damaged pieces were imported: their file has to be imported again.
+        InputError: if damaged pieces were imported (import their file again), or images or backbone have changed.
     """
     path = find_store(workspace, name).path if name is None else find(workspace, name)
     done = repair(path)
@@ -74,19 +74,23 @@ def repair_store(workspace: Workspace, name: str | None) -> dict[str, Any]:
         return result
     request: dict[str, Any] | None = store.provenance["recorded"].get("request")
     if request is None:
-        raise InputError(f"{len(lost)} pieces of {path} are lost and it was imported: import its file again.")
+        raise InputError(f"{len(lost)} pieces of the imported store {path} are lost: import its file again.")
     table, taps = request["class_table"], tuple(request["taps"])
     extraction = extract_store(workspace, **{**request, "class_table": table and Path(table), "taps": taps})
     if extraction.store.path != path:
         raise InputError(
-            f"the images or the backbone of {path} have changed since it was made: what is there now went to "
+            f"the images or the backbone of {path} have changed since its extraction: the new features are in "
             f"{extraction.store.path}; remove the old store."
         )
     return {**result, "rows": extraction.computed}
 
 
 def find(workspace: Workspace, name: str) -> Path:
-    """The folder of the store or run called `name`."""
+    """The folder of the store or run with this name.
+
+    Raises:
+        UnknownNameError: if there is none.
+    """
     known = {row["name"]: Path(row["path"]) for row in listing(workspace)}
     if name not in known:
         raise unknown("store or run", name, known)
