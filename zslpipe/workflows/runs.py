@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from zslpipe.data.benchmark import Benchmark
-from zslpipe.errors import InputError
+from zslpipe.errors import InputError, UnknownNameError
 from zslpipe.files import read_json
 from zslpipe.heads import Head, load_head
 from zslpipe.selection.rules import SelectionResult
@@ -51,7 +51,20 @@ class Run:
         return Benchmark.load(self.path / "benchmark.npz")
 
     def head(self, seed: int) -> Head:
-        return load_head(self.path / f"seed-{seed}")
+        """The trained head of a seed.
+
+        Raises:
+            InputError: if its files are not whole, or a plugin that registers it is not loaded.
+        """
+        try:
+            return load_head(self.path / f"seed-{seed}")
+        except UnknownNameError as problem:
+            plugins = " ".join(f"--plugin {name}" for name in self.about.get("plugins", ()))
+            if not plugins:
+                raise
+            raise UnknownNameError(
+                f"{problem} Run {self.name} was trained with {plugins}: give that here too."
+            ) from None
 
     def losses(self, seed: int) -> dict[str, list[float]]:
         """Each loss term's mean in every epoch of the final training; empty for heads in closed form."""

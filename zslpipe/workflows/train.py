@@ -10,6 +10,7 @@ from zslpipe.data.semantics import load_semantics
 from zslpipe.errors import InputError
 from zslpipe.files import sha256_json, write_json
 from zslpipe.heads import HEADS, Head
+from zslpipe.plugins import loaded_plugins
 from zslpipe.progress import track
 from zslpipe.selection.rules import selection_rule
 from zslpipe.store.feature_store import DONE, MISSING, FeatureStore
@@ -93,6 +94,7 @@ def train_head(
                 "head": head,
                 "machine": machine(),
                 "notes": list(notes),
+                "plugins": loaded_plugins(),
                 "recipe": dict(recipe or {}),
                 "request": request,
                 "seeds": list(seeds),
