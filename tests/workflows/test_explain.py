@@ -126,7 +126,7 @@ def test_for_people(runs: tuple[Workspace, Benchmark, dict[str, str]]) -> None:
     [
         ("dense-attention-ae", "c7/33.png", "tiny has no image 'c7/33.png': did you mean c7/3.png"),
         ("dense-attention-ae", "64", "tiny has no image '64'"),
-        ("dense-attention-ae", "3.png", "8 images of tiny are called 3.png: name one as c0/3.png"),
+        ("dense-attention-ae", "3.png", "8 images of tiny match 3.png: give one as c0/3.png"),
         ("eszsl", "0", "eszsl has no attention over regions"),
     ],
 )

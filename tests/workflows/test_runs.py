@@ -131,4 +131,4 @@ def test_listing_and_describing(zslpipe: Run) -> None:
     trained(zslpipe, "eszsl")
     assert {row["kind"] for row in json.loads(zslpipe("cache", "ls", "--json").stdout)} == {"store", "run"}
     assert "fingerprint" in zslpipe("cache", "info").output
-    assert "whole" in zslpipe("cache", "verify").output
+    assert "intact" in zslpipe("cache", "verify").output
