@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 
 from zslpipe.cli import main
 from zslpipe.errors import InputError
-from zslpipe.workflows.runs import Run
+from zslpipe.workflows import runs
 from zslpipe.workflows.workspace import Workspace
 
 Run = Callable[..., Result]
@@ -139,4 +139,4 @@ def test_listing_and_describing(zslpipe: Run) -> None:
 def test_a_run_of_a_later_version_asks_for_an_update(tmp_path: Path) -> None:
     (tmp_path / "run.json").write_text('{"format": 99}')
     with pytest.raises(InputError, match=r"written by a later version of zslpipe \(format 99\)"):
-        _ = Run(tmp_path).about
+        _ = runs.Run(tmp_path).about
