@@ -107,7 +107,7 @@ def test_bad_ones_name_file_and_row(tiny: tuple[Benchmark, np.ndarray], tmp_path
         "other.mat": "does not describe class 'class 0'",
         "nan.csv": "line 4: 'nan' is not a finite number",
         "word.csv": "line 4: 'much' is not a finite number",
-        "ragged.csv": "line 4: 2 fields where 3 are expected",
+        "ragged.csv": "line 4: 2 fields, expected 3",
         "twice.csv": "line 13: class 'class 0' is described twice",
         "stranger.csv": "line 13: unknown class 'class 33': did you mean class 3",
         "lacking.csv": "does not describe class 'class 0'",
@@ -115,10 +115,10 @@ def test_bad_ones_name_file_and_row(tiny: tuple[Benchmark, np.ndarray], tmp_path
         "gone.csv": "there is no file",
         "what.txt": "read from a .mat, .npy or .csv file",
     }.items():
-        with pytest.raises(InputError) as told:
+        with pytest.raises(InputError) as error:
             load_semantics(b, str(tmp_path / name))
-        assert sentence in str(told.value), name
-        assert str(tmp_path / name) in str(told.value)
+        assert sentence in str(error.value), name
+        assert str(tmp_path / name) in str(error.value)
     with pytest.raises(InputError, match="unknown semantics 'sentence': did you mean sentences"):
         load_semantics(b, "sentence")
     with pytest.raises(InputError, match="tiny has no semantics named 'sentences'"):

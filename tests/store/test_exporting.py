@@ -1,4 +1,4 @@
-"""What leaves a store is read by others as they read the originals, and comes back the same."""
+"""Exports are read by other code like the original files, and import as the same store."""
 
 from dataclasses import replace
 
@@ -19,7 +19,7 @@ FAILURE = Failure("x", "cut", "PIL")
 
 
 def as_public_code_reads(folder):
-    """The few lines that every public repository begins with."""
+    """The first lines of every public repository."""
     content = scipy.io.loadmat(str(folder / "res101.mat"))
     feature = content["features"].T
     label = content["labels"].astype(int).squeeze() - 1
@@ -44,7 +44,7 @@ def test_mat_files_are_read_as_public_code_does(full, contents, tmp_path):
     assert np.array_equal(original, b.semantics)
     for part in ("trainval", "test_seen", "test_unseen"):
         assert np.array_equal(locs[f"{part}_loc"], getattr(b, part))
-        assert len(b.labels[locs[f"{part}_loc"]])  # whole numbers, good for indexing
+        assert len(b.labels[locs[f"{part}_loc"]])  # integers, valid as indices
 
 
 def test_the_validation_lists_hold_no_test_image(full, tmp_path):
@@ -130,12 +130,12 @@ def test_images_without_features_or_class_are_left_out(tmp_path, benchmark_, con
         assert file["w2v_att"].shape == (6, 3)
 
 
-def test_what_cannot_be_exported_is_told(tmp_path, make, fill):
+def test_what_cannot_be_exported_is_refused(tmp_path, make, fill):
     store = fill(make(tmp_path / "s"), [0])
     with pytest.raises(InputError, match=r"88 of 120 rows .* are missing"):
         export_npy(store, tmp_path)
     fill(store)
-    with pytest.raises(InputError, match="one vector an image, 'region' is"):
+    with pytest.raises(InputError, match=r"one vector per image, not .* as 'region'"):
         export_mat(store, tmp_path, "region")
     with pytest.raises(InputError, match="no tap 'trunk'"):
         export_h5(store, tmp_path / "x.h5", "trunk")

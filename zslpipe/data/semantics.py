@@ -8,7 +8,7 @@ import numpy as np
 
 from zslpipe.data.attributes import read_npy
 from zslpipe.data.benchmark import Benchmark
-from zslpipe.data.csv_lines import number, read_lines
+from zslpipe.data.csv_lines import parse_number, read_lines
 from zslpipe.data.known import FOLDERS
 from zslpipe.data.load import default_data_root
 from zslpipe.data.matlab import mat_variables, read_array, read_strings
@@ -143,7 +143,7 @@ def _read_csv(benchmark: Benchmark, path: Path) -> tuple[np.ndarray, tuple[str, 
             raise InputError(f"{path} line {line}: class '{name}' is described twice.")
         if name not in benchmark.class_names:
             raise InputError(f"{path} line {line}: {unknown('class', name, benchmark.class_names)}")
-        rows[name] = np.array([number(path, line, column, text) for column, text in zip(names, values)])
+        rows[name] = np.array([parse_number(path, line, column, text) for column, text in zip(names, values)])
     return _by_name(benchmark, path, rows), names
 
 

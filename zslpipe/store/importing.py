@@ -1,4 +1,4 @@
-"""Features that others extracted, checked against the benchmark they claim to belong to, as a store of ours."""
+"""Import features that other software extracted, after checking them against the benchmark they are said to be of."""
 
 import shutil
 from collections.abc import Sequence
@@ -31,24 +31,24 @@ def import_features(
     backbone: str | None = None,
     compression: str | None = None,
 ) -> FeatureStore:
-    """Make a store of features that lie in files, or go on with one that was begun.
+    """Make a store from feature files, or resume one that was started.
 
-    The numbers are kept as they are: float16 and float32 bit by bit, float64 and whole numbers as float32. Region maps
-    (N, C, H, W) become (N, R, C). Files without features (att_splits.mat) may be among the files and are passed over.
+    The numbers are kept: float16 and float32 bit by bit, float64 and integers as float32. Region maps (N, C, H, W)
+    become (N, R, C). Files without features (att_splits.mat) may be among the files and are skipped.
 
     Args:
-        files: .mat (v5 and v7.3), .h5, .hdf5, .npy or .npz; each with features of a tap of its own.
-        benchmark: whose images the rows are, in its order.
-        cache: where stores lie.
-        tap: what to call the features; None tells by their shape: global (N, D), region (N, R, D) or (N, C, H, W).
-        key: the variable with the features, where it has none of the usual names.
-        dtype: "float16" or "float32" to keep them otherwise than they came.
-        backbone: what made them; the name of the first file where None.
+        files: .mat (v5 and v7.3), .h5, .hdf5, .npy or .npz; each with the features of a different tap.
+        benchmark: the rows must be its images, in its order.
+        cache: folder of stores and runs.
+        tap: name for the features; by default from their shape: global (N, D), region (N, R, D) or (N, C, H, W).
+        key: the variable that holds the features, if it has none of the usual names.
+        dtype: "float16" or "float32" to convert them.
+        backbone: name of what made them; by default the name of the first file.
         compression: see `FeatureStore.create`.
 
     Raises:
-        InputError: where a file cannot be read, or its rows, labels or images are not those of the benchmark, or a
-            number is NaN or infinite; the sentence names file and row.
+        InputError: if a file cannot be read, its rows, labels or images are not those of the benchmark, or a value is
+            NaN or infinite; the message names file and row.
     """
     with ExitStack() as stack:
         opened = []
@@ -59,7 +59,7 @@ def import_features(
                 opened.append(source)
         if not opened:
             names = ", ".join(str(file) for file in files) or "no file"
-            raise InputError(f"there are no features in {names}: name their variable, or another file.")
+            raise InputError(f"no features in {names}: name their variable with key, or give another file.")
         return _import(opened, benchmark, cache, tap, dtype, backbone, compression)
 
 
@@ -73,10 +73,10 @@ def _import(
     compression: str | None,
 ) -> FeatureStore:
     if tap is not None and len(opened) > 1:
-        raise InputError(f"one tap ('{tap}') cannot hold the features of {len(opened)} files: import them one by one.")
+        raise InputError(f"{len(opened)} files cannot be imported as one tap ('{tap}'): import them one by one.")
     sources = {tap or source.tap: source for source in opened}
     if len(sources) < len(opened):
-        raise InputError(f"two files hold {opened[0].tap} features: import them one by one.")
+        raise InputError(f"two files have {opened[0].tap} features: import them one by one.")
     for source in opened:
         check_rows(source, benchmark)
 
@@ -103,7 +103,7 @@ def _import(
                 rows = store.piece_rows_of(piece)
                 store.write_piece(piece, {t: _block(source, rows, taps[t].dtype) for t, source in sources.items()})
     except InputError:
-        shutil.rmtree(path)  # it would never be finished
+        shutil.rmtree(path)  # it could never be finished
         raise
     return store
 
@@ -120,8 +120,8 @@ def _block(source: Source, rows: range, dtype: str) -> np.ndarray:
     if bad is not None:
         row = rows.start + bad
         if np.isfinite(given[bad].astype(np.float64)).all():
-            raise InputError(f"{source.path}: row {row} does not fit into {dtype}: import it as float32.")
-        raise InputError(f"{source.path}: row {row} (counted from 0) holds NaN or infinity: extract that image again.")
+            raise InputError(f"{source.path}: row {row} is too large for {dtype}: import it as float32.")
+        raise InputError(f"{source.path}: row {row} (from 0) contains NaN or infinity: extract that image again.")
     return values
 
 
@@ -133,14 +133,14 @@ def check_rows(source: Source, benchmark: Benchmark) -> None:
             raise InputError(f"{file} has {len(source.labels)} labels for {count} images of {benchmark.name}.")
         labelled = benchmark.labels != NO_CLASS
         given, ours = source.labels[labelled].astype(np.int64), benchmark.labels[labelled]
-        first = min((0, 1), key=lambda start: int((given - start != ours).sum()))  # counted from 0, or MATLAB's way
+        first = min((0, 1), key=lambda start: int((given - start != ours).sum()))  # from 0 or, as in MATLAB, from 1
         wrong = np.flatnonzero(given - first != ours)
         if len(wrong):
             row = int(np.flatnonzero(labelled)[wrong[0]])
             label, expected = source.labels[row], benchmark.labels[row] + first
             raise InputError(
                 f"{file}: row {row} has label {label}, but {benchmark.image_ids[row]} has {expected} in "
-                f"{benchmark.name}: name the data set these features were made from."
+                f"{benchmark.name}: give the data set that these features were made from."
             )
     if source.image_files is not None:
         if len(source.image_files) != count:
@@ -148,12 +148,12 @@ def check_rows(source: Source, benchmark: Benchmark) -> None:
         for row, (theirs, mine) in enumerate(zip(source.image_files, benchmark.image_ids)):
             if not same_image(theirs, mine):
                 raise InputError(
-                    f"{file}: row {row} is image {theirs}, but in {benchmark.name} it is {mine}: put the rows in order."
+                    f"{file}: row {row} is image {theirs}, but in {benchmark.name} it is {mine}: reorder the rows."
                 )
 
 
 def same_image(one: str, other: str) -> bool:
-    """Whether two paths may name one image: the shorter is the end of the longer.
+    """Whether two paths may name the same image: the shorter is the end of the longer.
 
     >>> same_image("/BS/x/images/001.A/b.jpg", "001.A/b.jpg"), same_image("001.A/b.jpg", "002.B/b.jpg")
     (True, False)

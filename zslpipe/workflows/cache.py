@@ -1,4 +1,4 @@
-"""`zslpipe cache`: list, verify, repair and delete stores and runs."""
+"""`zslpipe cache`: list, describe, verify, repair and remove stores and runs."""
 
 import shutil
 from pathlib import Path
@@ -30,7 +30,7 @@ def listing(workspace: Workspace) -> list[dict[str, Any]]:
 
 
 def describe(workspace: Workspace, name: str | None) -> dict[str, Any]:
-    """The content and the provenance of a store."""
+    """The contents and provenance of a store."""
     store = find_store(workspace, name)
     counts = {word: int((store.status == code).sum()) for code, word in enumerate(("missing", "done", "failed"))}
     return {
@@ -46,7 +46,7 @@ def describe(workspace: Workspace, name: str | None) -> dict[str, Any]:
 
 
 def verify_stores(workspace: Workspace, name: str | None) -> dict[str, list[Damage]]:
-    """Damages by store: of the named store, or of all if `name` is None."""
+    """Damage by store: of the one named, or of all."""
     if name is not None:
         store = find_store(workspace, name)
         return {store.path.name: verify(store)}
@@ -98,10 +98,10 @@ def find(workspace: Workspace, name: str) -> Path:
 
 
 def remove(path: Path) -> None:
-    """Delete a folder. It is renamed first, so that a partly deleted folder is never taken for a whole one."""
-    hidden = path.with_name(f".{path.name}.removed")
-    path.rename(hidden)
-    shutil.rmtree(hidden)
+    """Delete a folder. It is renamed first, so that a half-deleted one is never taken for a whole one."""
+    removed = path.with_name(f".{path.name}.removed")
+    path.rename(removed)
+    shutil.rmtree(removed)
 
 
 def _size(folder: Path) -> int:

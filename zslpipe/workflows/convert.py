@@ -69,9 +69,9 @@ def export_store(
 
 
 def write_class_table(workspace: Workspace, dataset: str, images: Path, out: Path) -> dict[str, Any]:
-    """Write the class table of an image folder whose classes belong to a known data set."""
-    from zslpipe.data.make_class_table import write_tables
+    """Write the class table of an image folder whose classes are some of a known data set's."""
+    from zslpipe.data.make_class_table import make_class_table
 
     benchmark = load_benchmark(dataset, workspace.data_root, cache=workspace.cache)
-    written = write_tables(benchmark, images, out)
+    written = make_class_table(benchmark, images, out)
     return {"files": [str(file) for file in written.files], "notes": list(written.notes)}

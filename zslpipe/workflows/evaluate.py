@@ -8,7 +8,7 @@ from typing import Any
 from zslpipe.errors import InputError
 from zslpipe.evaluation.imbalance import ErrorSummary, PredictsSemantics, imbalance
 from zslpipe.evaluation.protocol import Result, evaluate_scores, score_tests
-from zslpipe.evaluation.results_table import Row, errors_text, results_text, rows_of
+from zslpipe.evaluation.results_table import Row, errors_text, result_rows, results_text
 from zslpipe.evaluation.scores import write_scores
 from zslpipe.files import write_json
 from zslpipe.progress import track
@@ -72,7 +72,7 @@ def table(evaluations: Sequence[Evaluation]) -> str:
     rows = []
     for e in evaluations:
         rule = "oracle" if e.calibration == "oracle" else f"{e.run.about['selection']} validation"
-        found = rows_of(e.run.name, list(e.results.values()), rule, e.run.about.get("recipe", {}).get("published"))
+        found = result_rows(e.run.name, list(e.results.values()), rule, e.run.about.get("recipe", {}).get("published"))
         rows += found if e.gzsl else [only_t1(row) for row in found if not row.oracle]
     return with_errors(results_text(rows), evaluations)
 

@@ -9,9 +9,9 @@ from PIL import Image
 
 from zslpipe.backbones.transform import Transform
 from zslpipe.data.benchmark import Benchmark
+from zslpipe.drawing import write_png
 from zslpipe.errors import InputError
 from zslpipe.extract.decode import UnreadableImage, read_image
-from zslpipe.files import atomic_write
 from zslpipe.progress import track
 from zslpipe.registry import nearest, unknown
 from zslpipe.serving.attention_maps import INK, RIGHT, WRONG, Tile, draw_row
@@ -80,21 +80,20 @@ def explain_images(
         explanation = explain(head, features, benchmark, row, delta, others, asked)
         path = (out or run.path / "explain") / f"{picture_name(explanation.image)}.png"
         sheet = draw(explanation, seen_picture(store, benchmark, row), run)
-        with atomic_write(path) as stream:
-            sheet.save(stream, "PNG", optimize=True)
+        write_png(sheet, path)
         done.append(Explained(explanation, path))
     return done
 
 
 def draw(explanation: Explanation, picture: Image.Image, run: Run) -> Image.Image:
-    """The picture by itself, then one tile per look."""
+    """The picture alone, then one tile for each attention map."""
     right = explanation.true == explanation.predicted
     verdict = "" if explanation.true is None else " (right)" if right else " (wrong)"
     tiles = [Tile(explanation.true or "class unknown", "as the backbone saw it")]
-    for look in explanation.looks:
-        colour = {"true class": RIGHT, "wrong class": WRONG}.get(look.role, INK)
-        value = f"value {look.score:.2f}" if look.role == "attribute" else f"score {look.score:.2f}"
-        tiles.append(Tile(look.name, f"{look.role}, {value}", look.attention, colour))
+    for one in explanation.maps:
+        colour = {"true class": RIGHT, "wrong class": WRONG}.get(one.role, INK)
+        value = f"value {one.score:.2f}" if one.role == "attribute" else f"score {one.score:.2f}"
+        tiles.append(Tile(one.name, f"{one.role}, {value}", one.attention, colour))
     heading = f"{explanation.image}   {run.about['head']} says {explanation.predicted}{verdict}"
     return draw_row(picture, tiles, heading)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from zslpipe.backbones import Backbone, load_backbone
-from zslpipe.data.known import images_missing_sentence
+from zslpipe.data.known import describe_missing_images
 from zslpipe.data.load import load_benchmark
 from zslpipe.errors import InputError
 from zslpipe.extract.decode import decoder_version
@@ -93,7 +93,7 @@ def extract_store(
 
     net = network() if dataset == "demo" else None  # its images are drawn only if they can be used
     benchmark = load_benchmark(dataset, workspace.data_root, tables=class_table, cache=workspace.cache)
-    gone = images_missing_sentence(benchmark, workspace.data_root)
+    gone = describe_missing_images(benchmark, workspace.data_root)
     if benchmark.image_root is None or (gone and on_error == "fail"):
         raise InputError(gone or f"{benchmark.name} has no images.")
     net = net or network()  # before the images are hashed, which takes longer

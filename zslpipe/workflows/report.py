@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from zslpipe.errors import InputError
-from zslpipe.evaluation.confusion import classes_in, confusion, most_confused
+from zslpipe.evaluation.confusion import confused_classes, confusion, most_confused
 from zslpipe.evaluation.curve import Curve
 from zslpipe.evaluation.imbalance import PredictsSemantics, imbalance
 from zslpipe.evaluation.protocol import Result, TestScores, evaluate_scores
-from zslpipe.evaluation.results_table import rows_of
+from zslpipe.evaluation.results_table import result_rows
 from zslpipe.evaluation.scores import read_scores
 from zslpipe.evaluation.stacking import rivals
 from zslpipe.heads import Head
@@ -86,7 +86,7 @@ def content(workspace: Workspace, run: Run) -> RunContent:
     return RunContent(
         name=run.name,
         about=run.about,
-        rows=tuple(rows_of(run.name, results, _rule(choices[run.seeds[0]]), published)),
+        rows=tuple(result_rows(run.name, results, _rule(choices[run.seeds[0]]), published)),
         curves=tuple(_curve(seed, tests[seed], deltas[seed]) for seed in run.seeds if results[0].oracle),
         classes=_classes(results),
         confusion=_confusion(run, list(tests.values()), list(deltas.values())),
@@ -167,7 +167,7 @@ def _confusion(run: Run, tests: Sequence[TestScores], deltas: Sequence[float | N
         axis=0,
     )
     pairs = most_confused(shares, len(names))
-    shown = classes_in(pairs, CONFUSED)
+    shown = confused_classes(pairs, CONFUSED)
     tested = [c for c in shown if shares[c].any()]
     if not tested:
         return None
