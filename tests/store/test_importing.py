@@ -11,6 +11,7 @@ import scipy.io
 from zslpipe.errors import InputError
 from zslpipe.store import layout
 from zslpipe.store.catalog import stores
+from zslpipe.store.feature_store import FeatureStore
 from zslpipe.store.importing import import_features, same_image
 
 
@@ -77,6 +78,41 @@ def test_region_maps_become_rows_of_regions(tmp_path, tiny):
     np.save(tmp_path / "last.npy", maps[..., :3].transpose(0, 2, 3, 1))  # (N, H, W, C)
     channels_last = import_features([tmp_path / "last.npy"], benchmark, tmp_path)
     assert np.array_equal(channels_last.rows("region")[:], maps[..., :3].reshape(120, 8, 9).transpose(0, 2, 1))
+
+
+def test_grids_that_are_not_square_are_kept(tmp_path, tiny):
+    benchmark, _ = tiny
+    maps = np.random.default_rng(0).normal(size=(120, 8, 2, 5)).astype(np.float32)
+    np.save(tmp_path / "maps.npy", maps)
+    np.save(tmp_path / "regions.npy", maps.reshape(120, 8, 10).transpose(0, 2, 1))
+    from_maps = import_features([tmp_path / "maps.npy"], benchmark, tmp_path)
+    from_regions = import_features([tmp_path / "regions.npy"], benchmark, tmp_path, grid=(2, 5))
+    for store in (from_maps, from_regions):
+        assert FeatureStore.open(store.path).taps["region"].grid == (2, 5)
+    usual = import_features([tmp_path / "regions.npy"], benchmark, tmp_path)  # 10 regions: a class token and 3 x 3
+    assert usual.taps["region"].grid == (3, 3)
+    assert usual.fingerprint != from_regions.fingerprint
+
+
+def test_a_square_grid_changes_nothing(tmp_path, tiny, files):
+    np.save(tmp_path / "regions.npy", np.ones((120, 9, 8), np.float32))
+    stated = import_features([tmp_path / "regions.npy"], tiny[0], tmp_path / "stated", grid=(3, 3))
+    usual = import_features([tmp_path / "regions.npy"], tiny[0], tmp_path / "usual")
+    assert stated.path.name == usual.path.name
+    assert files(stated.path) == files(usual.path)
+
+
+@pytest.mark.parametrize("grid", [(3, 4), (0, 5), (-2, -5), (5, 2)])
+def test_a_wrong_grid_is_refused(tmp_path, tiny, grid):
+    np.save(tmp_path / "maps.npy", np.ones((120, 8, 2, 5), np.float32))
+    with pytest.raises(InputError, match=r"maps.npy has a grid \(2, 5\), not a grid"):
+        import_features([tmp_path / "maps.npy"], tiny[0], tmp_path, grid=grid)
+    np.save(tmp_path / "regions.npy", np.ones((120, 9, 8), np.float32))
+    with pytest.raises(InputError, match=r"regions.npy has 9 regions, not a grid"):
+        import_features([tmp_path / "regions.npy"], tiny[0], tmp_path, grid=grid)
+    np.save(tmp_path / "global.npy", np.ones((120, 8), np.float32))
+    with pytest.raises(InputError, match=r"global.npy has no regions"):
+        import_features([tmp_path / "global.npy"], tiny[0], tmp_path, grid=grid)
 
 
 def test_numpy_files_keep_their_precision(tmp_path, tiny):

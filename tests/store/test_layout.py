@@ -38,6 +38,7 @@ def test_the_header_gives_the_layout_back():
         ({"taps": {}}, "at least one tap"),
         ({"taps": {"a/b": TapSpec((1,))}}, "not a valid tap name"),
         ({"taps": {"a": TapSpec((1,), "int8")}}, "float16 or float32"),
+        ({"taps": {"a": TapSpec((4, 3), grid=(5, 1))}}, "does not contain a grid"),
         ({"compression": "gzip"}, "None or 'zstd'"),
         ({"piece_rows": 0}, "piece_rows must be at least 1"),
     ],

@@ -23,19 +23,21 @@ class Tile:
         title, below: the two lines of the caption.
         attention: optional (R,) shares over the regions, drawn over the image.
         colour: colour of the title.
+        grid: (rows, columns) of the regions.
     """
 
     title: str
     below: str
     attention: np.ndarray | None = None
     colour: str = INK
+    grid: tuple[int, int] | None = None
 
 
 def draw_row(picture: Image.Image, tiles: Sequence[Tile], heading: str) -> Image.Image:
     """The tiles in a row under a heading; each map is scaled to its own maximum.
 
     Raises:
-        InputError: if the regions do not form a grid.
+        InputError: if the grid of a map is not known.
     """
     width = GAP + len(tiles) * (TILE + GAP)
     height = round(TILE * picture.height / picture.width)
@@ -47,7 +49,7 @@ def draw_row(picture: Image.Image, tiles: Sequence[Tile], heading: str) -> Image
     base = picture.convert("RGB").resize((TILE, height), Image.Resampling.BICUBIC)
     for i, tile in enumerate(tiles):
         left = GAP + i * (TILE + GAP)
-        sheet.paste(base if tile.attention is None else overlay(base, tile.attention), (left, top))
+        sheet.paste(base if tile.attention is None else overlay(base, tile.attention, tile.grid), (left, top))
         lines = [(tile.title, tile.colour, 15), (tile.below, FAINT, 13)]
         if tile.attention is not None:
             lines.append((f"largest share of a region {tile.attention.max():.0%}", FAINT, 13))
@@ -57,34 +59,24 @@ def draw_row(picture: Image.Image, tiles: Sequence[Tile], heading: str) -> Image
     return sheet
 
 
-def overlay(picture: Image.Image, attention: np.ndarray) -> Image.Image:
+def overlay(picture: Image.Image, attention: np.ndarray, grid: tuple[int, int] | None) -> Image.Image:
     """The picture in grey with attention (R,) in colour, scaled to its maximum.
 
+    Args:
+        picture: what the backbone saw.
+        attention: (R,) shares of the regions; those before the grid (class tokens) are not drawn.
+        grid: (rows, columns) of the regions.
+
     Raises:
-        InputError: if the regions do not form a grid.
+        InputError: if the grid is not known.
     """
-    rows, columns, prefix = region_grid(len(attention), picture.height / picture.width)
-    shares = attention[prefix:].reshape(rows, columns).astype(np.float32)
+    if grid is None:
+        raise InputError(f"the grid of the {len(attention)} regions is unknown: extract the features again.")
+    rows, columns = grid
+    shares = attention[len(attention) - rows * columns :].reshape(rows, columns).astype(np.float32)
     shares = shares / max(float(shares.max()), 1e-12)
     heat = np.asarray(Image.fromarray(shares).resize(picture.size, Image.Resampling.BICUBIC)).clip(0, 1)[..., None]
     colour = apply_colour_map(heat[..., 0], STOPS)
     grey = np.asarray(picture.convert("L").convert("RGB"), np.float32)
     opacity = 0.25 + 0.4 * heat
     return Image.fromarray(((1 - opacity) * grey + opacity * colour).round().astype(np.uint8))
-
-
-def region_grid(regions: int, aspect: float = 1.0) -> tuple[int, int, int]:
-    """The grid of the regions of an image with the given aspect ratio (height / width).
-
-    Returns:
-        Rows, columns and the number of prefix tokens before the grid (0 or 1).
-
-    Raises:
-        InputError: if there is no such grid.
-    """
-    for prefix in (0, 1):
-        count = regions - prefix
-        for rows in range(1, count + 1):
-            if count % rows == 0 and abs(rows / (count // rows) - aspect) < 0.5 / max(1, count // rows):
-                return rows, count // rows, prefix
-    raise InputError(f"{regions} regions do not form a grid over the image; extract feature maps or patch tokens.")

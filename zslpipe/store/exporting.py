@@ -110,21 +110,20 @@ def export_npy(store: FeatureStore, folder: Path, tap: str = "global", *, drop_f
 def export_h5(store: FeatureStore, file: Path, tap: str = "region", *, drop_failed: bool = False) -> Exported:
     """Write one HDF5 file as region methods read it.
 
-    `feature_map` is (N, D, H, W) where the regions are a square, else (N, R, D); a tap of vectors becomes `features`
-    (N, D). labels and the `*_loc` count from 0; att and original_att are (C, A), w2v_att (A, W) where there is one;
+    `feature_map` is (N, D, H, W) if the regions are exactly a grid, else (N, R, D); a tap of vectors becomes `features`
+    (N, D). labels and the `*_loc` count from 0; att and original_att are (C, A), w2v_att (A, W) if there are any;
     image_files and allclasses_names are UTF-8 strings.
     """
     rows, benchmark = _exported_rows(store, drop_failed)
     spec = store.taps[_existing(store, tap)]
     turn: Callable[[np.ndarray], np.ndarray] = np.asarray
     name, shape = ("features" if len(spec.shape) == 1 else "feature_map"), spec.shape
-    side = math.isqrt(spec.shape[0])
-    if len(spec.shape) == 2 and side * side == spec.shape[0]:
-        width = spec.shape[1]
-        shape = (width, side, side)
+    if spec.grid is not None and math.prod(spec.grid) == math.prod(spec.shape[:-1]):  # no class token before it
+        width = spec.shape[-1]
+        shape = (width, *spec.grid)
 
         def turn(block: np.ndarray) -> np.ndarray:
-            return block.transpose(0, 2, 1).reshape(len(block), width, side, side)
+            return block.reshape(len(block), -1, width).transpose(0, 2, 1).reshape(len(block), *shape)
 
     size = len(rows) * math.prod(shape) * np.dtype(spec.dtype).itemsize
     with explain_os_errors(f"could not export to {file}"), renamed(temporary(file), file) as unfinished:

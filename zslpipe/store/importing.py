@@ -13,7 +13,7 @@ from zslpipe.files import sha256_file
 from zslpipe.progress import track
 from zslpipe.store.catalog import store_path
 from zslpipe.store.feature_store import FeatureStore
-from zslpipe.store.layout import TapSpec, good_piece_rows
+from zslpipe.store.layout import TapSpec, fits, good_piece_rows
 from zslpipe.store.metadata import image_list_hash
 from zslpipe.store.numbers import first_not_finite
 from zslpipe.store.provenance import fingerprint
@@ -30,6 +30,7 @@ def import_features(
     dtype: str | None = None,
     backbone: str | None = None,
     compression: str | None = None,
+    grid: tuple[int, int] | None = None,
 ) -> FeatureStore:
     """Make a store from feature files, or resume one that was started.
 
@@ -45,6 +46,7 @@ def import_features(
         dtype: "float16" or "float32" to convert them.
         backbone: name of what made them; by default the name of the first file.
         compression: see `FeatureStore.create`.
+        grid: (H, W) of regions (N, R, D), row by row, if it is not the usual square; maps (N, C, H, W) have their own.
 
     Raises:
         InputError: if a file cannot be read, its rows, labels or images are not those of the benchmark, or a value is
@@ -60,7 +62,7 @@ def import_features(
         if not opened:
             names = ", ".join(str(file) for file in files) or "no file"
             raise InputError(f"no features in {names}: name their variable with key, or give another file.")
-        return _import(opened, benchmark, cache, tap, dtype, backbone, compression)
+        return _import(opened, benchmark, cache, tap, dtype, backbone, compression, grid)
 
 
 def _import(
@@ -71,16 +73,19 @@ def _import(
     dtype: str | None,
     backbone: str | None,
     compression: str | None,
+    grid: tuple[int, int] | None,
 ) -> FeatureStore:
     if tap is not None and len(opened) > 1:
         raise InputError(f"{len(opened)} files cannot be imported as one tap ('{tap}'): import them one by one.")
     sources = {tap or source.tap: source for source in opened}
     if len(sources) < len(opened):
         raise InputError(f"two files have {opened[0].tap} features: import them one by one.")
+    if grid is not None and all(len(source.shape) == 2 for source in opened):
+        raise InputError(f"{opened[0].path} has no regions, so it cannot have a grid {grid}.")
     for source in opened:
         check_rows(source, benchmark)
 
-    taps = {t: TapSpec(source.shape[1:], dtype or kept_dtype(source)) for t, source in sources.items()}
+    taps = {t: _spec(source, dtype, grid) for t, source in sources.items()}
     name = backbone or opened[0].path.stem
     provenance = {
         "fingerprinted": {
@@ -88,7 +93,7 @@ def _import(
             "dataset": benchmark.name,
             "images": image_list_hash(benchmark),
             "imported": {t: sha256_file(source.path) for t, source in sources.items()},
-            "taps": {t: {"shape": list(spec.shape), "dtype": spec.dtype} for t, spec in taps.items()},
+            "taps": {t: spec.header() for t, spec in taps.items()},
         },
         "recorded": {"files": {t: {"name": s.path.name, "dtype": str(s.dtype)} for t, s in sources.items()}},
     }
@@ -108,8 +113,20 @@ def _import(
     return store
 
 
-def kept_dtype(source: Source) -> str:
-    return "float16" if source.dtype == np.float16 else "float32"
+def _spec(source: Source, dtype: str | None, grid: tuple[int, int] | None) -> TapSpec:
+    """How the source is stored; `grid` is for regions whose file does not tell theirs.
+
+    Raises:
+        InputError: if the grid contradicts the file.
+    """
+    kept = dtype or ("float16" if source.dtype == np.float16 else "float32")
+    if len(source.shape) == 2 or grid is None:
+        return TapSpec(source.shape[1:], kept, source.grid)
+    regions = source.shape[1]
+    if source.grid not in (None, grid) or not fits(grid, regions):
+        own = f"a grid {source.grid}" if source.grid else f"{regions} regions"
+        raise InputError(f"{source.path} has {own}, not a grid {grid}: give its own grid, or none.")
+    return TapSpec(source.shape[1:], kept, grid)
 
 
 def _block(source: Source, rows: range, dtype: str) -> np.ndarray:

@@ -51,8 +51,8 @@ class TapSpec:
     Args:
         shape: (D,) for global features, (R, D) for regions, (H, W, D) for maps such as `trunk`.
         dtype: float16 or float32.
-        grid: (H, W) of the regions, row by row; regions before the grid (class tokens) come first. A header states it
-            only where it is not `square_grid`, so None means that.
+        grid: (H, W) of the regions, row by row; regions before the grid (class tokens) come first. None means
+            `square_grid`; a header contains it only if it differs from that.
     """
 
     shape: tuple[int, ...]
@@ -80,8 +80,13 @@ def _usual_grid(shape: tuple[int, ...]) -> tuple[int, int] | None:
     return square_grid(shape[0]) if len(shape) == 2 else None
 
 
+def fits(grid: tuple[int, int], regions: int) -> bool:
+    """Whether so many regions can be a grid (H, W), maybe after class tokens."""
+    return min(grid) > 0 and math.prod(grid) <= regions
+
+
 def square_grid(regions: int) -> tuple[int, int] | None:
-    """The grid of regions whose store says nothing else: square, maybe behind one class token; None if neither fits."""
+    """The grid of regions if nothing else is known: square, maybe after one class token; None if neither fits."""
     for extra in (0, 1):
         side = math.isqrt(max(0, regions - extra))
         if side and side * side == regions - extra:
@@ -122,6 +127,8 @@ class Layout:
         for tap, spec in self.taps.items():
             if spec.dtype not in DTYPES:
                 raise InputError(f"dtype of tap '{tap}' must be float16 or float32, not {spec.dtype}.")
+            if spec.grid is not None and not fits(spec.grid, math.prod(spec.shape[:-1])):
+                raise InputError(f"tap '{tap}' of shape {spec.shape} does not contain a grid of {spec.grid} regions.")
             if not tap.isidentifier():
                 raise InputError(f"'{tap}' is not a valid tap name: use letters, digits and underscores.")
 

@@ -33,6 +33,7 @@ class Source:
         labels: (N,) integers, from 0 or from 1; None if the file has none.
         image_files: names of the N images; None if the file has none.
         file: what `close` closes.
+        grid: (H, W) of the regions if the file contains maps, else None.
     """
 
     path: Path
@@ -42,6 +43,7 @@ class Source:
     labels: np.ndarray | None = None
     image_files: list[str] | None = None
     file: h5py.File | None = None
+    grid: tuple[int, int] | None = None
 
     def close(self) -> None:
         if self.file is not None:
@@ -158,15 +160,16 @@ def _source(
             f"{path} contains features {shape}, but the benchmark has {rows} images: give the data set it belongs to."
         )
     per_image: Callable[[np.ndarray], np.ndarray] = np.asarray
+    grid: tuple[int, int] | None = None
     if len(shape) == 4:
         n, a, b, c = shape
         if a == b != c:  # (N, H, W, C)
-            shape = (n, a * b, c)
+            shape, grid = (n, a * b, c), (a, b)
 
             def per_image(values: np.ndarray) -> np.ndarray:
                 return values.reshape(len(values), a * b, c)
         else:  # (N, C, H, W), the common case
-            shape = (n, b * c, a)
+            shape, grid = (n, b * c, a), (b, c)
 
             def per_image(values: np.ndarray) -> np.ndarray:
                 return values.reshape(len(values), a, b * c).transpose(0, 2, 1)
@@ -182,4 +185,5 @@ def _source(
     numbers = None if labels is None else np.asarray(labels).ravel()
     if numbers is not None and numbers.dtype.kind not in "fiu":
         raise InputError(f"{path}: labels must be numbers, not {numbers.dtype}.")
-    return Source(path, tuple(shape), dtype, block, numbers, images if isinstance(images, list) else None, file)
+    names = images if isinstance(images, list) else None
+    return Source(path, tuple(shape), dtype, block, numbers, names, file, grid)

@@ -75,17 +75,18 @@ def explain_images(
         if status[row] != DONE:
             raise InputError(f"{store.path} has no features of {benchmark.image_ids[row]}: resume the extraction.")
     done = []
+    grid = store.taps["region"].grid if "region" in store.taps else None
     for row in track(rows, "explaining"):
         features = {tap: store.rows(tap) for tap in head_taps(head)}
         explanation = explain(head, features, benchmark, row, delta, others, asked)
         path = (out or run.path / "explain") / f"{picture_name(explanation.image)}.png"
-        sheet = draw(explanation, seen_picture(store, benchmark, row), run)
+        sheet = draw(explanation, seen_picture(store, benchmark, row), run, grid)
         write_png(sheet, path)
         done.append(Explained(explanation, path))
     return done
 
 
-def draw(explanation: Explanation, picture: Image.Image, run: Run) -> Image.Image:
+def draw(explanation: Explanation, picture: Image.Image, run: Run, grid: tuple[int, int] | None) -> Image.Image:
     """The picture alone, then one tile for each attention map."""
     right = explanation.true == explanation.predicted
     verdict = "" if explanation.true is None else " (right)" if right else " (wrong)"
@@ -93,7 +94,7 @@ def draw(explanation: Explanation, picture: Image.Image, run: Run) -> Image.Imag
     for one in explanation.maps:
         colour = {"true class": RIGHT, "wrong class": WRONG}.get(one.role, INK)
         value = f"value {one.score:.2f}" if one.role == "attribute" else f"score {one.score:.2f}"
-        tiles.append(Tile(one.name, f"{one.role}, {value}", one.attention, colour))
+        tiles.append(Tile(one.name, f"{one.role}, {value}", one.attention, colour, grid))
     heading = f"{explanation.image}   {run.about['head']} says {explanation.predicted}{verdict}"
     return draw_row(picture, tiles, heading)
 
