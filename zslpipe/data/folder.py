@@ -47,7 +47,6 @@ def read_folder(folder: Path, tables: Path | None = None, seed: int = 0) -> Benc
     others = [o for o in scan.others if image_root / o not in table_files]
     if others:
         notes.append(f"{len(others)} files that are not images were skipped: {first_few(others)}.")
-
     listed = {image: part for _, image, part in _listed_images(tables, image_root, table, scan.images)}
     wanted = set(listed) or {i for i in scan.images if "/" in i}
     images = [i for i in scan.images if i in wanted]
