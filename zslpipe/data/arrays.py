@@ -1,4 +1,4 @@
-"""A benchmark from arrays."""
+"""Makes a benchmark from arrays."""
 
 from collections.abc import Sequence
 
@@ -22,24 +22,25 @@ def make_benchmark(
     seed: int = 0,
     name: str = "arrays",
 ) -> Benchmark:
-    """A benchmark of images whose features are arrays in the same order.
+    """A benchmark for features that are arrays with one row per image.
 
-    All images of unseen classes become test_unseen; of every seen class a share becomes test_seen, the rest trainval.
+    All images of unseen classes become test_unseen. A share of the images of each seen class becomes test_seen, the
+    rest trainval.
 
     Args:
-        labels: (N,) rows of `semantics`; -1 for images that belong to no class.
+        labels: (N,) rows of `semantics`; -1 for images without a class.
         semantics: (C, A), one row per class.
-        unseen: the classes that are not trained on, by name or by row.
+        unseen: the unseen classes, by name or by row.
         class_names: (C,); "class 0", "class 1", ... if None.
         attribute_names: (A,); "attribute 0", ... if None.
         attribute_vectors: (A, W) word vectors of the attributes.
-        image_ids: (N,) unique; the rows' numbers if None.
-        test_share: of the images of every seen class; at least one image, never all.
-        seed: of the split.
-        name: of the data set.
+        image_ids: (N,) unique; row numbers if None.
+        test_share: share of the images of each seen class in test_seen; at least one image, never all.
+        seed: seed of the split.
+        name: name of the dataset.
 
     Raises:
-        InputError: if anything does not fit together.
+        InputError: if the arguments are inconsistent.
     """
     labels, semantics = np.asarray(labels), np.asarray(semantics, np.float32)
     if labels.ndim != 1 or not np.issubdtype(labels.dtype, np.integer):
@@ -53,7 +54,7 @@ def make_benchmark(
     labels = labels.astype(np.int64)
     seen = np.setdiff1d(labels[labels != NO_CLASS], rows)
     if not len(seen):
-        raise InputError("no seen class has an image: there is nothing to train on.")
+        raise InputError("no seen class has images: there is nothing to train on.")
     trainval, test_seen = split_images(labels, seen, test_share, seed)
     return Benchmark(
         name=name,

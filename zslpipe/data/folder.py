@@ -6,7 +6,15 @@ import numpy as np
 
 from zslpipe.data.attributes import read_npy
 from zslpipe.data.benchmark import Benchmark, ClassSplit, split_images
-from zslpipe.data.class_table import CLASSES, IMAGES, VECTORS, ClassTable, read_class_table, read_image_table
+from zslpipe.data.class_table import (
+    CLASSES,
+    IMAGE_PARTS,
+    IMAGES,
+    VECTORS,
+    ClassTable,
+    read_class_table,
+    read_image_table,
+)
 from zslpipe.data.scan import class_of, first_few, scan_images
 from zslpipe.errors import InputError
 from zslpipe.files import sha256_file
@@ -39,33 +47,23 @@ def read_folder(folder: Path, tables: Path | None = None, seed: int = 0) -> Benc
     others = [o for o in scan.others if image_root / o not in table_files]
     if others:
         notes.append(f"{len(others)} files that are not images were skipped: {first_few(others)}.")
-
     listed = {image: part for _, image, part in _listed_images(tables, image_root, table, scan.images)}
-    if listed:
-        images = [i for i in scan.images if i in listed]
-        skipped = [i for i in scan.images if i not in listed]
-        if skipped:
-            notes.append(f"{len(skipped)} images not listed in {IMAGES} were skipped: {first_few(skipped)}.")
-    else:
-        images = [i for i in scan.images if "/" in i]
-        skipped = [i for i in scan.images if "/" not in i]
-        if skipped:
-            notes.append(f"{len(skipped)} images outside a class folder were skipped: {first_few(skipped)}.")
+    wanted = set(listed) or {i for i in scan.images if "/" in i}
+    images = [i for i in scan.images if i in wanted]
+    skipped = [i for i in scan.images if i not in wanted]
+    if skipped:
+        reason = f"not listed in {IMAGES}" if listed else "outside a class folder"
+        notes.append(f"{len(skipped)} images {reason} were skipped: {first_few(skipped)}.")
     classes = _classes_of(images, table, image_root, tables)
     described = _drop_empty_classes(table, set(classes), notes)
     kept = np.array([table.classes.index(c) for c in described])
 
     index = {c: i for i, c in enumerate(described)}
     labels = np.array([index[c] for c in classes], np.int64)
-    unseen = table.unseen[kept]
     if listed:
-        parts = {p: np.flatnonzero([listed[i] == p for i in images]) for p in ("trainval", "test_seen", "test_unseen")}
+        parts = {p: np.flatnonzero([listed[i] == p for i in images]) for p in IMAGE_PARTS}
     else:
-        if unseen.all():
-            raise InputError(f"{tables / CLASSES}: no seen class has training images.")
-        trainval, test_seen = split_images(labels, np.flatnonzero(~unseen), TEST_SHARE, seed)
-        parts = {"trainval": trainval, "test_seen": test_seen, "test_unseen": np.flatnonzero(unseen[labels])}
-        notes.append(f"there is no {IMAGES}: a random {TEST_SHARE:.0%} of each seen class is test_seen (seed {seed}).")
+        parts = _draw_split(labels, table.unseen[kept], tables, seed, notes)
     vectors = _vectors(tables / VECTORS, len(table.attribute_names))
     try:
         return Benchmark(
@@ -84,6 +82,17 @@ def read_folder(folder: Path, tables: Path | None = None, seed: int = 0) -> Benc
         )
     except InputError as problem:
         raise InputError(f"{tables}: {str(problem).removeprefix(f'{_name(folder)}: ')}") from problem
+
+
+def _draw_split(
+    labels: np.ndarray, unseen: np.ndarray, tables: Path, seed: int, notes: list[str]
+) -> dict[str, np.ndarray]:
+    """The split without images.csv; `unseen` (C,) marks the unseen classes."""
+    if unseen.all():
+        raise InputError(f"{tables / CLASSES}: no seen class has training images.")
+    trainval, test_seen = split_images(labels, np.flatnonzero(~unseen), TEST_SHARE, seed)
+    notes.append(f"there is no {IMAGES}: a random {TEST_SHARE:.0%} of each seen class is test_seen (seed {seed}).")
+    return {"trainval": trainval, "test_seen": test_seen, "test_unseen": np.flatnonzero(unseen[labels])}
 
 
 def _name(folder: Path) -> str:
