@@ -15,9 +15,9 @@ BACKBONES: Registry[Callable[..., Any]] = Registry("backbone", "zslpipe.backbone
 
 
 def list_backbones(pattern: str | None = None) -> list[str]:
-    """Names of timm's models and of registered backbones that match a glob pattern."""
-    names = {*timm.list_models(), *timm.list_models(pretrained=True), *BACKBONES}
-    return sorted(name for name in names if pattern is None or fnmatch(name, pattern))
+    """Names of registered backbones and of timm's models that match part of a name, or a pattern with `*?[`."""
+    glob = pattern if pattern and set("*?[") & set(pattern) else f"*{pattern or ''}*"
+    return [name for name in (*BACKBONES, *timm.list_models()) if fnmatch(name, glob)]
 
 
 __all__ = ["BACKBONES", "TAPS", "Backbone", "Transform", "list_backbones", "load_backbone"]
