@@ -144,6 +144,6 @@ def test_a_cache_that_cannot_be_written(refused: Callable[..., str], tmp_path: P
 
 def test_settings_that_no_head_can_have(refused: Callable[..., str]) -> None:
     assert CliRunner().invoke(main, [*EXTRACT, "sun"]).exit_code == 0
-    assert "gamma is 'abc': give a number above 0" in refused("train-head", "eszsl", "--set", "gamma=abc")
-    assert "epochs is 0: give a whole number" in refused("train-head", "remse", "--set", "epochs=0")
+    assert "gamma must be a number > 0, not 'abc'" in refused("train-head", "eszsl", "--set", "gamma=abc")
+    assert "epochs must be an integer" in refused("train-head", "remse", "--set", "epochs=0")
     assert "did you mean adam" in refused("train-head", "remse", "--set", "optimiser=adm")

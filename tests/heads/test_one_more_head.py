@@ -74,5 +74,5 @@ def test_a_file_among_the_heads_is_a_head_everywhere(sun_root: Path, tmp_path: P
     (told,) = json.loads(run("eval", "--gzsl", "--calibrate", "--json").stdout)
     assert told["head"] == "nearest"
     assert 0 <= told["seeds"]["0"]["H"] <= 1
-    assert "ridge is -1: give a number above 0" in run("train-head", "nearest", "--set", "ridge=-1").stderr
+    assert "ridge must be a number > 0, not -1" in run("train-head", "nearest", "--set", "ridge=-1").stderr
     assert "did you mean nearest" in run("train-head", "nearst").stderr

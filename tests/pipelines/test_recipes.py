@@ -42,11 +42,11 @@ def test_recipe_is_sound(path: Path) -> None:
         (("selection: unseen-class", "selection: unseen"), "unseen-class"),
         (("reading: released\n", ""), "lacks the key 'reading'"),
         (("reading: released", "reading: thesis"), "unknown value of reading 'thesis'"),
-        (("dataset: cub", "dataset: [cub]"), r"dataset is \['cub'\]: give a word"),
-        (("dataset: cub", "dataset: cub\nseeds: many"), "seeds is 'many': give a whole number of at least 1"),
-        (("dataset: cub", "dataset: cub\nseeds: 0"), "seeds is 0: give a whole number of at least 1"),
+        (("dataset: cub", "dataset: [cub]"), r"dataset must be a string, not \['cub'\]"),
+        (("dataset: cub", "dataset: cub\nseeds: many"), "seeds must be an integer >= 1, not 'many'"),
+        (("dataset: cub", "dataset: cub\nseeds: 0"), "seeds must be an integer >= 1, not 0"),
         (("dataset: cub", "dataset: cub\ntaps: region"), "taps must be a list of taps"),
-        (("  width: 1024", "  width: 0"), "width is 0: give a whole number of at least 1"),
+        (("  width: 1024", "  width: 0"), "width must be an integer >= 1, not 0"),
     ],
 )
 def test_an_unsound_recipe_is_refused(change: tuple[str, str], told: str, tmp_path: Path) -> None:

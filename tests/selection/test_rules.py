@@ -215,7 +215,7 @@ def test_seeds_repeat(ridge: Head, tiny: Tiny) -> None:
 
 def test_wrong_options_are_refused(ridge: Head, tiny: Tiny) -> None:
     benchmark, features = tiny
-    with pytest.raises(InputError, match="use raw or quantile"):
+    with pytest.raises(InputError, match="transfer must be raw or quantile"):
         UnseenClassValidation(transfer="guess")
     with pytest.raises(InputError, match="does not know the criterion 'accuracy'"):
         UnseenClassValidation(criterion="accuracy").select(ridge, {"global": features}, benchmark)

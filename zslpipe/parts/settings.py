@@ -1,4 +1,4 @@
-"""What a hyper-parameter may be, said by its type where it is declared, and the sentence for whatever else is given."""
+"""The values that a hyper-parameter may have, given by its type where it is declared, and the error for any other."""
 
 import math
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from zslpipe.registry import unknown
 
 @dataclass(frozen=True)
 class Range:
-    """From `low` (where `above`, from anything above it) to `high`."""
+    """From `low` to `high`; without `low` itself if `above`."""
 
     low: float
     high: float = math.inf
@@ -25,7 +25,7 @@ class Range:
     def __str__(self) -> str:
         if self.high < math.inf:
             return f"between {self.low:g} and {self.high:g}"
-        return f"above {self.low:g}" if self.above else f"of at least {self.low:g}"
+        return f"{'>' if self.above else '>='} {self.low:g}"
 
 
 Count = Annotated[int, Range(1)]
@@ -36,19 +36,19 @@ Share = Annotated[float, Range(0, 1)]
 
 KINDS: dict[Any, tuple[type, str]] = {
     bool: (bool, "true or false"),
-    int: (Integral, "a whole number"),
+    int: (Integral, "an integer"),
     float: (Real, "a number"),
-    str: (str, "a word"),
+    str: (str, "a string"),
 }
 
 
 def check_settings(owner: type, settings: Mapping[str, Any]) -> None:
-    """Hold values against the annotations of `owner`'s fields: bool, int, float, str, Literal, or one with a `Range`.
+    """Check values against the annotations of `owner`'s fields: bool, int, float, str, Literal, or one with a `Range`.
 
-    Fields of other types may be anything.
+    Fields of other types are not checked.
 
     Raises:
-        InputError: for the first that is of another kind, not finite, or outside.
+        InputError: for the first value of another type, not finite, or out of range.
     """
     for name, value in settings.items():
         _check(name, value, _kinds(owner)[name])
@@ -68,11 +68,11 @@ def _check(name: str, value: Any, kind: Any) -> None:
     if kind not in KINDS:
         return
     accepted, wanted = KINDS[kind]
-    is_switch = isinstance(value, bool)  # which Python takes for a number
-    sound = isinstance(value, accepted) and is_switch == (kind is bool) and not _endless(value)
-    if not sound or any(value not in r for r in ranges):
-        raise InputError(f"{name} is {value!r}: give {' '.join([wanted, *map(str, ranges)])}.")
+    is_switch = isinstance(value, bool)  # a number too, in Python
+    valid = isinstance(value, accepted) and is_switch == (kind is bool) and not _infinite(value)
+    if not valid or any(value not in r for r in ranges):
+        raise InputError(f"{name} must be {' '.join([wanted, *map(str, ranges)])}, not {value!r}.")
 
 
-def _endless(value: Any) -> bool:
+def _infinite(value: Any) -> bool:
     return isinstance(value, float) and not math.isfinite(value)

@@ -148,11 +148,11 @@ class UnseenClassValidation(Selection):
 
     def __post_init__(self) -> None:
         if self.transfer not in ("raw", "quantile"):
-            raise InputError(f"transfer is '{self.transfer}': use raw or quantile.")
+            raise InputError(f"transfer must be raw or quantile, not {self.transfer!r}.")
         if not (isinstance(self.folds, int) and self.folds > 0):
-            raise InputError(f"folds is '{self.folds}': give a number of folds, such as 3.")
+            raise InputError(f"folds must be an integer >= 1, not {self.folds!r}.")
         if not (isinstance(self.holdout, float) and 0 < self.holdout < 1):
-            raise InputError(f"holdout is '{self.holdout}': give a share between 0 and 1, such as 0.2.")
+            raise InputError(f"holdout must be a number between 0 and 1, not {self.holdout!r}.")
 
     def problems(self, benchmark: Benchmark) -> list[Benchmark]:
         splits = validation_splits(benchmark, self.folds, self.seed)
