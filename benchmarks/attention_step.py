@@ -21,6 +21,8 @@ from torch import Tensor
 
 from zslpipe.heads.attention_net import AttentionNet, CrossAttention
 from zslpipe.losses import remse, sce
+from zslpipe.parts.problem import Problem
+from zslpipe.store.layout import TapSpec
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "heads"))
 import literal_attention as literal
@@ -36,7 +38,9 @@ class Step:
         self.name, self.device, self.bfloat16 = name, device, bfloat16
         self.is_literal = name.startswith("literal")
         torch.manual_seed(0)
-        self.net = CrossAttention(CHANNELS, ATTRIBUTES, WORDS, AttentionNet(width=WIDTH))
+        self.net = CrossAttention(
+            Problem({"region": TapSpec((REGIONS, CHANNELS))}, ATTRIBUTES, WORDS), AttentionNet(width=WIDTH)
+        )
         self.net.words.normal_(std=0.35)
         self.net.to(device)
         self.regions = torch.rand(batch, REGIONS, CHANNELS).sub(0.5).relu().to(device)  # half zeros, after a ReLU

@@ -28,7 +28,9 @@ from torch import Tensor
 
 from zslpipe.heads.dense_attention_ae import DenseAttention, DenseAttentionAE
 from zslpipe.parts.class_attention import parts
+from zslpipe.parts.problem import Problem as Problem
 from zslpipe.parts.torch_head import Task
+from zslpipe.store.layout import TapSpec
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "heads"))
 import literal_dense_attention_ae as literal
@@ -39,13 +41,13 @@ Row = dict[str, str | int | float]
 Times = tuple[float, float]
 
 
-class Problem:
+class Step:
     """A head before training, a batch and its classes; the same for every way of computing."""
 
     def __init__(self, seen: int = SEEN, classes: int = CLASSES, batch: int = BATCH) -> None:
         torch.manual_seed(0)
         self.head = DenseAttentionAE()
-        module = self.head.build({"attributes": ATTRIBUTES, "classes": classes, "tap.region": CHANNELS})
+        module = self.head.build(Problem({"region": TapSpec((REGIONS, CHANNELS))}, ATTRIBUTES, classes=classes))
         assert isinstance(module, DenseAttention)
         self.module = module
         self.regions = torch.rand(batch, REGIONS, CHANNELS).sub_(0.5).relu_()  # half zeros, after a ReLU
@@ -77,7 +79,9 @@ class Problem:
     def score(self, way: str) -> Tensor:
         with torch.inference_mode():
             if way == "zslpipe":
-                return self.head.scores(self.module, {"region": self.regions}, self.task.semantics)
+                return self.head.scores(
+                    self.module, {"region": self.regions}, self.head.encode(self.module, self.task.semantics)
+                )
             described = self.module.describe(self.task.semantics)
             latent = self.module.encoder(described)
             few = parts(len(self.regions), 1, 1, at_once=BATCH)  # all at once would take gigabytes
@@ -85,7 +89,7 @@ class Problem:
             return self.head.scale * torch.cat(done)
 
 
-def differences(problem: Problem) -> tuple[float, float]:
+def differences(problem: Step) -> tuple[float, float]:
     """Of scores and of gradients, each relative to the largest value of its tensor."""
     scores = {way: problem.score(way) for way in ("literal", "zslpipe")}
     gradients = {}
@@ -116,17 +120,17 @@ def peak(what: str, way: str, seen: int, classes: int, batch: int) -> float:
 
 
 def measure_peak(what: str, way: str, seen: int, classes: int, batch: int) -> float:
-    small = Problem(seen=8, classes=9, batch=2)  # starts threads and libraries
+    small = Step(seen=8, classes=9, batch=2)  # starts threads and libraries
     small.step(way)
     small.score(way)
-    problem = Problem(seen, classes, batch)
+    problem = Step(seen, classes, batch)
     before = resident("VmRSS")
     forget_peak()
     problem.step(way) if what == "step" else problem.score(way)
     return resident("VmHWM") - before
 
 
-def measured(what: str, way: str, problem: Problem, times: list[Times], with_peak: bool = True) -> Row:
+def measured(what: str, way: str, problem: Step, times: list[Times], with_peak: bool = True) -> Row:
     seen, classes, batch = len(problem.task.seen), len(problem.task.semantics), len(problem.regions)
     return {
         "what": what,
@@ -140,7 +144,7 @@ def measured(what: str, way: str, problem: Problem, times: list[Times], with_pea
     }
 
 
-def compare(what: str, problem: Problem, repeats: int) -> list[Row]:
+def compare(what: str, problem: Step, repeats: int) -> list[Row]:
     run = problem.step if what == "step" else problem.score
     ways: dict[str, Callable[[], object]] = {way: partial(run, way) for way in ("literal", "zslpipe")}
     if what == "step":
@@ -152,7 +156,7 @@ def compare(what: str, problem: Problem, repeats: int) -> list[Row]:
 def growth(counts: list[int], repeats: int) -> list[Row]:
     rows = []
     for count in counts:
-        problem = Problem(count, count)
+        problem = Step(count, count)
         taken = in_turn({"step": partial(problem.step, "zslpipe"), "score": partial(problem.score, "zslpipe")}, repeats)
         rows += [measured(what, "zslpipe", problem, times) for what, times in taken.items()]
     return rows
@@ -178,10 +182,10 @@ def main() -> None:
         print(measure_peak(what, way, *map(int, sizes)))
         return
 
-    scores, gradients = differences(Problem())
+    scores, gradients = differences(Step())
     print(f"zslpipe differs from the literal formulas by {scores:.1e} in scores and {gradients:.1e} in gradients")
     rows = []
-    for what, problem in (("step", Problem()), ("score", Problem(batch=TESTED))):
+    for what, problem in (("step", Step()), ("score", Step(batch=TESTED))):
         found = compare(what, problem, asked.repeats)
         told(found)
         slow, fast = found[0], found[1]

@@ -1,6 +1,8 @@
-"""Put the tables of benchmarks/results into the README, between their markers: no number there is typed by hand.
+"""Generate the tables in README.md and docs/ from the files in benchmarks/results/.
 
-python benchmarks/readme_table.py
+    python benchmarks/readme_table.py
+
+A table is put between `<!-- table: FILE.csv -->` and `<!-- end of table -->`, so that no number in it is typed by hand.
 """
 
 import csv
@@ -8,10 +10,13 @@ import re
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
+RESULTS = ROOT / "benchmarks" / "results"
+PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
 ROW = ("store", "semantics", "head")
 COLUMNS = (*ROW, "T1", "U", "S", "H", "AUSUC", "oracle H")
 ERRORS = tuple(f"error {what}, {side}" for side in ("seen", "unseen") for what in ("mean", "std", "r"))
-OTHER_COLUMNS = {  # by the beginning of the file's name
+COLUMNS_OF = {  # by the beginning of the file name
+    "real-spine": (*COLUMNS, "H at δ=0", "H, quantile δ", "H, raw δ"),
     "real-remse": (*COLUMNS, *ERRORS),
     "real-reweighting": (*ROW, "T1", "H", *ERRORS),
     "real-dense-attention": (*COLUMNS, "U at δ=0", "S at δ=0", "H at δ=0"),
@@ -19,29 +24,39 @@ OTHER_COLUMNS = {  # by the beginning of the file's name
     "attention_step": ("batch", "step", "times_as_fast", "outputs", "gradients"),
     "dense_attention_step": ("what", "way", "classes", "median_ms", "peak_mib"),
     "store_read": ("what", "reader", "speed_vs_memmap"),
+    "gzsl_curve": ("way", "points", "best_H", "AUSUC", "times_exact"),
     "help_time": ("command", "median s", "longest s"),
 }
 MARKED = re.compile(r"(<!-- table: (\S+) -->\n).*?(<!-- end of table -->)", re.DOTALL)
 
 
+def read_rows(file: Path) -> list[dict[str, str]]:
+    with file.open(newline="", encoding="utf-8") as stream:
+        return list(csv.DictReader(stream))
+
+
+def is_number(cell: str) -> bool:
+    """Whether a cell is a number, or a mean with its standard deviation."""
+    return bool(re.fullmatch(r"-?\d+(\.\d+)?(e-?\d+)?( ± \d+\.\d+)?", cell))
+
+
 def markdown(file: Path) -> str:
-    """The CSV's columns of numbers as a table."""
-    with file.open(newline="") as stream:
-        rows = list(csv.DictReader(stream))
-    wanted = next((c for name, c in OTHER_COLUMNS.items() if file.name.startswith(name)), COLUMNS)
+    """The selected columns of a result file as a Markdown table, without rows that have no numbers."""
+    rows = read_rows(file)
+    wanted = next((columns for name, columns in COLUMNS_OF.items() if file.name.startswith(name)), COLUMNS)
     columns = [c for c in wanted if c in rows[0]]
-    told = [line for line in ([row[c] for c in columns] for row in rows) if any(line[1:])]
-    lines = [columns, ["---"] * len(columns), *told]
-    about = "{seeds} seeds, {processor}, torch {torch}, zslpipe {zslpipe}; "  # timings have theirs in the file's name
-    circumstances = about.format(**rows[0]) if "seeds" in rows[0] else ""
-    return "\n".join(["| " + " | ".join(line) + " |" for line in lines] + ["", f"*{circumstances}`{file.name}`*"])
+    lines = [line for line in ([row[c] for c in columns] for row in rows) if any(map(is_number, line))]
+    table = ["| " + " | ".join(line) + " |" for line in (columns, ["---"] * len(columns), *lines)]
+    about = "{seeds} seeds, {processor}, torch {torch}, zslpipe {zslpipe}; "  # for timings it is in the file name
+    caption = f"*{about.format(**rows[0]) if 'seeds' in rows[0] else ''}`{file.name}`*"
+    return "\n".join([*table, "", caption])
 
 
 def with_tables(text: str) -> str:
-    """The README with every marked table made anew from its file."""
-    return MARKED.sub(lambda m: f"{m[1]}{markdown(ROOT / 'benchmarks' / 'results' / m[2])}\n{m[3]}", text)
+    """The page with every marked table generated from its file."""
+    return MARKED.sub(lambda m: f"{m[1]}{markdown(RESULTS / m[2])}\n{m[3]}", text)
 
 
 if __name__ == "__main__":
-    readme = ROOT / "README.md"
-    readme.write_text(with_tables(readme.read_text()))
+    for page in PAGES:
+        page.write_text(with_tables(page.read_text(encoding="utf-8")), encoding="utf-8")

@@ -4,14 +4,15 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
 
 from zslpipe.data.benchmark import Benchmark
-from zslpipe.parts.head import Attributes, Head
+from zslpipe.parts.head import Head, Scorer
+from zslpipe.parts.problem import Classes, TrainingData
 from zslpipe.store.rows import Features
 
 # Machines are shared: no test fails for being slow once.
@@ -94,39 +95,28 @@ class Ridge(Head):
     def search_space(cls) -> Sequence[Mapping[str, Any]]:
         return [{"alpha": a} for a in (1.0, 100.0, 1e5)]
 
-    def fit(
-        self, features: Features, labels: np.ndarray, semantics: np.ndarray, attributes: Attributes | None = None
-    ) -> Self:
-        x = np.asarray(features["global"][:], np.float64)
+    def learn(self, data: TrainingData) -> None:
+        x = np.asarray(data.features["global"][:], np.float64)
         gram = x.T @ x + self.alpha * np.eye(x.shape[1])
-        self.weights_ = np.linalg.solve(gram, x.T @ semantics[labels]) * (1 - 0.5**self.epochs)
-        return self
+        self.weights_ = np.linalg.solve(gram, x.T @ data.semantics[data.labels]) * (1 - 0.5**self.epochs)
 
-    def fit_candidates(
-        self,
-        features: Features,
-        labels: np.ndarray,
-        semantics: np.ndarray,
-        attributes: Attributes | None = None,
-        candidates: Sequence[Mapping[str, Any]] = ({},),
+    def learn_candidates(
+        self, data: TrainingData, candidates: Sequence[Mapping[str, Any]]
     ) -> Iterator[tuple[dict[str, Any], Head]]:
-        for candidate in candidates:
-            for epochs in range(1, self.epochs + 1):
-                setting = {**candidate, "epochs": epochs}
-                yield setting, self.with_params(**setting).fit(features, labels, semantics, attributes)
+        lengths = [{**c, "epochs": e} for c in candidates for e in range(1, self.epochs + 1)]
+        return super().learn_candidates(data, lengths)
 
     def predict_semantics(self, features: Features) -> np.ndarray:
         return (np.asarray(features["global"][:], np.float64) @ self.weights_).astype(np.float32)
 
-    def decision_function(self, features: Features, semantics: np.ndarray) -> np.ndarray:
-        return (self.predict_semantics(features) @ semantics.T).astype(np.float32)
+    def scorer(self, classes: Classes) -> Scorer:
+        return lambda features: (self.predict_semantics(features) @ classes.semantics.T).astype(np.float32)
 
     def state(self) -> dict[str, np.ndarray]:
         return {"weights": self.weights_}
 
-    def load_state(self, state: Mapping[str, np.ndarray]) -> Self:
+    def load_state(self, state: Mapping[str, np.ndarray]) -> None:
         self.weights_ = state["weights"]
-        return self
 
 
 @pytest.fixture

@@ -1,12 +1,18 @@
 """Progress is told on standard error: lines where nobody looks at a terminal, nothing for what is quick."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 
 from zslpipe import progress
 from zslpipe.progress import ticking, track
+
+
+@pytest.fixture(autouse=True)
+def shown() -> Iterator[None]:
+    with progress.show_progress():
+        yield
 
 
 @pytest.fixture
@@ -56,3 +62,10 @@ def test_a_terminal_gets_a_bar(monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
     assert out == ""
     assert "counting" in err
     assert "/3" in err
+
+
+def test_a_library_call_is_silent(clock: Callable[[float], None], capsys: pytest.CaptureFixture[str]) -> None:
+    progress._shown.set(False)
+    for _ in track(range(10), "counting"):
+        clock(5)
+    assert capsys.readouterr() == ("", "")

@@ -1,9 +1,9 @@
-"""Files that appear whole or not at all, and the hashes that tell them apart."""
+"""Atomic file writes, JSON and hashes."""
 
 import hashlib
 import json
 import os
-import tempfile
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,29 +12,39 @@ from typing import Any, BinaryIO
 import numpy as np
 
 
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+def temporary(path: Path) -> Path:
+    """The temporary name of a file that has one writer at a time: a writer takes up what a killed one left behind."""
+    return path.with_name(f".{path.name}.tmp")
+
+
+@contextmanager
+def renamed(unfinished: Path, path: Path) -> Iterator[Path]:
+    """Write to `unfinished`, which is renamed to `path` if the block succeeds and deleted if it fails.
+
+    The only place where a file gets its final name. The block must have synced the file to the disk.
+    """
+    try:
+        yield unfinished
+        unfinished.replace(path)
+    except BaseException as problem:
+        unfinished.unlink(missing_ok=True)
+        if isinstance(problem, OSError) and problem.filename is None:
+            problem.filename = str(path)  # the error of a full disk does not name the file
+        raise
 
 
 @contextmanager
 def atomic_write(path: Path) -> Iterator[BinaryIO]:
-    """Open a file for writing bytes that takes the name `path` only when the block ends well."""
+    """Open a file for writing bytes that gets the name `path` only if the block succeeds.
+
+    Any number of processes may write one path at a time: the last one to finish wins.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            yield stream
-            stream.flush()
-            os.fsync(stream.fileno())
-            os.fchmod(stream.fileno(), 0o666 & ~_umask())  # mkstemp lets only its owner read
-        Path(temporary).replace(path)
-    except BaseException as problem:
-        Path(temporary).unlink(missing_ok=True)
-        if isinstance(problem, OSError) and problem.filename is None:
-            problem.filename = str(path)  # a full disk does not say for what it had no room
-        raise
+    unfinished = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    with renamed(unfinished, path), unfinished.open("xb") as stream:
+        yield stream
+        stream.flush()
+        os.fsync(stream.fileno())
 
 
 def write_text(path: Path, text: str) -> None:
@@ -52,7 +62,7 @@ def read_json(path: Path) -> Any:
 
 
 def write_arrays(path: Path, **arrays: np.ndarray) -> None:
-    """Write an uncompressed .npz of plain arrays (nothing that would need unpickling)."""
+    """Write an uncompressed .npz of plain arrays (readable without unpickling)."""
     with atomic_write(path) as stream:
         np.savez(stream, **arrays)  # type: ignore[arg-type]
 
@@ -63,5 +73,5 @@ def sha256_file(path: Path) -> str:
 
 
 def sha256_json(value: Any) -> str:
-    """Hash of a JSON value that does not depend on the order of its keys."""
+    """Hash of a JSON value, independent of the order of its keys."""
     return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":")).encode()).hexdigest()

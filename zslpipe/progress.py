@@ -1,22 +1,38 @@
-"""Progress for people: a bar on a terminal, plain lines elsewhere, silence for what is quick."""
+"""Progress: a bar on a terminal, plain lines elsewhere, nothing for what is quick or unless `show_progress` is active.
+
+Library calls are silent; the command line turns progress on.
+"""
 
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sized
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TypeVar
 
 T = TypeVar("T")
 
-FIRST_LINE_S = 2.0  # what ends sooner than this needs no progress
+FIRST_LINE_S = 2.0  # what ends sooner needs no progress
 BETWEEN_LINES_S = 10.0
+
+_shown: ContextVar[bool] = ContextVar("progress", default=False)
+
+
+@contextmanager
+def show_progress() -> Iterator[None]:
+    """Show progress on standard error within the block."""
+    token = _shown.set(True)
+    try:
+        yield
+    finally:
+        _shown.reset(token)
 
 
 class Ticker:
-    """Counts `advance`d units towards `total`; the subclass shows them."""
+    """Counts units of work; this one shows nothing."""
 
     def advance(self, count: int = 1, note: str = "") -> None:
-        raise NotImplementedError
+        """`count` more units are done; `note` is shown beside them."""
 
 
 class _Lines(Ticker):
@@ -40,6 +56,9 @@ class _Lines(Ticker):
 @contextmanager
 def ticking(label: str, total: int | None = None) -> Iterator[Ticker]:
     """Show progress on standard error while the block runs; results on standard output stay clean."""
+    if not _shown.get():
+        yield Ticker()
+        return
     if not sys.stderr.isatty():
         yield _Lines(label, total)
         return
@@ -58,7 +77,7 @@ def ticking(label: str, total: int | None = None) -> Iterator[Ticker]:
 
 
 def track(items: Iterable[T], label: str, total: int | None = None) -> Iterator[T]:
-    """Iterate with progress; `total` defaults to the length where there is one."""
+    """Iterate with progress; `total` defaults to the length if there is one."""
     if total is None and isinstance(items, Sized):
         total = len(items)
     with ticking(label, total) as ticker:

@@ -1,17 +1,20 @@
-"""Names to things, filled by decorators and by the entry points of other packages."""
+"""Names to things: filled by decorators, by plugins and by the entry points of installed packages."""
 
 import difflib
 from collections.abc import Callable, Iterable, Iterator
-from importlib.metadata import entry_points
-from typing import Generic, TypeVar
+from functools import cached_property
+from importlib.metadata import EntryPoint, entry_points
+from typing import ClassVar, Generic, TypeVar
 
 from zslpipe.errors import InputError, UnknownNameError
 
 T = TypeVar("T")
 
+LISTED = 20  # names in the message for an unknown one
+
 
 def nearest(name: str, known: Iterable[str], count: int = 3) -> list[str]:
-    """The known names most like `name`, best first; empty if none comes close."""
+    """The known names most similar to `name`, best first; empty if none is."""
     known = list(known)
     containing = [k for k in known if name.lower() in k.lower()]
     close = difflib.get_close_matches(name, known, n=count, cutoff=0.5)
@@ -19,19 +22,21 @@ def nearest(name: str, known: Iterable[str], count: int = 3) -> list[str]:
 
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> UnknownNameError:
-    """The error for a `kind` (head, backbone, ...) that is not known by that name."""
+    """The error for a name that no thing of this kind (head, backbone, ...) has; suggests similar names."""
     known = list(known)
     near = nearest(name, known)
-    hint = f"did you mean {' or '.join(near)}?" if near else f"available: {', '.join(sorted(known)[:20])}."
+    more = f" and {len(known) - LISTED} more" if len(known) > LISTED else ""
+    hint = f"did you mean {' or '.join(near)}?" if near else f"available: {', '.join(sorted(known)[:LISTED])}{more}."
     return UnknownNameError(f"unknown {kind} '{name}': {hint}")
 
 
 class Registry(Generic[T]):
-    """A mapping from names to things of one kind.
+    """A mapping from names to things of one kind, in alphabetical order.
 
     Args:
         kind: what a thing is called in messages.
-        group: entry-point group by which installed packages add things; they are loaded when first needed.
+        group: entry-point group of installed packages that add things. An entry has the name of the thing; its object
+            is imported when the thing is first used, and registers it, by the same decorator as everywhere.
 
     >>> heads = Registry("head")
     >>> @heads.register("mean")
@@ -40,53 +45,64 @@ class Registry(Generic[T]):
     True
     """
 
+    registrations: ClassVar[int] = 0  # in all registries
+
     def __init__(self, kind: str, group: str | None = None) -> None:
         self.kind, self.group = kind, group
         self._things: dict[str, T] = {}
-        self._loaded = False
 
     def register(self, name: str) -> Callable[[T], T]:
+        """Decorator that adds a class or function under `name`.
+
+        Raises:
+            InputError: if another thing has that name.
+        """
+
         def add(thing: T) -> T:
             known = self._things.get(name)
             if known is not None and not _same(known, thing):
                 raise InputError(f"the {self.kind} '{name}' is already registered by {_origin(known)}.")
             self._things[name] = thing
+            Registry.registrations += 1
             return thing
 
         return add
 
-    def _load_entry_points(self) -> None:
-        if self._loaded or self.group is None:
-            return
-        self._loaded = True
-        for entry in entry_points(group=self.group):
-            try:
-                thing = entry.load()
-            except Exception as problem:
-                raise InputError(
-                    f"the {self.kind} '{entry.name}' of the package {entry.dist.name if entry.dist else entry.value} "
-                    f"cannot be imported ({type(problem).__name__}: {problem}): update or uninstall that package."
-                ) from problem
-            self.register(entry.name)(thing)
-
     def __getitem__(self, name: str) -> T:
+        if name not in self._things and name in self._entries:
+            self._load(self._entries[name])
         if name not in self._things:
-            self._load_entry_points()
-        if name not in self._things:
-            raise unknown(self.kind, name, self._things)
+            raise unknown(self.kind, name, self)
         return self._things[name]
 
     def __contains__(self, name: object) -> bool:
-        self._load_entry_points()
-        return name in self._things
+        return name in self._things or name in self._entries
 
     def __iter__(self) -> Iterator[str]:
-        self._load_entry_points()
-        return iter(sorted(self._things))
+        return iter(sorted({*self._things, *self._entries}))
 
     def __len__(self) -> int:
-        self._load_entry_points()
-        return len(self._things)
+        return len({*self._things, *self._entries})
+
+    @cached_property
+    def _entries(self) -> dict[str, EntryPoint]:
+        return {entry.name: entry for entry in entry_points(group=self.group)} if self.group else {}
+
+    def _load(self, entry: EntryPoint) -> None:
+        package = entry.dist.name if entry.dist else entry.value
+        remedy = "update or uninstall that package."
+        try:
+            entry.load()
+        except Exception as problem:
+            what = f"{type(problem).__name__}: {' '.join(str(problem).split())}"
+            raise InputError(
+                f"the {self.kind} '{entry.name}' of the package {package} cannot be imported ({what}): {remedy}"
+            ) from problem
+        if entry.name not in self._things:
+            raise InputError(
+                f"the package {package} lists the {self.kind} '{entry.name}', but {entry.value} does not register it: "
+                f"{remedy}"
+            )
 
 
 def _origin(thing: object) -> str:
@@ -94,5 +110,5 @@ def _origin(thing: object) -> str:
 
 
 def _same(one: object, other: object) -> bool:
-    """Whether both are the same thing; a file that was imported twice defines it twice."""
+    """Whether both are one thing; a file that is imported twice defines its things twice."""
     return one is other or (_origin(one) == _origin(other) and hasattr(one, "__qualname__"))

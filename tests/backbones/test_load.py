@@ -8,7 +8,6 @@ import timm
 import torch
 from PIL import Image
 
-from zslpipe import registry
 from zslpipe.backbones import BACKBONES, Backbone, Transform, list_backbones, load_backbone
 from zslpipe.errors import InputError
 from zslpipe.extract.pipeline import extract
@@ -41,7 +40,7 @@ def make_mean_colour(*, weights, image_size, taps, precision, device, compile, s
 @pytest.fixture
 def registered(monkeypatch):
     monkeypatch.setattr(BACKBONES, "_things", {})
-    monkeypatch.setattr(BACKBONES, "_loaded", True)
+    monkeypatch.setitem(vars(BACKBONES), "_entries", {})
     BACKBONES.register("mean-colour")(make_mean_colour)
 
 
@@ -73,10 +72,10 @@ def test_registered_names_come_before_timms():
 
 @pytest.mark.usefixtures("registered")
 def test_entry_points_of_packages_are_backbones(monkeypatch):
-    entry = EntryPoint("from-package", f"{__name__}:make_mean_colour", "zslpipe.backbones")
-    monkeypatch.setattr(EntryPoint, "load", lambda self: make_mean_colour)
-    monkeypatch.setattr(registry, "entry_points", lambda group: [entry] if group == "zslpipe.backbones" else [])
-    monkeypatch.setattr(BACKBONES, "_loaded", False)
+    entry = EntryPoint("from-package", "some_module", BACKBONES.group)
+    monkeypatch.setattr(EntryPoint, "load", lambda self: BACKBONES.register(self.name)(make_mean_colour))
+    monkeypatch.setitem(vars(BACKBONES), "_entries", {entry.name: entry})
+    assert "from-package" in list_backbones("package")
     assert isinstance(load_backbone("from-package"), MeanColour)
 
 

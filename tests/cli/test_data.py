@@ -20,7 +20,7 @@ def test_list(data: Callable[..., Result]) -> None:
     lines = data("list").stdout.splitlines()
     told = dict(line.split(maxsplit=1) for line in lines)
     assert set(told) == {"awa1", "awa2", "cub", "sun", "apy", "flo", "demo"}
-    assert told["sun"] == "10 classes, 5 attributes, 60 of 60 images are here"
+    assert told["sun"] == "10 classes, 5 attributes, 60 of 60 images found"
     assert "put att_splits.mat" in told["cub"]
     rows = {row["name"]: row for row in json.loads(data("list", "--json").stdout)}
     assert rows["sun"]["images_present"] == 60

@@ -45,7 +45,7 @@ def test_versions_and_folders(told: Doctor, tmp_path: Path) -> None:
 
 
 def test_what_is_not_there_yet(told: Doctor, tmp_path: Path) -> None:
-    assert f"note: the data root {tmp_path / 'gone'} is not there yet" in told()
+    assert f"note: the data root {tmp_path / 'gone'} does not exist yet" in told()
     assert "the cache" not in told()
 
 
@@ -56,5 +56,5 @@ def test_what_is_slow_or_missing(told: Doctor, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(download, "reachable", lambda _: False)
     monkeypatch.setattr(packages.importlib.util, "find_spec", lambda _: None)
     monkeypatch.setattr(doctor, "ROOM", 1e9)
-    for sentence in ("cannot be reached", "pip install 'zslpipe[demo]'", "GB are free where the cache is"):
+    for sentence in ("cannot be reached", "pip install 'zslpipe[demo]'", "GB are free for the cache"):
         assert sentence in told()

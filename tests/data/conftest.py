@@ -1,4 +1,4 @@
-"""Small data sets on disk, made on the fly."""
+"""Small datasets written to disk."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +13,7 @@ CLASSES, EACH, ATTRIBUTES = 6, 5, 4  # classes 0 to 3 are seen
 
 
 def cell(strings: list[str]) -> np.ndarray:
-    """What scipy writes as a MATLAB cell array (N, 1)."""
+    """An array that scipy writes as a MATLAB cell array (N, 1)."""
     array = np.empty((len(strings), 1), object)
     array[:, 0] = strings
     return array
@@ -21,7 +21,7 @@ def cell(strings: list[str]) -> np.ndarray:
 
 @pytest.fixture
 def xlsa(tmp_path: Path) -> Callable[..., Path]:
-    """Writes a data root with a tiny CUB in the xlsa17 layout; a keyword replaces a variable, None leaves it out."""
+    """Writes a data root with a tiny CUB in the xlsa17 layout; a keyword replaces a variable, None omits it."""
 
     def make(**changes: Any) -> Path:
         folder = tmp_path / "xlsa17" / "data" / "CUB"
@@ -36,7 +36,7 @@ def xlsa(tmp_path: Path) -> Callable[..., Path]:
             "trainval_loc": rows[:4, :4].reshape(-1, 1).astype(np.uint16),
             "test_seen_loc": rows[:4, 4:].reshape(-1, 1).astype(np.uint16),
             "test_unseen_loc": rows[4:].reshape(-1, 1).astype(np.uint16),
-            "train_loc": rows[:3].reshape(-1, 1).astype(np.uint16),  # holds test_seen's, as the real files do
+            "train_loc": rows[:3].reshape(-1, 1).astype(np.uint16),  # contains test_seen, as in the real files
             "val_loc": rows[3:4].reshape(-1, 1).astype(np.uint16),
         }
         images: dict[str, Any] = {

@@ -1,4 +1,4 @@
-"""A benchmark that does not hold together is refused with the sentence that says where."""
+"""An inconsistent benchmark raises an error that says what is wrong."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -19,14 +19,14 @@ def with_entry(array: np.ndarray, place: Any, value: float) -> np.ndarray:
     return changed
 
 
-BREACHES: dict[str, tuple[Callable[[Benchmark], dict[str, Any]], str]] = {
+INVALID: dict[str, tuple[Callable[[Benchmark], dict[str, Any]], str]] = {
     "class twice": (lambda b: {"class_names": ("class 1", *b.class_names[1:])}, "class 'class 1' is listed twice"),
-    "fewer semantics": (lambda b: {"semantics": b.semantics[:-1]}, r"\(11, 6\) does not match the 12 classes"),
-    "flat semantics": (lambda b: {"semantics": b.semantics[:, 0]}, r"\(12,\) does not match"),
+    "fewer semantics": (lambda b: {"semantics": b.semantics[:-1]}, r"shape \(11, 6\), but there are 12 classes"),
+    "flat semantics": (lambda b: {"semantics": b.semantics[:, 0]}, r"shape \(12,\), but there are 12"),
     "attribute names": (lambda b: {"attribute_names": b.attribute_names[:-1]}, "5 attribute names for 6 columns"),
     "nan": (
         lambda b: {"semantics": with_entry(b.semantics, (3, 2), np.nan)},
-        "NaN or infinity at class 'class 3', attribute 'attribute 2'; fill it in",
+        "NaN or infinity at class 'class 3', attribute 'attribute 2'; replace it",
     ),
     "infinity": (
         lambda b: {"semantics": with_entry(b.semantics, (0, 0), np.inf)},
@@ -35,20 +35,23 @@ BREACHES: dict[str, tuple[Callable[[Benchmark], dict[str, Any]], str]] = {
     "word vectors": (lambda b: {"attribute_vectors": np.ones((5, 3), np.float32)}, "5 word vectors for 6 attributes"),
     "nan in word vectors": (
         lambda b: {"attribute_vectors": np.full((6, 3), np.nan, np.float32)},
-        "word vectors hold NaN or infinity",
+        "word vectors of the attributes contain NaN or infinity",
     ),
     "labels": (lambda b: {"labels": b.labels[:-1]}, "120 images but 119 labels"),
     "image twice": (lambda b: {"image_ids": (*b.image_ids[:-1], b.image_ids[0])}, "image '0/0.jpg' is listed twice"),
-    "label too large": (lambda b: {"labels": with_entry(b.labels, 0, 12)}, "labels run from 0 to 12, classes are 12"),
-    "label too small": (lambda b: {"labels": with_entry(b.labels, 0, -2)}, "labels run from -2"),
-    "row too large": (lambda b: {"test_unseen": with_entry(b.test_unseen, 0, 120)}, r"test_unseen points at row 120"),
-    "row too small": (lambda b: {"trainval": with_entry(b.trainval, 0, -1)}, r"trainval points at row -1"),
+    "label too large": (
+        lambda b: {"labels": with_entry(b.labels, 0, 12)},
+        "labels range from 0 to 12, but",
+    ),
+    "label too small": (lambda b: {"labels": with_entry(b.labels, 0, -2)}, "labels range from -2"),
+    "row too large": (lambda b: {"test_unseen": with_entry(b.test_unseen, 0, 120)}, r"test_unseen contains row 120"),
+    "row too small": (lambda b: {"trainval": with_entry(b.trainval, 0, -1)}, r"trainval contains row -1"),
     "row twice": (lambda b: {"trainval": with_entry(b.trainval, 0, b.trainval[1])}, "trainval lists an image twice"),
     "no class": (
         lambda b: {"labels": with_entry(b.labels, b.test_seen[0], -1)},
-        "test_seen holds image '0/8.jpg', which has no class",
+        "test_seen contains image '0/8.jpg', which has no class",
     ),
-    "no training": (lambda b: {"trainval": b.trainval[:0]}, "there is no training image"),
+    "no training": (lambda b: {"trainval": b.trainval[:0]}, "there are no training images"),
     "both parts": (
         lambda b: {"test_seen": np.append(b.test_seen, b.trainval[0])},
         "image '0/0.jpg' is in both trainval and test_seen",
@@ -59,23 +62,26 @@ BREACHES: dict[str, tuple[Callable[[Benchmark], dict[str, Any]], str]] = {
     ),
     "seen without training": (
         lambda b: {"test_seen": np.append(b.test_seen, b.test_unseen), "test_unseen": b.test_unseen[:0]},
-        "class 'class 9' is tested as seen but has no training image",
+        "class 'class 9' is in test_seen but has no training images",
     ),
-    "overlapping fold": (lambda b: {"class_splits": (ClassSplit((0, 1), (1, 2)),)}, "classes that do not overlap"),
-    "empty fold": (lambda b: {"class_splits": (ClassSplit((0, 1), ()),)}, "needs training and validation classes"),
-    "unseen in a fold": (lambda b: {"class_splits": (ClassSplit((0, 1), (9,)),)}, "names a class that is not seen"),
+    "overlapping fold": (lambda b: {"class_splits": (ClassSplit((0, 1), (1, 2)),)}, "a validation fold needs disjoint"),
+    "empty fold": (
+        lambda b: {"class_splits": (ClassSplit((0, 1), ()),)},
+        "non-empty sets of training and",
+    ),
+    "unseen in a fold": (lambda b: {"class_splits": (ClassSplit((0, 1), (9,)),)}, "contains a class that is not seen"),
 }
 
 
-@pytest.mark.parametrize("breach", BREACHES)
-def test_every_breach_is_told(tiny: Tiny, breach: str) -> None:
+@pytest.mark.parametrize("case", INVALID)
+def test_every_inconsistency_is_reported(tiny: Tiny, case: str) -> None:
     benchmark, _ = tiny
-    change, told = BREACHES[breach]
-    with pytest.raises(InputError, match=f"^tiny: .*{told}"):
+    change, message = INVALID[case]
+    with pytest.raises(InputError, match=f"^tiny: .*{message}"):
         replace(benchmark, **change(benchmark))
 
 
-def test_what_is_sound_passes(tiny: Tiny) -> None:
+def test_a_valid_benchmark_passes(tiny: Tiny) -> None:
     benchmark, _ = tiny
     replace(benchmark, class_splits=(ClassSplit((0, 1), (2, 3)),), attribute_vectors=np.ones((6, 3), np.float32))
     replace(

@@ -16,7 +16,7 @@ def write_images_csv(folder: Path, leave_out: tuple[str, ...] = (), **changes: s
     (folder / "images.csv").write_text("image,split\n" + "".join(f"{k},{v}\n" for k, v in rows.items()))
 
 
-def test_without_images_csv_a_seeded_share_is_test_seen(birds: Path) -> None:
+def test_without_images_csv_a_random_share_is_test_seen(birds: Path) -> None:
     b = read_folder(birds)
     assert b.name == "birds"
     assert b.class_names == tuple("abcde")
@@ -34,18 +34,18 @@ def test_without_images_csv_a_seeded_share_is_test_seen(birds: Path) -> None:
     assert set(b.sources) == {"classes.csv"}
 
 
-def test_with_images_csv_only_listed_images_count_and_the_rest_is_told(birds: Path) -> None:
+def test_with_images_csv_unlisted_images_are_skipped(birds: Path) -> None:
     write_images_csv(birds, leave_out=("a/1.png",))
-    (birds / "stray").mkdir()  # its images are not listed either, so it needs no row
-    Image.new("RGB", (4, 4)).save(birds / "stray" / "x.JPG")
+    (birds / "unlisted").mkdir()  # its images are not listed either, so it needs no line in classes.csv
+    Image.new("RGB", (4, 4)).save(birds / "unlisted" / "x.JPG")
     b = read_folder(birds)
     assert b.labels[b.test_seen].tolist() == [0, 1, 2, 3]
     assert len(b.image_ids) == 19
-    assert "2 images that images.csv does not list are left out: a/1.png, stray/x.JPG." in b.notes
+    assert "2 images not listed in images.csv were skipped: a/1.png, unlisted/x.JPG." in b.notes
     assert set(b.sources) == {"classes.csv", "images.csv"}
 
 
-def test_tables_may_lie_elsewhere_or_above(birds: Path, tmp_path: Path) -> None:
+def test_tables_may_be_in_another_or_the_parent_folder(birds: Path, tmp_path: Path) -> None:
     tables = tmp_path / "tables"
     tables.mkdir()
     (birds / "classes.csv").rename(tables / "classes.csv")
@@ -59,13 +59,13 @@ def test_tables_may_lie_elsewhere_or_above(birds: Path, tmp_path: Path) -> None:
         read_folder(tables / "images", tmp_path / "elsewhere")
 
 
-def test_strays_hidden_files_nested_folders_and_odd_suffixes(birds: Path) -> None:
+def test_stray_and_hidden_files_nested_folders_and_unusual_suffixes(birds: Path) -> None:
     (birds / "Thumbs.db").write_text("x")
     (birds / "a" / "notes.txt").write_text("x")
     (birds / "a" / "._0.png").write_text("x")
     (birds / ".hidden").mkdir()
     (birds / ".hidden" / "x.png").write_text("x")
-    (birds / "only_text").mkdir()  # a folder without images needs no row
+    (birds / "only_text").mkdir()  # a folder without images needs no line in classes.csv
     (birds / "only_text" / "x.txt").write_text("x")
     Image.new("RGB", (4, 4)).save(birds / "loose.png")
     (birds / "b" / "deep" / "er").mkdir(parents=True)
@@ -74,8 +74,8 @@ def test_strays_hidden_files_nested_folders_and_odd_suffixes(birds: Path) -> Non
     assert b.image_ids[8] == "b/deep/er/X.JpEg"
     assert b.labels[8] == 1
     assert len(b.image_ids) == 21
-    assert "4 files that are not images are left out: Thumbs.db, a/._0.png, a/notes.txt, ...." in b.notes
-    assert "1 images outside any class folder are left out: loose.png." in b.notes
+    assert "4 files that are not images were skipped: Thumbs.db, a/._0.png, a/notes.txt, ...." in b.notes
+    assert "1 images outside a class folder were skipped: loose.png." in b.notes
 
 
 def test_a_class_may_be_a_folder_in_a_folder(birds: Path) -> None:
@@ -86,12 +86,12 @@ def test_a_class_may_be_a_folder_in_a_folder(birds: Path) -> None:
     assert read_folder(birds).class_names[4] == "group/e"
 
 
-def test_classes_without_images_are_left_out_and_told(birds: Path) -> None:
+def test_classes_without_images_are_skipped(birds: Path) -> None:
     with (birds / "classes.csv").open("a") as file:
         file.write("f,unseen,1,1\n")
     b = read_folder(birds)
     assert b.class_names == tuple("abcde")
-    assert any("1 classes of classes.csv have no image and are left out: f." in n for n in b.notes)
+    assert any("1 classes of classes.csv have no images and were skipped: f." in n for n in b.notes)
 
 
 def test_links_are_followed_once(birds: Path, tmp_path: Path) -> None:
@@ -101,7 +101,7 @@ def test_links_are_followed_once(birds: Path, tmp_path: Path) -> None:
     assert len(read_folder(birds).image_ids) == 20
 
 
-def test_further_folds_and_word_vectors(birds: Path) -> None:
+def test_more_folds_and_word_vectors(birds: Path) -> None:
     rows = ["class,split,fold2,red,fold3", "a,train,val,0.1,", "b,train,train,0.2,train", "c,val,train,0.3,val"]
     (birds / "classes.csv").write_text("\n".join([*rows, "d,seen,,0.4,val", "e,unseen,,0,"]))
     np.save(birds / "attribute_vectors.npy", np.ones((1, 3)))
@@ -117,60 +117,60 @@ def test_further_folds_and_word_vectors(birds: Path) -> None:
     [
         ("class,split", "name,part", "classes.csv line 1: the header must start with class,split"),
         ("b,train", "a,train", "classes.csv line 3: class 'a' is listed twice"),
-        ("b,train", "b,test", "classes.csv line 3: split 'test' is none of seen, unseen, train, val"),
-        ("b,train", ",train", "classes.csv line 3: the class has no name"),
+        ("b,train", "b,test", "classes.csv line 3: split 'test' is not one of seen, unseen, train, val"),
+        ("b,train", ",train", "classes.csv line 3: the class name is empty"),
         ("0.2", "nan", "classes.csv line 3: 'nan' is not a finite number (column 'red')"),
         ("0.2", "red", "classes.csv line 3: 'red' is not a finite number (column 'red')"),
         ("0.2", "", "classes.csv line 3: the number is missing (column 'red')"),
-        ("0.2,", "", "classes.csv line 3: 3 fields where 4 are expected"),
-        ("b,train,0.2,1\n", "", "birds/b holds images, but"),
+        ("0.2,", "", "classes.csv line 3: 3 fields, expected 4"),
+        ("b,train,0.2,1\n", "", "birds/b contains images, but"),
         ("e,unseen", "e,seen", None),
-        ("a,train,0.1,1\nb,train,0.2,1\nc,val,0.3,0\nd,val,0.4,0\n", "", "holds images, but"),
+        ("a,train,0.1,1\nb,train,0.2,1\nc,val,0.3,0\nd,val,0.4,0\n", "", "contains images, but"),
     ],
 )
-def test_a_bad_class_table_is_told(birds: Path, old: str, new: str, sentence: str | None) -> None:
+def test_a_bad_class_table_is_reported(birds: Path, old: str, new: str, sentence: str | None) -> None:
     text = (birds / "classes.csv").read_text()
     (birds / "classes.csv").write_text(text.replace(old, new, 1))
-    if sentence is None:  # nothing unseen is allowed: only T1 and the like cannot be measured
+    if sentence is None:  # no unseen classes are allowed, although T1 cannot be computed
         assert not len(read_folder(birds).test_unseen)
         return
-    with pytest.raises(InputError) as told:
+    with pytest.raises(InputError) as error:
         read_folder(birds)
-    assert sentence in str(told.value)
-    assert str(birds) in str(told.value)
-    assert "\n" not in str(told.value)
+    assert sentence in str(error.value)
+    assert str(birds) in str(error.value)
+    assert "\n" not in str(error.value)
 
 
 @pytest.mark.parametrize(
     ("old", "new", "sentence"),
     [
         ("image,split", "file,split", "line 1: the header must be image,split"),
-        ("a/0.png,trainval", "a/0.png,train", "line 2: split 'train' is none of trainval, test_seen, test_unseen"),
+        ("a/0.png,trainval", "a/0.png,train", "line 2: split 'train' is not one of trainval, test_seen, test_unseen"),
         ("a/0.png,trainval", "a/0.png,test_unseen", "line 2: image 'a/0.png' is test_unseen, but class 'a' is seen"),
         ("e/0.png,test_unseen", "e/0.png,trainval", "line 18: image 'e/0.png' is trainval, but class 'e' is unseen"),
-        ("a/1.png", "a/0.png", "line 3: image 'a/0.png' is in line 2 already"),
-        ("a/1.png", "a/9.png", "line 3: there is no image"),
-        ("a/1.png", "z/1.png", "line 3: image 'z/1.png' lies in no folder of a class"),
-        ("a/1.png", "../1.png", "line 3: '../1.png' is no path below the image folder"),
-        ("a/1.png", "/a/1.png", "line 3: '/a/1.png' is no path below the image folder"),
+        ("a/1.png", "a/0.png", "line 3: image 'a/0.png' is already listed in line 2"),
+        ("a/1.png", "a/9.png", "line 3: image not found: "),
+        ("a/1.png", "z/1.png", "line 3: image 'z/1.png' is not in the folder of a class"),
+        ("a/1.png", "../1.png", "line 3: '../1.png' is not a path inside the image folder"),
+        ("a/1.png", "/a/1.png", "line 3: '/a/1.png' is not a path inside the image folder"),
     ],
 )
-def test_a_bad_image_table_is_told(birds: Path, old: str, new: str, sentence: str) -> None:
+def test_a_bad_image_table_is_reported(birds: Path, old: str, new: str, sentence: str) -> None:
     write_images_csv(birds)
     text = (birds / "images.csv").read_text()
     (birds / "images.csv").write_text(text.replace(old, new, 1))
-    with pytest.raises(InputError) as told:
+    with pytest.raises(InputError) as error:
         read_folder(birds)
-    assert f"{birds / 'images.csv'} {sentence}" in str(told.value)
+    assert f"{birds / 'images.csv'} {sentence}" in str(error.value)
 
 
-def test_what_is_missing_or_unreadable_is_told(birds: Path, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"there is no folder .*nowhere"):
+def test_what_is_missing_or_unreadable_is_reported(birds: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"folder not found: .*nowhere"):
         read_folder(tmp_path / "nowhere")
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match=r"there is no classes\.csv in .*empty"):
         read_folder(tmp_path / "empty")
-    with pytest.raises(InputError, match="holds no image in a class folder"):
+    with pytest.raises(InputError, match="has no images in class folders"):
         read_folder(tmp_path / "empty", birds)
     np.save(birds / "attribute_vectors.npy", np.ones((5, 3)))
     with pytest.raises(InputError, match=r"attribute_vectors\.npy has shape \(5, 3\), but .* has 2 attributes"):
@@ -181,10 +181,10 @@ def test_what_is_missing_or_unreadable_is_told(birds: Path, tmp_path: Path) -> N
         read_folder(birds)
 
 
-def test_an_unreadable_folder_is_told(birds: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unreadable_folder_is_reported(birds: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     look = os.scandir
 
-    def refuse(place: str) -> object:  # a mode would not stop root, as whom tests may run
+    def refuse(place: str) -> object:  # permission bits would not stop root
         if Path(place).name == "a":
             raise PermissionError(13, "Permission denied", str(place))
         return look(place)
@@ -194,7 +194,7 @@ def test_an_unreadable_folder_is_told(birds: Path, monkeypatch: pytest.MonkeyPat
         read_folder(birds)
 
 
-def test_it_survives_saving(birds: Path, tmp_path: Path) -> None:
+def test_notes_are_saved_and_loaded(birds: Path, tmp_path: Path) -> None:
     b = read_folder(birds)
     b.save(tmp_path / "b.npz")
     assert type(b).load(tmp_path / "b.npz").notes == b.notes

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zslpipe.data.image_paths import number_repeats, relative_ids
+from zslpipe.data.image_paths import make_ids_unique, relative_ids
 from zslpipe.errors import InputError
 
 part = st.text("abcXY.0_", min_size=1, max_size=5).filter(lambda s: s not in (".", ".."))
@@ -15,9 +15,9 @@ part = st.text("abcXY.0_", min_size=1, max_size=5).filter(lambda s: s not in (".
         (["/BS/data/SUN/images/a/abbey/s.jpg", "/BS/data/SUN/images/b/bar/t.jpg"], ("a/abbey/s.jpg", "b/bar/t.jpg")),
         (["/BS/flowers/jpg/image_1.jpg"], ("image_1.jpg",)),
         (["D:\\d\\images\\a\\x.jpg"], ("a/x.jpg",)),
-        (["/d/one/x.jpg", "/d/two/x.jpg"], ("one/x.jpg", "two/x.jpg")),  # no marker: what is not common
+        (["/d/one/x.jpg", "/d/two/x.jpg"], ("one/x.jpg", "two/x.jpg")),  # no marker folder: common parents are removed
         (["/d/VOC/JPEGImages/x.jpg", "/d/yahoo/images/x.jpg"], ("VOC/JPEGImages/x.jpg", "yahoo/images/x.jpg")),
-        (["001.A/x.jpg", "001.A/y.jpg"], ("001.A/x.jpg", "001.A/y.jpg")),  # relative ones stay
+        (["001.A/x.jpg", "001.A/y.jpg"], ("001.A/x.jpg", "001.A/y.jpg")),  # relative paths stay
         (["/only/one.jpg"], ("one.jpg",)),
     ],
 )
@@ -34,12 +34,12 @@ def test_different_paths_keep_different_relative_ids(parts: list[list[str]]) -> 
 
 @given(st.lists(st.sampled_from(["a", "b", "a#2"]), max_size=9))
 def test_repeats_get_unique_ids(ids: list[str]) -> None:
-    unique, changed = number_repeats(ids)
+    unique, changed = make_ids_unique(ids)
     assert len(set(unique)) == len(ids)
     assert changed == len(ids) - len(set(ids))
 
 
-def test_paths_that_climb_or_are_empty_are_refused() -> None:
+def test_paths_with_dots_or_without_a_name_are_rejected() -> None:
     for path in ("../x.jpg", "", "/images/"):
-        with pytest.raises(InputError, match="row 2 is no path"):
+        with pytest.raises(InputError, match="row 2 is not a valid image path"):
             relative_ids(["/images/a.jpg", path] if path != "/images/" else ["/images/a.jpg", "/"])

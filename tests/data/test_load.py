@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from zslpipe.data.known import FOLDERS, IMAGE_FOLDERS, IMAGE_PACKAGES
+from zslpipe.data.known import FOLDERS, IMAGE_ARCHIVES, IMAGE_FOLDERS
 from zslpipe.data.load import DATASETS, default_data_root, load_benchmark
 from zslpipe.errors import InputError
 
@@ -12,10 +12,10 @@ Make = Callable[..., Path]
 
 def test_every_known_name_is_described() -> None:
     assert set(DATASETS) == {*FOLDERS, "demo"}
-    assert FOLDERS.keys() == IMAGE_FOLDERS.keys() == IMAGE_PACKAGES.keys()
+    assert FOLDERS.keys() == IMAGE_FOLDERS.keys() == IMAGE_ARCHIVES.keys()
 
 
-def test_by_name_by_folder_and_by_layout(xlsa: Make, birds: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_loads_names_folders_and_the_xlsa17_layout(xlsa: Make, birds: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     root = xlsa()
     assert load_benchmark("cub", root).name == "cub"
     monkeypatch.setenv("ZSLPIPE_DATA", str(root))
@@ -26,7 +26,7 @@ def test_by_name_by_folder_and_by_layout(xlsa: Make, birds: Path, monkeypatch: p
     assert load_benchmark("birds").name == "birds"  # a folder needs no separator
 
 
-def test_labels_may_come_from_a_file_elsewhere(xlsa: Make, tmp_path: Path) -> None:
+def test_labels_may_be_read_from_another_file(xlsa: Make, tmp_path: Path) -> None:
     root = xlsa()
     (root / "xlsa17" / "data" / "CUB" / "res101.mat").rename(tmp_path / "mine.mat")
     assert "mine.mat" in load_benchmark("cub", root, features_file=tmp_path / "mine.mat").sources
@@ -37,8 +37,8 @@ def test_the_default_root(monkeypatch: pytest.MonkeyPatch) -> None:
     assert default_data_root() == Path("data")
 
 
-def test_unknown_names_get_the_nearest_and_missing_folders_are_told(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="unknown data set 'awa': did you mean awa"):
+def test_unknown_names_and_missing_folders_are_reported(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="unknown dataset 'awa': did you mean awa"):
         load_benchmark("awa", tmp_path)
-    with pytest.raises(InputError, match=r"there is no folder .*gone"):
+    with pytest.raises(InputError, match=r"folder not found: .*gone"):
         load_benchmark(str(tmp_path / "gone"))

@@ -12,7 +12,7 @@ from zslpipe.data.benchmark import Benchmark
 from zslpipe.data.class_table import ClassTable, class_rows, read_class_table
 from zslpipe.data.csv_lines import csv_bytes
 from zslpipe.data.folder import read_folder
-from zslpipe.data.make_class_table import plain, write_tables
+from zslpipe.data.make_class_table import make_class_table, normalize_name
 from zslpipe.data.xlsa17 import read_xlsa17
 from zslpipe.errors import InputError
 
@@ -39,15 +39,15 @@ def put(root: Path, ids: list[str]) -> None:
         Image.new("RGB", (4, 4)).save(root / i)
 
 
-def test_some_of_the_classes_become_a_benchmark_of_their_own(known: Benchmark, tmp_path: Path) -> None:
+def test_a_folder_with_some_of_the_classes_becomes_a_benchmark(known: Benchmark, tmp_path: Path) -> None:
     images = tmp_path / "some"
     here = ("001", "002", "003", "005")
     put(images, [i for i in known.image_ids if i[:3] in here])
     put(images, ["001.Bird_a/stray.jpg", "else/x.jpg"])
-    written = write_tables(known, images, tmp_path / "tables")
+    written = make_class_table(known, images, tmp_path / "tables")
     assert {f.name for f in written.files} == {"classes.csv", "images.csv", "attribute_vectors.npy"}
-    assert any("2 images are not in the split of cub" in n for n in written.notes)
-    assert any("1 folders are not named like a class: else." in n for n in written.notes)
+    assert any("2 images not in the split of cub were skipped" in n for n in written.notes)
+    assert any("1 folders match no class: else." in n for n in written.notes)
 
     b = read_folder(images, tmp_path / "tables")
     assert b.class_names == ("001.Bird_a", "002.Bird_b", "003.Bird_c", "005.Bird_e")
@@ -64,38 +64,38 @@ def test_some_of_the_classes_become_a_benchmark_of_their_own(known: Benchmark, t
     assert len(b.image_ids) == 20
 
 
-def test_folders_named_a_little_differently_and_deeper_are_found(known: Benchmark, tmp_path: Path) -> None:
+def test_nested_folders_and_other_spellings_match(known: Benchmark, tmp_path: Path) -> None:
     images = tmp_path / "some"
     put(images, ["x/bird-a/0.jpg", "x/bird-a/new.jpg", "Bird F/25.jpg"])
-    write_tables(known, images, tmp_path)
+    make_class_table(known, images, tmp_path)
     b = read_folder(images, tmp_path)
     assert b.class_names == ("x/bird-a", "Bird F")
     assert b.image_ids == ("Bird F/25.jpg", "x/bird-a/0.jpg")
 
 
-def test_images_the_benchmark_does_not_list_leave_the_drawing_to_the_reader(known: Benchmark, tmp_path: Path) -> None:
+def test_without_listed_images_the_reader_draws_test_seen(known: Benchmark, tmp_path: Path) -> None:
     images = tmp_path / "some"
     put(images, [f"{c}/mine{i}.jpg" for c in ("001.Bird_a", "006.Bird_f") for i in range(5)])
     (tmp_path / "images.csv").write_text("image,split\nold,trainval\n")
-    written = write_tables(known, images, tmp_path)
+    written = make_class_table(known, images, tmp_path)
     assert [f.name for f in written.files] == ["classes.csv", "attribute_vectors.npy"]
     assert any("cub lists none of these images" in n for n in written.notes)
     assert len(read_folder(images, tmp_path).test_seen) == 1
 
 
-def test_what_does_not_match_is_told(known: Benchmark, tmp_path: Path) -> None:
+def test_folders_that_match_no_class_or_the_same_class_are_reported(known: Benchmark, tmp_path: Path) -> None:
     put(tmp_path / "none", ["cat/0.jpg"])
-    with pytest.raises(InputError, match=r"no folder in .*none is named like a class of cub \(001"):
-        write_tables(known, tmp_path / "none", tmp_path)
+    with pytest.raises(InputError, match=r"no folder in .*none matches a class of cub \(001"):
+        make_class_table(known, tmp_path / "none", tmp_path)
     put(tmp_path / "two", ["001.Bird_a/0.jpg", "bird a/0.jpg"])
-    with pytest.raises(InputError, match=r"folders 001\.Bird_a and bird a are both named like class '001\.Bird_a'"):
-        write_tables(known, tmp_path / "two", tmp_path)
+    with pytest.raises(InputError, match=r"folders 001\.Bird_a and bird a both match class '001\.Bird_a'"):
+        make_class_table(known, tmp_path / "two", tmp_path)
     assert not (tmp_path / "classes.csv").exists()
 
 
-def test_plain_names() -> None:
-    assert plain("grizzly+bear") == plain("Grizzly Bear") == "grizzlybear"
-    assert plain("Käuzchen") == "käuzchen"
+def test_names_are_compared_without_case_numbers_and_signs() -> None:
+    assert normalize_name("grizzly+bear") == normalize_name("Grizzly Bear") == "grizzlybear"
+    assert normalize_name("Käuzchen") == "käuzchen"
 
 
 name = st.text(st.characters(blacklist_categories=["Cs", "Cc"]), min_size=1, max_size=8).map(str.strip).filter(bool)
@@ -103,7 +103,7 @@ name = st.text(st.characters(blacklist_categories=["Cs", "Cc"]), min_size=1, max
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
 @given(data=st.data())
-def test_a_class_table_survives_writing(data: st.DataObject, tmp_path: Path) -> None:
+def test_a_written_class_table_is_read_back_exactly(data: st.DataObject, tmp_path: Path) -> None:
     classes = data.draw(st.lists(name.filter(lambda s: s.strip("/") == s), min_size=1, max_size=5, unique=True))
     attributes = data.draw(st.lists(name.filter(lambda s: not s.startswith("fold")), max_size=4))
     unseen = np.array(data.draw(st.lists(st.booleans(), min_size=len(classes), max_size=len(classes))))

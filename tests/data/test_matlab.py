@@ -9,14 +9,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from zslpipe.data.matlab import mat_variables, read_array, read_mat, read_strings, read_whole_numbers
+from zslpipe.data.matlab import mat_variables, read_array, read_integers, read_mat, read_strings
 from zslpipe.errors import InputError
 
 STRINGS = ["001.Owl", "", "Käuzchen"]
 
 
 def write_v73(path: Path, arrays: dict[str, np.ndarray], cells: dict[str, list[str]]) -> None:
-    """A file as MATLAB's `save -v7.3` lays it out: userblock, transposes, cells of references to uint16 chars."""
+    """Write a file laid out like MATLAB's `save -v7.3`: userblock, transposed arrays, cells of references to uint16."""
     with h5py.File(path, "w", userblock_size=512) as file:
         for name, array in arrays.items():
             file.create_dataset(name, data=np.asarray(array).T).attrs["MATLAB_class"] = np.bytes_("double")
@@ -43,7 +43,7 @@ def write_v5(path: Path, arrays: dict[str, np.ndarray], cells: dict[str, list[st
 
 
 @pytest.mark.parametrize("write", [write_v5, write_v73])
-def test_both_kinds_read_alike(write, tmp_path: Path) -> None:
+def test_both_versions_read_the_same(write, tmp_path: Path) -> None:
     features = np.arange(6, dtype=np.float32).reshape(2, 3)
     write(tmp_path / "x.mat", {"features": features, "labels": np.array([[1], [2], [3]])}, {"names": STRINGS})
     held = read_mat(tmp_path / "x.mat")
@@ -64,7 +64,7 @@ def test_both_kinds_read_alike(write, tmp_path: Path) -> None:
 )
 def test_v5_and_v73_agree_on_anything(array: np.ndarray, strings: list[str], tmp_path: Path) -> None:
     if array.shape[-1] == 1 and array.ndim == 3:
-        array = array[..., 0]  # MATLAB knows no trailing dimension of one
+        array = array[..., 0]  # MATLAB drops trailing dimensions of one
     for write in (write_v5, write_v73):
         write(tmp_path / "x.mat", {"a": array}, {"s": strings})
         held = read_mat(tmp_path / "x.mat", ["a", "s"])
@@ -91,65 +91,65 @@ def test_an_empty_array_is_empty_in_both(tmp_path: Path) -> None:
     assert read_array(tmp_path / "a.mat", "a").shape == read_array(tmp_path / "b.mat", "a").shape == (0, 0)
 
 
-def test_cells_of_numbers_and_structs_are_refused_by_name_and_skipped_otherwise(tmp_path: Path) -> None:
+def test_numeric_cells_and_structs_are_rejected_if_requested_else_skipped(tmp_path: Path) -> None:
     cells = np.array([np.eye(2), "text"], object)
     scipy.io.savemat(tmp_path / "x.mat", {"cells": cells, "struct": {"field": 1}, "fine": 1.0})
     assert set(read_mat(tmp_path / "x.mat")) == {"fine"}
     for name in ("cells", "struct"):
-        with pytest.raises(InputError, match=f"'{name}' in .*x.mat holds neither numbers nor strings"):
+        with pytest.raises(InputError, match=f"'{name}' in .*x.mat is neither numeric nor text"):
             read_mat(tmp_path / "x.mat", [name])
 
 
-def test_wrong_requests_are_told(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"there is no file .*gone\.mat"):
+def test_missing_and_wrong_variables_are_reported(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"file not found: .*gone\.mat"):
         read_mat(tmp_path / "gone.mat")
     (tmp_path / "text.mat").write_text("this is not MATLAB's\n" * 20)
-    with pytest.raises(InputError, match=r"text\.mat is not a MATLAB file that can be read"):
+    with pytest.raises(InputError, match=r"text\.mat is not a readable MATLAB file"):
         read_mat(tmp_path / "text.mat")
     scipy.io.savemat(tmp_path / "x.mat", {"att": np.eye(2), "name": "bird"})
-    with pytest.raises(InputError, match=r"x\.mat has no variable 'labels'; it holds att, name"):
+    with pytest.raises(InputError, match=r"x\.mat has no variable 'labels'; available: att, name"):
         read_mat(tmp_path / "x.mat", ["att", "labels"])
-    with pytest.raises(InputError, match=r"'name' in .* holds strings"):
+    with pytest.raises(InputError, match=r"'name' in .* contains strings"):
         read_array(tmp_path / "x.mat", "name")
-    with pytest.raises(InputError, match=r"'att' in .* holds numbers"):
+    with pytest.raises(InputError, match=r"'att' in .* is numeric"):
         read_strings(tmp_path / "x.mat", "att")
 
 
 @pytest.mark.parametrize("write", [write_v5, write_v73])
-def test_a_file_cut_or_flipped_anywhere_reads_or_is_refused(write, tmp_path: Path) -> None:
+def test_a_truncated_or_corrupted_file_is_read_or_rejected(write, tmp_path: Path) -> None:
     write(tmp_path / "x.mat", {"a": np.eye(4)}, {"s": STRINGS})
     whole = (tmp_path / "x.mat").read_bytes()
     rng = np.random.default_rng(0)
-    refused = 0
+    rejected = 0
     for cut in rng.integers(0, len(whole), 30):
         (tmp_path / "y.mat").write_bytes(whole[:cut])
         try:
             read_mat(tmp_path / "y.mat", ["a", "s"])
         except InputError:
-            refused += 1
-    assert refused >= 20
+            rejected += 1
+    assert rejected >= 20
     for place in rng.integers(0, len(whole), 30):
         (tmp_path / "y.mat").write_bytes(whole[:place] + bytes([whole[place] ^ 0xFF]) + whole[place + 1 :])
         try:
             read_mat(tmp_path / "y.mat", ["a", "s"])
         except InputError:
-            refused += 1
+            rejected += 1
 
 
-def test_whole_numbers_do_not_overflow(tmp_path: Path) -> None:
+def test_integers_do_not_overflow(tmp_path: Path) -> None:
     scipy.io.savemat(tmp_path / "x.mat", {"n": np.array([255, 1], np.uint8), "half": [0.5], "nan": [np.nan]})
-    assert (read_whole_numbers(tmp_path / "x.mat", "n") + 1).tolist() == [256, 2]
+    assert (read_integers(tmp_path / "x.mat", "n") + 1).tolist() == [256, 2]
     for name in ("half", "nan"):
-        with pytest.raises(InputError, match=f"x.mat: {name} must hold whole numbers"):
-            read_whole_numbers(tmp_path / "x.mat", name)
+        with pytest.raises(InputError, match=f"x.mat: {name} must contain integers"):
+            read_integers(tmp_path / "x.mat", name)
 
 
-def test_damaged_files_are_refused_and_never_take_the_program_along(tmp_path: Path) -> None:
+def test_damaged_files_are_rejected_and_never_crash_the_program(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     names = np.array([[f"{i}/a.jpg"] for i in range(12)], dtype=object)
     scipy.io.savemat(tmp_path / "a.mat", {"features": rng.random((5, 12)), "image_files": names})
     whole = (tmp_path / "a.mat").read_bytes()
-    said = []
+    messages = []
     for i in range(200):
         damaged = bytearray(whole)
         for place in rng.integers(len(whole), size=3):
@@ -158,6 +158,6 @@ def test_damaged_files_are_refused_and_never_take_the_program_along(tmp_path: Pa
         path.write_bytes(damaged)
         try:
             read_mat(path)
-        except InputError as refused:
-            said.append(str(refused))
-    assert len(said) > 50
+        except InputError as rejected:
+            messages.append(str(rejected))
+    assert len(messages) > 50

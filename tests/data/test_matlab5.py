@@ -1,4 +1,4 @@
-"""The parser of old MATLAB files lives in a process of its own; whatever becomes of it is told, and it starts again."""
+"""The parser of old MATLAB files runs in a child process; its failures are reported and it is restarted."""
 
 import os
 from pathlib import Path
@@ -21,14 +21,14 @@ def file(tmp_path: Path) -> Path:
     return tmp_path / "a.mat"
 
 
-def with_child(monkeypatch: pytest.MonkeyPatch, folder: Path, does: str) -> None:
-    """A child that does this with the first line it is given."""
+def replace_child(monkeypatch: pytest.MonkeyPatch, folder: Path, does: str) -> None:
+    """Replace the child by one that executes `does` after reading the first request."""
     (folder / "child.py").write_text(f"import os, sys\nline = sys.stdin.readline()\n{does}\n")
     matlab5._parser.stop()
     monkeypatch.setattr(matlab5, "CHILD", folder / "child.py")
 
 
-def test_names_shapes_and_values_come_back_as_they_are(file: Path) -> None:
+def test_names_shapes_and_values_are_exact(file: Path) -> None:
     shapes = {"x": (2, 3), "file": (1, 1), "allow_pickle": (3, 1), "none": (0, 4), "struct": (1, 1)}
     assert variables(file) == shapes
     found = read(file, None)
@@ -39,10 +39,10 @@ def test_names_shapes_and_values_come_back_as_they_are(file: Path) -> None:
     assert found["allow_pickle"] == ["wren", "größer", ""]
     assert set(read(file, ["x", "struct", "gone"])) == {"x"}
     assert read(file, []) == {}
-    found["x"][0, 0] = 7  # the caller's own
+    found["x"][0, 0] = 7  # the array is writable
 
 
-def test_the_parsers_own_words_are_told_and_it_goes_on(file: Path, tmp_path: Path) -> None:
+def test_parser_errors_are_passed_on_and_the_child_keeps_running(file: Path, tmp_path: Path) -> None:
     (tmp_path / "no.mat").write_bytes(file.read_bytes()[:200])
     with pytest.raises(ParserError, match=r"\w"):
         read(tmp_path / "no.mat", ["x"])
@@ -50,20 +50,18 @@ def test_the_parsers_own_words_are_told_and_it_goes_on(file: Path, tmp_path: Pat
 
 
 @pytest.mark.parametrize("does", ["os.kill(os.getpid(), 11)", "os.abort()", "sys.exit(3)"])
-def test_a_crash_is_told_and_the_next_file_is_read(
+def test_a_crash_is_reported_and_the_next_file_is_read(
     file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, does: str
 ) -> None:
-    """Which damaged file crashes the parser depends on what lies in memory; this child always crashes."""
+    """Whether a damaged file crashes the parser depends on memory contents; this child always crashes."""
     with monkeypatch.context() as patch:
-        with_child(patch, tmp_path, does)
-        with pytest.raises(
-            InputError, match=r"a\.mat is not a MATLAB file that can be read \(it makes the parser crash\)"
-        ):
+        replace_child(patch, tmp_path, does)
+        with pytest.raises(InputError, match=r"a\.mat is not a readable MATLAB file \(the parser crashed\)"):
             read_mat(file)
     assert read_array(file, "x").shape == (2, 3)
 
 
-def test_a_child_that_died_meanwhile_is_a_crash_and_not_more(file: Path) -> None:
+def test_a_child_that_died_between_requests_counts_as_a_crash(file: Path) -> None:
     variables(file)
     process = matlab5._parser._process
     assert process is not None
@@ -80,21 +78,21 @@ def test_nothing_is_unpickled(file: Path, tmp_path: Path, monkeypatch: pytest.Mo
         "numpy.savez(json.loads(line)['answer'], **{'.x': numpy.array([{}], object)})\n"
         "print(json.dumps({'error': None}), flush=True)\nsys.stdin.read()"
     )
-    with_child(monkeypatch, tmp_path, does)
+    replace_child(monkeypatch, tmp_path, does)
     with pytest.raises(ValueError, match="allow_pickle"):
         read(file, None)
     matlab5._parser.stop()
 
 
-def test_an_interrupted_request_leaves_no_answer_for_the_next(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    talk = matlab5._parser._talk
+def test_an_interrupted_request_leaves_no_stale_answer(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    send = matlab5._parser._send
 
     def interrupted(line: str) -> str:
-        talk(line)
+        send(line)
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(matlab5._parser, "_talk", interrupted)
+        patch.setattr(matlab5._parser, "_send", interrupted)
         with pytest.raises(KeyboardInterrupt):
             variables(file)
     assert set(read(file, ["x"])) == {"x"}
@@ -102,7 +100,7 @@ def test_an_interrupted_request_leaves_no_answer_for_the_next(file: Path, monkey
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 @pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
-def test_a_fork_has_a_parser_of_its_own(file: Path) -> None:
+def test_a_forked_process_starts_its_own_parser(file: Path) -> None:
     variables(file)
     ours = matlab5._parser._process
     assert ours is not None

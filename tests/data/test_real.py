@@ -1,4 +1,4 @@
-"""The readers on the real files; the counts are those published with the Proposed Split (Xian et al., 2019)."""
+"""Reads the real files; the expected counts are those published with the Proposed Split (Xian et al., 2019)."""
 
 from pathlib import Path
 
@@ -8,9 +8,9 @@ import scipy.io
 
 from zslpipe.data.benchmark import Benchmark
 from zslpipe.data.folder import read_folder
-from zslpipe.data.known import FOLDERS, images_missing_sentence
+from zslpipe.data.known import FOLDERS, describe_missing_images
 from zslpipe.data.load import load_benchmark
-from zslpipe.data.make_class_table import write_tables
+from zslpipe.data.make_class_table import make_class_table
 from zslpipe.data.matlab import read_array
 from zslpipe.data.overview import check_dataset, list_datasets
 from zslpipe.data.semantics import load_semantics
@@ -49,13 +49,13 @@ def test_the_published_counts(name: str, data_root: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["sun", "awa1", "awa2", "apy"])
-def test_the_published_counts_where_only_the_splits_are_here(name: str, data_root: Path, tmp_path: Path) -> None:
-    """Labels are made up such that they fit splits and class lists; all else is read from the real files."""
+def test_the_published_counts_if_only_the_splits_are_available(name: str, data_root: Path, tmp_path: Path) -> None:
+    """Labels are invented to fit the splits and class lists; everything else is read from the real files."""
     real = data_root / "xlsa17" / "data" / FOLDERS[name]
     if any(f.name != "att_splits.mat" for f in real.glob("*.mat")):
         assert counts(load_benchmark(name, data_root)) == COUNTS[name]
         return
-    with pytest.raises(InputError, match=r"has no file with labels and image_files: put res101\.mat"):
+    with pytest.raises(InputError, match=r"has no file with labels and image_files; put res101\.mat"):
         load_benchmark(name, data_root)
 
     folder = tmp_path / "xlsa17" / "data" / FOLDERS[name]
@@ -81,19 +81,19 @@ def test_the_published_counts_where_only_the_splits_are_here(name: str, data_roo
         assert b.attribute_vectors.shape == (COUNTS[name][1], 300)
         assert not b.attribute_names[0].startswith("attribute")
     if name.startswith("awa"):
-        assert load_semantics(b, "original_att", tmp_path).semantics.min() == -1  # kept as it is
+        assert load_semantics(b, "original_att", tmp_path).semantics.min() == -1  # not normalized
 
 
-def test_flowers_have_no_names_and_their_first_twenty_are_unseen(data_root: Path) -> None:
+def test_flowers_have_numbered_names_and_the_first_twenty_are_unseen(data_root: Path) -> None:
     b = load_benchmark("flo", data_root)
     assert b.class_names[:2] == ("class 1", "class 2")
     assert b.unseen_classes.tolist() == list(range(20))
     assert b.image_root == data_root / "images" / "FLO" / "jpg"
-    assert images_missing_sentence(b, data_root) is None
+    assert describe_missing_images(b, data_root) is None
 
 
-def test_classes_and_features_of_cub_belong_together(data_root: Path) -> None:
-    """ESZSL in its closed form: T1 is about 56 % with these weights, 4 % when classes are matched by number."""
+def test_classes_and_features_of_cub_match(data_root: Path) -> None:
+    """Closed-form ESZSL reaches a T1 of about 56 %, but 4 % if classes are matched by number instead of name."""
     b = load_benchmark("cub", data_root)
     assert all(i.split("/")[0] == b.class_names[c] for i, c in zip(b.image_ids, b.labels))
     features = read_array(data_root / "xlsa17" / "data" / "CUB" / "resnet1000.mat", "features").T.astype(np.float64)
@@ -113,11 +113,11 @@ def test_sentences_of_cub(data_root: Path) -> None:
     assert load_semantics(b, "original_att", data_root).semantics.max() == 100
 
 
-def test_fifty_birds_become_a_folder_data_set(data_root: Path, tmp_path: Path) -> None:
+def test_fifty_birds_become_a_folder_dataset(data_root: Path, tmp_path: Path) -> None:
     images = data_root / "images" / "CUB50"
     cub = load_benchmark("cub", data_root)
-    written = write_tables(cub, images, tmp_path)
-    assert any(n.startswith("2 images are not in the split of cub") for n in written.notes)
+    written = make_class_table(cub, images, tmp_path)
+    assert any(n.startswith("2 images not in the split of cub were skipped") for n in written.notes)
     b = read_folder(images, tmp_path)
     assert (len(b.seen_classes), len(b.unseen_classes), len(b.image_ids)) == (40, 10, 2889)
     assert len(b.class_splits) == 3

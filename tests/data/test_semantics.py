@@ -6,7 +6,7 @@ import pytest
 import scipy.io
 
 from zslpipe.data.benchmark import Benchmark
-from zslpipe.data.semantics import load_semantics
+from zslpipe.data.semantics import SEMANTICS, load_semantics
 from zslpipe.data.xlsa17 import read_xlsa17
 from zslpipe.errors import InputError
 
@@ -101,13 +101,13 @@ def test_bad_ones_name_file_and_row(tiny: tuple[Benchmark, np.ndarray], tmp_path
     for name, sentence in {
         "nan.npy": "row 5 holds NaN",
         "short.npy": "describes 5 classes, but tiny has 12",
-        "flat.npy": "need two dimensions",
+        "flat.npy": "must have two dimensions",
         "nan.mat": "column 5 holds NaN",
         "named.mat": "class 'class 4' holds NaN",
         "other.mat": "does not describe class 'class 0'",
         "nan.csv": "line 4: 'nan' is not a finite number",
         "word.csv": "line 4: 'much' is not a finite number",
-        "ragged.csv": "line 4: 2 fields where 3 are expected",
+        "ragged.csv": "line 4: 2 fields, expected 3",
         "twice.csv": "line 13: class 'class 0' is described twice",
         "stranger.csv": "line 13: unknown class 'class 33': did you mean class 3",
         "lacking.csv": "does not describe class 'class 0'",
@@ -115,11 +115,35 @@ def test_bad_ones_name_file_and_row(tiny: tuple[Benchmark, np.ndarray], tmp_path
         "gone.csv": "there is no file",
         "what.txt": "read from a .mat, .npy or .csv file",
     }.items():
-        with pytest.raises(InputError) as told:
+        with pytest.raises(InputError) as error:
             load_semantics(b, str(tmp_path / name))
-        assert sentence in str(told.value), name
-        assert str(tmp_path / name) in str(told.value)
+        assert sentence in str(error.value), name
+        assert str(tmp_path / name) in str(error.value)
     with pytest.raises(InputError, match="unknown semantics 'sentence': did you mean sentences"):
         load_semantics(b, "sentence")
     with pytest.raises(InputError, match="tiny has no semantics named 'sentences'"):
         load_semantics(b, "sentences")
+
+
+def test_registered_ones(tiny: tuple[Benchmark, np.ndarray], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(SEMANTICS, "_things", dict(SEMANTICS._things))
+    roots = []
+
+    @SEMANTICS.register("halves")
+    def halves(benchmark: Benchmark, data_root: Path) -> Benchmark:
+        roots.append(data_root)
+        return benchmark.with_semantics(benchmark.semantics / 2, benchmark.attribute_names, "halves")
+
+    @SEMANTICS.register("wrong")
+    def wrong(benchmark: Benchmark, data_root: Path) -> np.ndarray:
+        return benchmark.semantics
+
+    b = tiny[0]
+    described = load_semantics(b, "halves", tmp_path)
+    assert np.array_equal(described.semantics, b.semantics / 2)
+    assert described.sources["semantics"] == "halves"
+    assert roots == [tmp_path]
+    with pytest.raises(InputError, match=r"the semantics 'wrong' gave a ndarray: return benchmark\.with_semantics"):
+        load_semantics(b, "wrong", tmp_path)
+    with pytest.raises(InputError, match="unknown semantics 'halvs': did you mean halves"):
+        load_semantics(b, "halvs", tmp_path)

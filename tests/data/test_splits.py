@@ -26,7 +26,7 @@ def made(seen: int, unseen: int) -> Benchmark:
 
 
 @given(seen=st.integers(2, 40), unseen=st.integers(0, 40), folds=st.integers(1, 5), seed=st.integers(0, 9))
-def test_seeded_folds_are_disjoint_and_as_hard_as_the_benchmark(seen: int, unseen: int, folds: int, seed: int) -> None:
+def test_random_folds_are_disjoint_and_hold_out_the_right_share(seen: int, unseen: int, folds: int, seed: int) -> None:
     splits = validation_splits(made(seen, unseen), folds, seed)
     assert len(splits) == folds
     for split in splits:
@@ -39,17 +39,17 @@ def test_seeded_folds_are_disjoint_and_as_hard_as_the_benchmark(seen: int, unsee
     assert splits == validation_splits(made(seen, unseen), folds, seed)
 
 
-def test_neighbouring_folds_take_other_classes_while_there_are_any() -> None:
-    one, two, three = seeded_splits(made(20, 10), 3)  # 7 classes each: 20 hold two folds and the rest of a third
+def test_consecutive_folds_hold_out_different_classes() -> None:
+    one, two, three = seeded_splits(made(20, 10), 3)  # 7 classes each: 20 are enough for two folds and part of a third
     assert not set(one.val) & set(two.val)
     assert set(one.val) | set(two.val) | set(three.val) == set(range(20))
 
 
-def test_the_seed_matters() -> None:
+def test_folds_depend_on_the_seed() -> None:
     assert seeded_splits(made(30, 10), 3, seed=0) != seeded_splits(made(30, 10), 3, seed=1)
 
 
-def test_official_folds_come_first_and_seeded_ones_fill_up(tiny: tuple[Benchmark, np.ndarray]) -> None:
+def test_official_folds_come_first_then_random_ones(tiny: tuple[Benchmark, np.ndarray]) -> None:
     official = (ClassSplit((0, 1, 2), (3, 4)), ClassSplit((3, 4, 5), (6, 7)))
     benchmark = replace(tiny[0], class_splits=official)
     assert validation_splits(benchmark, 1) == official[:1]
@@ -58,7 +58,7 @@ def test_official_folds_come_first_and_seeded_ones_fill_up(tiny: tuple[Benchmark
     assert len(validation_splits(benchmark, 3)) == 3
 
 
-def test_no_fold_touches_a_test_image(tiny: tuple[Benchmark, np.ndarray]) -> None:
+def test_no_fold_contains_a_test_image(tiny: tuple[Benchmark, np.ndarray]) -> None:
     benchmark = tiny[0]
     for split in validation_splits(benchmark, 4):
         fold = benchmark.fold(split)
@@ -66,5 +66,5 @@ def test_no_fold_touches_a_test_image(tiny: tuple[Benchmark, np.ndarray]) -> Non
 
 
 def test_one_seen_class_is_too_few() -> None:
-    with pytest.raises(InputError, match="needs two seen classes, but there is 1"):
+    with pytest.raises(InputError, match="needs at least two seen classes, but there is 1"):
         validation_splits(made(1, 3))

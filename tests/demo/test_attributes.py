@@ -1,9 +1,9 @@
-"""The attribute table: named columns, rows that say what is true, vectors that know kinship."""
+"""The attribute table: column names, semantics and word vectors."""
 
 import numpy as np
 import pytest
 
-from zslpipe.demo.attributes import ATTRIBUTE_NAMES, ATTRIBUTES, COLUMNS, HOME, attribute_vectors, describe
+from zslpipe.demo.attributes import ATTRIBUTE_NAMES, ATTRIBUTES, COLUMNS, HOME_SHARE, attribute_vectors, describe
 
 TRAITS = {attribute.name: attribute.values[0] for attribute in ATTRIBUTES}
 
@@ -22,10 +22,10 @@ def test_shares_cover_every_value(attribute) -> None:  # type: ignore[no-untyped
     assert all(share > 0 for share in shares.values())
 
 
-def test_row_holds_each_value_and_both_habitats() -> None:
+def test_semantics_contain_each_value_and_both_habitats() -> None:
     row = dict(zip(ATTRIBUTE_NAMES, describe(TRAITS, "snow").tolist()))
-    assert row.pop("habitat: meadow") == pytest.approx(HOME)
-    assert row.pop("habitat: snow") == pytest.approx(1 - HOME)
+    assert row.pop("habitat: meadow") == pytest.approx(HOME_SHARE)
+    assert row.pop("habitat: snow") == pytest.approx(1 - HOME_SHARE)
     for attribute in ATTRIBUTES[:-1]:
         for value in attribute.values:
             assert row[attribute.column(value)] == (TRAITS[attribute.name] == value)
@@ -36,7 +36,7 @@ def test_absent_value_leaves_zeros() -> None:
     assert not row[[name.startswith("legs") for name in ATTRIBUTE_NAMES]].any()
 
 
-def test_vectors_know_which_columns_are_values_of_one_attribute() -> None:
+def test_vectors_of_the_same_attribute_are_similar() -> None:
     vectors = attribute_vectors()
-    akin = [[0.5 * (a is b) + 0.5 * (a is b and v == w) for b, w in COLUMNS] for a, v in COLUMNS]
-    np.testing.assert_allclose(vectors @ vectors.T, akin, atol=1e-6)
+    expected = [[0.5 * (a is b) + 0.5 * (a is b and v == w) for b, w in COLUMNS] for a, v in COLUMNS]
+    np.testing.assert_allclose(vectors @ vectors.T, expected, atol=1e-6)

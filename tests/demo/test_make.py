@@ -1,4 +1,4 @@
-"""The set on disk: whole, the same for the same seed, reused, and readable like anybody's folder of images."""
+"""The set on disk is complete, reproducible, reused, and readable like any folder of images."""
 
 from pathlib import Path
 
@@ -27,7 +27,7 @@ def made(tmp_path_factory: pytest.TempPathFactory):  # type: ignore[no-untyped-d
 
 @pytest.fixture
 def copy(made, tmp_path: Path) -> Path:  # type: ignore[no-untyped-def]
-    """The set once more, to be harmed; its pictures bear a mark that a drawing would not leave."""
+    """A copy of the set that a test may modify."""
     import shutil
 
     shutil.copytree(made[0], tmp_path / "demo")
@@ -50,7 +50,7 @@ def test_the_benchmark(made) -> None:  # type: ignore[no-untyped-def]
     assert b.attribute_vectors is not None
 
 
-def test_every_image_is_there(made) -> None:  # type: ignore[no-untyped-def]
+def test_every_image_exists(made) -> None:  # type: ignore[no-untyped-def]
     folder, b = made
     assert {k.removeprefix("images/") for k in files(folder) if k.startswith("images/")} == set(b.image_ids)
     for image_id in b.image_ids[::17]:
@@ -59,8 +59,8 @@ def test_every_image_is_there(made) -> None:  # type: ignore[no-untyped-def]
             assert image.size == (SIZE, SIZE)
 
 
-def test_an_image_shows_what_its_name_says(made) -> None:  # type: ignore[no-untyped-def]
-    """Image n of class c is the picture drawn for (seed, c, n), but for what JPEG loses."""
+def test_an_image_matches_its_name(made) -> None:  # type: ignore[no-untyped-def]
+    """Image n of class c is the picture drawn for (seed, c, n), up to JPEG compression."""
     folder, b = made
     for row in (0, 50, 119):
         with Image.open(folder / "images" / b.image_ids[row]) as image:
@@ -90,8 +90,8 @@ def test_the_folder_reader_reads_the_same(made) -> None:  # type: ignore[no-unty
 
 def test_equal_bytes_with_two_processes(made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
     folder, _ = made
-    assert len(files(folder)) >= make.ALONE  # drawn by two processes where there are two
-    monkeypatch.setattr(make, "ALONE", 10**6)
+    assert len(files(folder)) >= make.PARALLEL_FROM  # drawn by two processes if there are two cores
+    monkeypatch.setattr(make, "PARALLEL_FROM", 10**6)
     small(tmp_path)
     assert files(tmp_path) == files(folder)
 
@@ -113,7 +113,7 @@ def test_a_complete_set_is_reused(copy: Path, monkeypatch: pytest.MonkeyPatch) -
     assert {p: p.stat().st_mtime_ns for p in copy.rglob("*")} == before
 
 
-def test_only_what_is_missing_or_cut_short_is_drawn_again(copy: Path, made, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
+def test_only_missing_or_truncated_pictures_are_drawn_again(copy: Path, made, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
     ids = made[1].image_ids
     (copy / "images" / ids[5]).unlink()
     cut = copy / "images" / ids[70]
@@ -127,10 +127,10 @@ def test_only_what_is_missing_or_cut_short_is_drawn_again(copy: Path, made, monk
     assert files(copy) == files(made[0])
 
 
-def test_an_interrupted_set_is_not_complete_and_goes_on(
+def test_an_interrupted_set_is_incomplete_and_resumes(
     tmp_path: Path, made, monkeypatch: pytest.MonkeyPatch  # type: ignore[no-untyped-def]
 ) -> None:  # fmt: skip
-    monkeypatch.setattr(make, "ALONE", 10**6)
+    monkeypatch.setattr(make, "PARALLEL_FROM", 10**6)
     count = iter(range(50))
 
     def failing(*args: int) -> Image.Image:
@@ -149,7 +149,7 @@ def test_an_interrupted_set_is_not_complete_and_goes_on(
     assert files(tmp_path) == files(made[0])
 
 
-def test_more_images_keep_the_first_and_fewer_take_away_the_last(copy: Path, made) -> None:  # type: ignore[no-untyped-def]
+def test_changing_the_number_of_images_keeps_the_first_ones(copy: Path, made) -> None:  # type: ignore[no-untyped-def]
     before = files(copy / "images")
     small(copy, each=EACH + 1)
     more = files(copy / "images")
@@ -160,19 +160,19 @@ def test_more_images_keep_the_first_and_fewer_take_away_the_last(copy: Path, mad
     assert files(copy) == files(made[0])
 
 
-def test_another_set_takes_the_place(copy: Path) -> None:
+def test_a_set_of_another_size_replaces_the_old_one(copy: Path) -> None:
     small(copy, size=SIZE + 16)
     assert demo_is_complete(copy, 0, EACH, SIZE + 16)
     with Image.open(next(copy.rglob("*.jpg"))) as image:
         assert image.size == (SIZE + 16, SIZE + 16)
 
 
-def test_another_version_is_drawn_anew(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_set_of_another_version_is_incomplete(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(make, "VERSION", make.VERSION + 1)
     assert not demo_is_complete(copy, 0, EACH, SIZE)
 
 
-def test_somebody_elses_images_are_left_alone(tmp_path: Path) -> None:
+def test_other_images_are_never_touched(tmp_path: Path) -> None:
     theirs = tmp_path / "images" / "cats" / "000.jpg"
     theirs.parent.mkdir(parents=True)
     theirs.write_bytes(b"mine")
@@ -182,8 +182,8 @@ def test_somebody_elses_images_are_left_alone(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("wrong", [{"each": 1}, {"size": 8}, {"seed": -1}])
-def test_arguments_that_make_no_set(wrong: dict[str, int], tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="or more"):
+def test_arguments_out_of_range(wrong: dict[str, int], tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="must be >="):
         small(tmp_path / "demo", **wrong)
     assert not (tmp_path / "demo").exists()
 

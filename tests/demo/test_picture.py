@@ -1,4 +1,4 @@
-"""Pictures: the same for the same numbers, different for others, and every attribute is to be seen in them."""
+"""Pictures are reproducible and different from each other, and show every attribute."""
 
 import numpy as np
 import pytest
@@ -15,18 +15,18 @@ DRAWN = [(a, v) for a in ATTRIBUTES if a.name != "habitat" for v in a.shares() i
 
 
 def portrait(traits: dict[str, str], seed: int = 5) -> np.ndarray:
-    """A creature alone on grey, (160, 160, 3)."""
+    """A creature on a grey background, (160, 160, 3)."""
     image = Image.new("RGB", (160, 160), (128, 128, 128))
     draw_creature(Pen(image, (80, 140), 62, line=2), np.random.default_rng(seed), traits)
     return np.asarray(image).astype(int)
 
 
-def test_equal_numbers_give_equal_pictures() -> None:
+def test_equal_arguments_give_equal_pictures() -> None:
     assert draw_picture(3, 7, 2, 64).tobytes() == draw_picture(3, 7, 2, 64).tobytes()
 
 
 @pytest.mark.parametrize("other", [(4, 7, 2), (3, 8, 2), (3, 7, 3)], ids=["seed", "class", "number"])
-def test_other_numbers_give_other_pictures(other: tuple[int, int, int]) -> None:
+def test_other_arguments_give_other_pictures(other: tuple[int, int, int]) -> None:
     one, two = np.asarray(draw_picture(3, 7, 2, 64)).astype(int), np.asarray(draw_picture(*other, 64)).astype(int)
     assert (np.abs(one - two).max(axis=2) > 20).mean() > 0.2
 
@@ -37,8 +37,8 @@ def test_size() -> None:
 
 
 @pytest.mark.parametrize(("attribute", "value"), DRAWN, ids=lambda x: getattr(x, "name", x))
-def test_each_value_shows(attribute, value: str) -> None:  # type: ignore[no-untyped-def]
-    """The same individual with one value changed looks different."""
+def test_each_value_is_visible(attribute, value: str) -> None:  # type: ignore[no-untyped-def]
+    """The same creature looks different if one value is changed."""
     changed = np.abs(portrait(PLAIN) - portrait({**PLAIN, attribute.name: value})).max(axis=2) > 24
     assert changed.sum() > 60
 
@@ -51,7 +51,7 @@ def test_no_two_values_look_alike(attribute) -> None:  # type: ignore[no-untyped
             assert (np.abs(one - other).max(axis=2) > 24).sum() > 60
 
 
-def test_colour_is_that_of_the_name() -> None:
+def test_colours_match_their_names() -> None:
     def middle(colour: str) -> np.ndarray:
         return portrait({**PLAIN, "colour": colour})[60:130, 50:110].reshape(-1, 3).mean(0)  # type: ignore[no-any-return]
 

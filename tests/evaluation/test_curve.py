@@ -14,7 +14,7 @@ def example(seed: int = 0, images: int = 300, classes: int = 12) -> tuple[np.nda
 
 
 def grid(scores: np.ndarray, labels: np.ndarray, seen: np.ndarray, deltas: np.ndarray) -> np.ndarray:
-    """(U, S, H) by an argmax at each of `deltas`."""
+    """(U, S, H) from an argmax at each of `deltas`."""
     points = []
     for delta in deltas:
         predicted = (scores.astype(np.float64) - delta * seen).argmax(1)
@@ -27,7 +27,7 @@ def grid(scores: np.ndarray, labels: np.ndarray, seen: np.ndarray, deltas: np.nd
     return np.array(points)
 
 
-def test_every_point_is_that_of_an_argmax() -> None:
+def test_every_point_equals_an_argmax() -> None:
     scores, labels, seen = example()
     deltas = np.linspace(-6, 6, 201)
     curve = Curve.of(scores, labels, seen)
@@ -45,7 +45,7 @@ def test_both_ends_are_reached() -> None:
 
 
 def test_at_a_threshold_the_unseen_class_wins() -> None:
-    # One seen image with margin 2, one unseen image with margin 1, both right on their own side.
+    # One seen image with margin 2, one unseen image with margin 1, both correct among classes of their own kind.
     scores = np.array([[3.0, 1.0], [1.0, 0.0]])
     curve = Curve.of(scores, np.array([0, 1]), np.array([True, False]))
     assert curve.thresholds.tolist() == [1.0, 2.0]
@@ -57,7 +57,7 @@ def test_at_a_threshold_the_unseen_class_wins() -> None:
     assert curve.ausuc() == 1
 
 
-def test_best_lies_in_the_middle_of_the_widest_plateau() -> None:
+def test_best_is_in_the_middle_of_the_widest_plateau() -> None:
     scores, labels, seen = example(3)
     curve = Curve.of(scores, labels, seen)
     best = curve.best()
@@ -67,7 +67,7 @@ def test_best_lies_in_the_middle_of_the_widest_plateau() -> None:
     assert best.delta == pytest.approx((low + high) / 2)
 
 
-def test_area_of_an_exact_curve_is_the_limit_of_a_fine_grid() -> None:
+def test_the_exact_area_is_the_limit_of_a_fine_grid() -> None:
     scores, labels, seen = example()
     u, s, _ = grid(scores, labels, seen, np.linspace(-12, 12, 6001)).T
     sampled = float(np.sum(np.diff(u) * (s[1:] + s[:-1]) / 2))
@@ -82,14 +82,14 @@ def test_trapezoid_and_step_agree_without_ties() -> None:
     assert curve.ausuc() == pytest.approx(step, abs=1e-12)
 
 
-def test_tied_thresholds_are_one_step_and_their_area_the_mean_over_orders() -> None:
+def test_tied_thresholds_are_one_step_with_the_mean_area_over_orders() -> None:
     scores = np.array([[1.0, 0.0], [1.0, 0.0]])  # both margins are 1
     curve = Curve.of(scores, np.array([0, 1]), np.array([True, False]))
     assert len(curve.thresholds) == 1
     assert curve.ausuc() == 0.5
 
 
-def test_nothing_right_gives_zero_everywhere() -> None:
+def test_no_correct_prediction_gives_zero() -> None:
     scores = np.array([[0.0, 1, 0, 1], [1, 0, 1, 0]])
     labels, seen = np.array([0, 3]), np.array([True, True, False, False])
     curve = Curve.of(scores, labels, seen)
@@ -97,7 +97,7 @@ def test_nothing_right_gives_zero_everywhere() -> None:
     assert curve.ausuc() == 0
 
 
-def test_a_side_without_images_has_no_curve() -> None:
+def test_a_curve_needs_seen_and_unseen_images() -> None:
     scores, labels, seen = example()
     with pytest.raises(ScoresError, match="both kinds"):
         Curve.of(scores[seen[labels]], labels[seen[labels]], seen)
@@ -114,4 +114,4 @@ def test_one_delta_for_several_curves_maximises_their_mean() -> None:
 def test_share_and_delta_are_inverse() -> None:
     margins = np.random.default_rng(0).normal(size=401)
     assert share_flipped(margins, delta_flipping(margins, 0.3)) == pytest.approx(0.3, abs=1 / 400)
-    assert share_flipped(np.array([1.0, 2.0]), 1.0) == 0.5  # a margin of δ does not exceed it
+    assert share_flipped(np.array([1.0, 2.0]), 1.0) == 0.5  # a margin equal to δ does not exceed it

@@ -10,14 +10,14 @@ from zslpipe.store.rows import take
 
 
 def example() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Predictions (40, 7), labels among 6 classes of which class 4 has no image, and semantics (6, 7)."""
+    """Predictions (40, 7), labels of 6 classes (class 4 has no images), and semantics (6, 7)."""
     rng = np.random.default_rng(0)
     labels = rng.choice([0, 1, 2, 3, 5], 40)
     return rng.normal(size=(40, 7)), labels, rng.random((6, 7))
 
 
 @pytest.mark.parametrize("normalise", [True, False])
-def test_the_error_matrix_is_that_of_a_literal_loop(normalise: bool) -> None:
+def test_the_error_matrix_equals_a_literal_loop(normalise: bool) -> None:
     predicted, labels, semantics = example()
     errors = semantic_errors(predicted, labels, semantics, normalise)
     for k in range(6):
@@ -31,10 +31,10 @@ def test_the_error_matrix_is_that_of_a_literal_loop(normalise: bool) -> None:
             assert (not each and np.isnan(errors[k, j])) or errors[k, j] == pytest.approx(np.mean(each))
 
 
-def test_summaries_are_those_of_scipy() -> None:
+def test_summaries_agree_with_scipy() -> None:
     predicted, labels, semantics = example()
     found = Imbalance(semantic_errors(predicted, labels, semantics), semantics, np.arange(6) < 3)
-    errors, values = found.errors[[3, 5]], semantics[[3, 5]]  # class 4 has no image
+    errors, values = found.errors[[3, 5]], semantics[[3, 5]]  # class 4 has no images
     assert found.unseen.mean == pytest.approx(errors.mean())
     assert found.unseen.std == pytest.approx(errors.std())
     by_class = [pearsonr(e, v).statistic for e, v in zip(errors, values)]
@@ -47,7 +47,7 @@ def test_summaries_are_those_of_scipy() -> None:
     )
 
 
-def test_errors_by_value_count_every_entry_once_and_rise_with_the_value() -> None:
+def test_errors_by_value_count_every_entry_once_and_increase_with_the_value() -> None:
     _, _, semantics = example()
     found = Imbalance(semantics**2, semantics, np.arange(6) < 3)
     bins = found.by_value(seen=True, bins=4)
@@ -58,14 +58,14 @@ def test_errors_by_value_count_every_entry_once_and_rise_with_the_value() -> Non
     assert len(found.by_value(seen=False, bins=400).entries) == 21
 
 
-def test_nothing_tested_and_nothing_varying_are_unknown() -> None:
+def test_statistics_of_untested_classes_and_constant_values_are_nan() -> None:
     found = Imbalance(np.full((3, 4), np.nan), np.ones((3, 4)), np.array([True, True, False]))
     assert np.isnan(found.seen).all()
     assert len(found.by_value(seen=True).entries) == 0
     assert np.isnan(pearson(np.ones((1, 4)), np.arange(4.0)[None]))[0]
 
 
-def test_a_head_that_predicts_semantics_is_measured_on_the_test_images(
+def test_a_head_that_predicts_semantics_is_evaluated_on_the_test_images(
     ridge: Head, tiny: tuple[Benchmark, np.ndarray]
 ) -> None:
     benchmark, features = tiny
@@ -80,7 +80,7 @@ def test_a_head_that_predicts_semantics_is_measured_on_the_test_images(
     )
 
 
-def test_a_head_with_targets_of_its_own_is_held_to_those(ridge: Head, tiny: tuple[Benchmark, np.ndarray]) -> None:
+def test_a_head_is_compared_with_its_transformed_targets(ridge: Head, tiny: tuple[Benchmark, np.ndarray]) -> None:
     benchmark, features = tiny
 
     class Perfect:
@@ -94,6 +94,6 @@ def test_a_head_with_targets_of_its_own_is_held_to_those(ridge: Head, tiny: tupl
     assert imbalance(Perfect(), {"global": features}, benchmark).seen.mean == pytest.approx(0, abs=1e-12)
 
 
-def test_a_diverged_head_is_told() -> None:
+def test_a_diverged_head_is_reported() -> None:
     with pytest.raises(ScoresError, match="diverged"):
         semantic_errors(np.full((1, 2), np.nan), np.array([0]), np.ones((1, 2)))

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from zslpipe.evaluation.protocol import Result, TestScores, evaluate_scores
-from zslpipe.evaluation.results_table import ORACLE, Row, results_text, rows_of
+from zslpipe.evaluation.results_table import ORACLE, Row, result_rows, results_text
 
 
 def result(seed: int, delta: float | None = 0.2) -> Result:
@@ -15,7 +15,7 @@ def result(seed: int, delta: float | None = 0.2) -> Result:
 
 def test_the_validated_row_is_first_and_the_oracle_is_marked() -> None:
     results = [result(s) for s in range(3)]
-    rows = rows_of("cub-remse", results, "unseen-class", {"H": 0.663})
+    rows = result_rows("cub-remse", results, "unseen-class", {"H": 0.663})
     assert [r.rule for r in rows] == ["unseen-class", ORACLE, "published"]
     assert [r.oracle for r in rows] == [False, True, False]
     lines = results_text(rows).splitlines()
@@ -28,27 +28,27 @@ def test_the_validated_row_is_first_and_the_oracle_is_marked() -> None:
     assert "oracle" in lines[2]
     assert "66.3" in lines[3]
     assert "upper bounds, not results" in lines[-1]
-    assert "one seed" not in lines[-1]
+    assert "single seed" not in lines[-1]
 
 
 @pytest.mark.parametrize("rule", ["oracle", "seen"])
-def test_without_an_honest_calibration_the_first_row_is_at_zero(rule: str) -> None:
+def test_without_a_validated_calibration_the_first_row_is_at_zero(rule: str) -> None:
     results = [result(0, delta=1.0 if rule == "oracle" else None)]
-    rows = rows_of("run", results, rule)
+    rows = result_rows("run", results, rule)
     assert "not calibrated" in rows[0].rule
     assert rows[0].delta == 0
     assert not rows[0].oracle
     assert rows[0].numbers["H"].mean == results[0].uncalibrated.H  # type: ignore[union-attr]
     assert rows[1].oracle
-    assert "over classes alone where there is one seed" in results_text(rows)
+    assert "over classes only for a single seed" in results_text(rows)
 
 
-def test_columns_that_nobody_has_are_left_out() -> None:
+def test_empty_columns_are_omitted() -> None:
     text = results_text([Row("zsl", "published", {"T1": 0.5})])
     assert "AUSUC" not in text
     assert "50.0" in text
 
 
-def test_a_long_name_stays_whole() -> None:
+def test_long_names_are_not_wrapped() -> None:
     name = "CUB50-dense-attention-ae-" + 10 * "20261121-"
     assert results_text([Row(name, "published", {"T1": 0.5})]).splitlines()[1].startswith(name)

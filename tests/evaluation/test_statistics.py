@@ -9,13 +9,13 @@ from zslpipe.evaluation.statistics import compare, compare_tables, estimate, est
 LOGITS = {"zsl": 0.6, "unseen": 0.1, "seen": -0.3}
 
 
-def world(
+def simulate(
     rng: np.random.Generator, seeds: int, unseen: int, seen: int, spread: float, by_seed: float, better: float = 0.0
 ) -> dict[str, np.ndarray]:
-    """Accuracies of classes of differing difficulty under seeds of differing luck, 30 images a class."""
-    luck = rng.normal(better, by_seed, (seeds, 1))
-    hard = {k: rng.normal(0, spread, seen if k == "seen" else unseen) for k in LOGITS}
-    return {k: rng.binomial(30, 1 / (1 + np.exp(-(LOGITS[k] + hard[k] + luck)))) / 30 for k in LOGITS}
+    """Accuracies of classes of varying difficulty for seeds of varying quality, with 30 images per class."""
+    quality = rng.normal(better, by_seed, (seeds, 1))
+    difficulty = {k: rng.normal(0, spread, seen if k == "seen" else unseen) for k in LOGITS}
+    return {k: rng.binomial(30, 1 / (1 + np.exp(-(LOGITS[k] + difficulty[k] + quality)))) / 30 for k in LOGITS}
 
 
 def truth(spread: float, by_seed: float) -> dict[str, float]:
@@ -27,21 +27,19 @@ def truth(spread: float, by_seed: float) -> dict[str, float]:
 @pytest.mark.parametrize(
     ("seeds", "unseen", "seen", "by_seed"), [(1, 30, 60, 0.0), (2, 30, 60, 0.1), (3, 30, 60, 0.4), (5, 10, 40, 0.2)]
 )
-def test_intervals_cover_the_truth_about_as_often_as_they_say(
-    seeds: int, unseen: int, seen: int, by_seed: float
-) -> None:
-    rng, worlds, real = np.random.default_rng(1), 150, truth(0.8, by_seed)
+def test_intervals_have_about_the_nominal_coverage(seeds: int, unseen: int, seen: int, by_seed: float) -> None:
+    rng, runs, real = np.random.default_rng(1), 150, truth(0.8, by_seed)
     covered = dict.fromkeys(real, 0)
-    for i in range(worlds):
-        found = estimate_tables(world(rng, seeds, unseen, seen, 0.8, by_seed), i, resamples=500)
+    for i in range(runs):
+        found = estimate_tables(simulate(rng, seeds, unseen, seen, 0.8, by_seed), i, resamples=500)
         for metric, value in real.items():
             covered[metric] += found[metric].low <= value <= found[metric].high  # type: ignore[operator]
-    assert all(0.88 <= count / worlds <= 1 for count in covered.values()), covered
-    assert np.mean(list(covered.values())) <= 0.99 * worlds  # and are not simply wide
+    assert all(0.88 <= count / runs <= 1 for count in covered.values()), covered
+    assert np.mean(list(covered.values())) <= 0.99 * runs  # and are not too wide
 
 
-def test_means_and_deviations_are_those_of_the_seeds() -> None:
-    tables = world(np.random.default_rng(0), 4, 10, 20, 1.0, 0.3)
+def test_means_and_deviations_are_over_seeds() -> None:
+    tables = simulate(np.random.default_rng(0), 4, 10, 20, 1.0, 0.3)
     found = estimate_tables(tables)
     u, s = tables["unseen"].mean(1), tables["seen"].mean(1)
     h = 2 * u * s / (u + s)
@@ -53,26 +51,26 @@ def test_means_and_deviations_are_those_of_the_seeds() -> None:
 
 
 def test_the_same_seed_gives_the_same_interval() -> None:
-    tables = world(np.random.default_rng(0), 4, 10, 20, 1.0, 0.3)
+    tables = simulate(np.random.default_rng(0), 4, 10, 20, 1.0, 0.3)
     assert estimate_tables(tables, 5) == estimate_tables(tables, 5)
     assert estimate_tables(tables, 5) != estimate_tables(tables, 6)
 
 
-def test_no_variation_gives_no_width() -> None:
+def test_without_variation_intervals_have_no_width() -> None:
     tables = {"zsl": np.full((3, 5), 0.5), "unseen": np.full((3, 5), 0.4), "seen": np.full((3, 8), 0.6)}
     found = estimate_tables(tables)["H"]
     assert found.low == pytest.approx(found.mean)
     assert found.high == pytest.approx(0.48)
 
 
-def test_a_side_without_images_leaves_its_numbers_out() -> None:
-    tables = world(np.random.default_rng(0), 2, 10, 20, 1.0, 0.3)
+def test_metrics_without_images_are_omitted() -> None:
+    tables = simulate(np.random.default_rng(0), 2, 10, 20, 1.0, 0.3)
     assert set(estimate_tables({**tables, "seen": np.empty((2, 0))})) == {"T1", "U"}
 
 
-def test_pairing_by_class_sees_what_unpaired_intervals_do_not() -> None:
+def test_paired_differences_are_more_sensitive_than_separate_intervals() -> None:
     rng = np.random.default_rng(0)
-    a = world(rng, 3, 50, 150, 1.0, 0.02)
+    a = simulate(rng, 3, 50, 150, 1.0, 0.02)
     b = {k: np.clip(v - 0.03, 0, 1) for k, v in a.items()}
     one, other = estimate_tables(a)["H"], estimate_tables(b)["H"]
     assert one.low < other.high  # type: ignore[operator]
@@ -86,17 +84,20 @@ def test_pairing_by_class_sees_what_unpaired_intervals_do_not() -> None:
     assert "below" in back.sentence
 
 
-def test_equal_runs_seldom_differ_by_more_than_noise() -> None:
-    rng, false_alarms, worlds = np.random.default_rng(2), 0, 150
-    for i in range(worlds):
-        hard = {k: rng.normal(0, 1, 40 if k == "seen" else 20) for k in LOGITS}
+def test_equal_runs_rarely_differ_by_more_than_noise() -> None:
+    rng, false_alarms, trials = np.random.default_rng(2), 0, 150
+    for i in range(trials):
+        difficulty = {k: rng.normal(0, 1, 40 if k == "seen" else 20) for k in LOGITS}
         runs = []
         for _ in range(2):
-            luck = rng.normal(0, 0.2, (3, 1))
-            p = {k: 1 / (1 + np.exp(-(hard[k] + luck + rng.normal(0, 0.3, hard[k].shape)))) for k in LOGITS}
+            quality = rng.normal(0, 0.2, (3, 1))
+            p = {
+                k: 1 / (1 + np.exp(-(difficulty[k] + quality + rng.normal(0, 0.3, difficulty[k].shape))))
+                for k in LOGITS
+            }
             runs.append({k: rng.binomial(30, v) / 30 for k, v in p.items()})
         false_alarms += compare_tables(runs[0], runs[1], ("a", "b"), i, resamples=500)["H"].more_than_noise
-    assert false_alarms / worlds <= 0.1
+    assert false_alarms / trials <= 0.1
 
 
 def result(seed: int, classes: int = 8, skill: float = 1.5) -> Result:
@@ -122,10 +123,10 @@ def test_results_of_seeds_become_estimates_and_differences() -> None:
     assert "covers classes only" in compare(results[:1], results[:1], ("a", "b"))["H"].sentence
 
 
-def test_results_of_different_classes_are_refused() -> None:
+def test_results_for_different_classes_are_rejected() -> None:
     with pytest.raises(InputError, match="different classes"):
         estimate([result(0), result(1, classes=9)])
     with pytest.raises(InputError, match="different classes"):
         compare([result(0)], [result(1, classes=9)], ("a", "b"))
-    with pytest.raises(InputError, match="no result"):
+    with pytest.raises(InputError, match="no results"):
         estimate([])

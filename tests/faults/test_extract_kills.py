@@ -1,4 +1,4 @@
-"""The whole program, killed while it extracts: what it leaves at last is what one undisturbed life leaves."""
+"""`zslpipe extract`, killed again and again: the finished store has the bytes of an undisturbed one."""
 
 import json
 import os

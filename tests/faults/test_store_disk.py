@@ -1,4 +1,4 @@
-"""Disks that are full or refuse: one sentence, and a store that can be gone on with."""
+"""Full or failing disks: one sentence, and a store that can be resumed."""
 
 import resource
 import subprocess
@@ -32,7 +32,7 @@ def create(path, tiny):
 
 @pytest.fixture
 def small_disk(tmp_path):
-    """A file system of 800 KiB, where such a thing can be mounted."""
+    """A file system of 800 KiB, skipped if none can be mounted."""
     disk = tmp_path / "disk"
     disk.mkdir()
     mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=800k", "none", disk], capture_output=True)
@@ -42,7 +42,7 @@ def small_disk(tmp_path):
     subprocess.run(["umount", "-l", disk], check=True)
 
 
-def test_a_full_disk_is_told_and_gone_on_from(tmp_path, tiny, small_disk, files):
+def test_a_full_disk_is_reported_and_the_store_resumes(tmp_path, tiny, small_disk, files):
     expected = files(fill(create(tmp_path / "reference", tiny)).path)
     kept = -1
     for room in range(3):  # each time a little more room
@@ -61,7 +61,7 @@ def test_a_full_disk_is_told_and_gone_on_from(tmp_path, tiny, small_disk, files)
 
 def test_no_room_for_the_store_itself(tiny, small_disk):
     (small_disk / "ballast").write_bytes(bytes(800 * 1024 - 8192))
-    with pytest.raises(ZslpipeError, match=r"could not make the store .* \(No space left on device\)"):
+    with pytest.raises(ZslpipeError, match=r"could not create the store .* \(No space left on device\)"):
         create(small_disk / "s", tiny)
     (small_disk / "ballast").unlink()
     assert create(small_disk / "s", tiny).missing_pieces() == list(range(12))

@@ -1,4 +1,4 @@
-"""Hundreds of kills at random moments: the store comes out byte for byte as if nobody had been killed."""
+"""Hundreds of kills at random moments: the finished store has the bytes of one written without a kill."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""A writer that dies between any two steps leaves a store that is whole, resumable and in the end the same."""
+"""A writer that dies between any two steps leaves an intact store that resumes to the same bytes."""
 
 import os
 from pathlib import Path
@@ -29,7 +29,7 @@ def make(tiny):
 
 
 def fill(store, pieces=None, failed=None):
-    """Write pieces of known contents, all that are missing unless told otherwise."""
+    """Write pieces of known contents, by default all that are missing."""
     for piece in store.missing_pieces() if pieces is None else pieces:
         rows = store.piece_rows_of(piece)
         values = {
@@ -127,7 +127,7 @@ def test_dying_at_every_step(tmp_path, make, files, task):
     assert die_at > (3 if task == "forgetting" else 15)
 
 
-def test_dying_at_every_step_of_the_making(tmp_path, make, files):
+def test_dying_at_every_step_of_the_creation(tmp_path, make, files):
     expected, die_at, ended = files(make(tmp_path / "reference").path), 0, False
     while not ended:
         root = tmp_path / f"{die_at}"
@@ -161,10 +161,10 @@ def test_failing_at_every_step(tmp_path, make, files):
                 fill(store, [0])
                 break
             except ZslpipeError as problem:
-                told = str(problem)
+                message = str(problem)
         failures += 1
-        assert "could not" in told
-        assert "No space left on device" in told
+        assert "could not" in message
+        assert "No space left on device" in message
         assert verify(root) == [] or [d.file for d in verify(root)] == ["complete.json"]
         again = FeatureStore.open_or_create(root, store.benchmark, store.taps, store.provenance)
         fill(again)

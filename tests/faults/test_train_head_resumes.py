@@ -1,4 +1,4 @@
-"""Training that is killed goes on from its last checkpoint and ends with the weights of one that was left alone."""
+"""Training that is killed resumes from its last checkpoint and ends with the weights of an undisturbed one."""
 
 import json
 import os

@@ -10,8 +10,10 @@ from zslpipe.heads import Attributes
 from zslpipe.heads.apn import Apn, PrototypeNet
 from zslpipe.heads.gem import GazeNet, Gem
 from zslpipe.parts.groups import attribute_groups, group_norms
+from zslpipe.parts.problem import Problem
 from zslpipe.parts.semantic_head import SemanticHead, SemanticModule
 from zslpipe.parts.torch_head import Task
+from zslpipe.store.layout import TapSpec
 
 A, C, R, W, S = 6, 10, 9, 4, 5
 NAMES = ("has_bill::long", "has_bill::short", "size", "has_eye::red", "has_eye::blue", "has_bill::hooked")
@@ -22,7 +24,7 @@ def problem(head: SemanticHead) -> tuple[SemanticModule, dict[str, Tensor], Tens
     torch.manual_seed(0)
     words = torch.randn(A, W).numpy()
     task = Task(torch.rand(S, A), torch.arange(S), Attributes(NAMES, words))
-    module = head.build({"attributes": A, "words": W, "tap.region": C})
+    module = head.build(Problem({"region": TapSpec((R, C))}, A, W))
     assert isinstance(module, SemanticModule)
     net = module.net
     assert isinstance(net, (PrototypeNet, GazeNet))
@@ -94,7 +96,9 @@ def test_apn_is_its_formulas(pool: str, reading: str) -> None:
     assert set(terms) == set(expected)
     for name, value in expected.items():
         torch.testing.assert_close(terms[name], value, rtol=1e-4, atol=1e-6, msg=name)
-    torch.testing.assert_close(head.scores(module, inputs, task.semantics), 1.5 * predicted @ task.semantics.T)
+    torch.testing.assert_close(
+        head.scores(module, inputs, head.encode(module, task.semantics)), 1.5 * predicted @ task.semantics.T
+    )
 
 
 @pytest.mark.parametrize("regress", ["peaks", "global"])
@@ -120,7 +124,9 @@ def test_gem_is_its_formulas(regress: str) -> None:
     assert set(terms) == set(expected)
     for name, value in expected.items():
         torch.testing.assert_close(terms[name], value, rtol=1e-4, atol=1e-5, msg=name)
-    torch.testing.assert_close(head.scores(module, inputs, task.semantics), 20 * cosines, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(
+        head.scores(module, inputs, head.encode(module, task.semantics)), 20 * cosines, rtol=1e-4, atol=1e-4
+    )
 
 
 @pytest.mark.parametrize("loss", ["sce", "sce+mse", "sce+nmse", "sce+balanced-mse", "sce+remse"])
@@ -143,7 +149,7 @@ def test_apn_needs_no_words_and_gem_does() -> None:
     with pytest.raises(InputError, match="gem needs word vectors"):
         Gem().choose_taps(["region"], None)
     with pytest.raises(InputError, match="pool"):
-        Apn(pool="median").build({"attributes": A, "words": 0, "tap.region": C})
+        Apn(pool="median")
 
 
 def test_prototypes_find_the_region_that_matches() -> None:

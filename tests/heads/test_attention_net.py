@@ -13,6 +13,8 @@ from zslpipe.heads import HEADS, Attributes
 from zslpipe.heads.attention_net import AttentionNet, CrossAttention, GlobalBranch
 from zslpipe.losses import remse, sce
 from zslpipe.parts.attention import grid_positions, spread
+from zslpipe.parts.problem import Problem
+from zslpipe.store.layout import TapSpec
 
 sys.path.insert(0, str(Path(__file__).parent))
 import literal_attention as literal
@@ -23,7 +25,7 @@ A, C, R, W = 11, 16, 9, 6
 def network(dtype: torch.dtype = torch.float64, **settings: object) -> tuple[CrossAttention, Tensor]:
     torch.manual_seed(0)
     head = AttentionNet(width=7, **settings)  # type: ignore[arg-type]
-    net = CrossAttention(C, A, W, head)
+    net = CrossAttention(Problem({"region": TapSpec((R, C))}, A, W), head)
     net.words.normal_()
     net.scale.fill_(0.7)
     return net.to(dtype), torch.rand(5, R, C, dtype=dtype)
@@ -53,7 +55,7 @@ def test_folding_changes_neither_outputs_nor_gradients(branch: str, hidden: int)
 
 def test_single_precision_at_the_real_width() -> None:
     torch.manual_seed(0)
-    net = CrossAttention(512, 312, 300, AttentionNet(width=256))
+    net = CrossAttention(Problem({"region": TapSpec((49, 512))}, 312, 300), AttentionNet(width=256))
     net.words.normal_(std=0.35)  # rows of length 6, like the word vectors of CUB
     regions = torch.rand(8, 49, 512).mul(2).sub(1).relu()
     folded, expected = net(regions), literal.attention_net(net, regions)
@@ -120,14 +122,14 @@ def test_remse_falls_back_to_the_global_branch_and_says_so() -> None:
     store = Store()
     pooled = store.region.mean(1)
     head = HEADS["remse"](epochs=1, device="cpu")
-    with pytest.warns(UserWarning, match="global branch alone: there are no region features"):
+    with pytest.warns(UserWarning, match="global branch only: there are no region features"):
         head.fit({"global": pooled}, store.labels, store.semantics, store.attributes)
     assert isinstance(head.module_.net, GlobalBranch)  # type: ignore[attr-defined]
     with pytest.warns(UserWarning, match="no word vectors"):
         head.fit({"global": pooled, "region": store.region}, store.labels, store.semantics)
     head.fit({"global": pooled, "region": store.region}, store.labels, store.semantics, store.attributes)
     assert isinstance(head.module_.net, CrossAttention)  # type: ignore[attr-defined]
-    assert head.taps_ == ("region",)  # type: ignore[attr-defined]
+    assert tuple(head.problem_.taps) == ("region",)  # type: ignore[attr-defined]
 
 
 def test_what_is_missing_is_named() -> None:
@@ -145,19 +147,20 @@ def test_what_is_missing_is_named() -> None:
 
 
 def test_grids_with_and_without_class_token() -> None:
-    places, inside = grid_positions(10)
+    places, inside = grid_positions(10, (3, 3))
     assert inside.tolist() == [False] + [True] * 9
     assert places[1:].tolist() == [[r, c] for r in range(3) for c in range(3)]
-    assert grid_positions(49)[1].all()
-    with pytest.raises(InputError, match="8 regions form no square grid"):
-        grid_positions(8)
+    assert grid_positions(49, (7, 7))[1].all()
+    assert grid_positions(8, (2, 4))[0][5].tolist() == [1, 1]
+    with pytest.raises(InputError, match="grid of the 8 regions is unknown"):
+        spread(torch.rand(1, 8, 2), None)
 
 
-@pytest.mark.parametrize("count", [9, 10])
-def test_spread_is_the_literal_loop(count: int) -> None:
+@pytest.mark.parametrize(("count", "grid"), [(9, (3, 3)), (10, (3, 3)), (8, (2, 4))])
+def test_spread_is_the_literal_loop(count: int, grid: tuple[int, int]) -> None:
     attention = torch.rand(2, count, 3).softmax(1)
-    places, inside = grid_positions(count)
-    result = spread(attention)
+    places, inside = grid_positions(count, grid)
+    result = spread(attention, grid)
     for b in range(2):
         for a in range(3):
             peak = max((r for r in range(count) if inside[r]), key=lambda r: float(attention[b, r, a]))

@@ -14,7 +14,9 @@ from torch.utils._pytree import tree_leaves
 from zslpipe.errors import InputError, ZslpipeError
 from zslpipe.heads.dense_attention_ae import DenseAttention, DenseAttentionAE, basis_of
 from zslpipe.parts.class_attention import _Read, attended_scores, gram_gap, parts
+from zslpipe.parts.problem import Problem
 from zslpipe.parts.torch_head import Task
+from zslpipe.store.layout import TapSpec
 
 sys.path.insert(0, str(Path(__file__).parent))
 import literal_dense_attention_ae as literal
@@ -28,8 +30,7 @@ def problem(
     """A head, its untrained module, a batch of regions with labels, and the classes."""
     torch.manual_seed(0)
     head = DenseAttentionAE(**settings)
-    sizes = {"attributes": A, "classes": classes + unseen, "tap.region": D}
-    module = head.build(sizes).to(dtype)
+    module = head.build(Problem({"region": TapSpec((R, D))}, A, classes=classes + unseen)).to(dtype)
     assert isinstance(module, DenseAttention)
     task = Task(torch.rand(classes + unseen, A, dtype=dtype), torch.arange(classes) + unseen, None)
     regions, labels = torch.rand(B, R, D, dtype=dtype), torch.randint(classes, (B,))
@@ -125,13 +126,13 @@ def test_no_attended_feature_is_ever_formed(similarity: str) -> None:
     torch.manual_seed(0)
     batch, regions, width, classes, attributes = 8, 9, 256, 60, 40
     head = DenseAttentionAE(similarity=similarity)
-    module = head.build({"attributes": attributes, "classes": classes, "tap.region": width})
+    module = head.build(Problem({"region": TapSpec((regions, width))}, attributes, classes=classes))
     x, labels = torch.rand(batch, regions, width), torch.randint(classes, (batch,))
     task = Task(torch.rand(classes, attributes), torch.arange(classes), None)
     allowed = max(batch * regions * classes, x.numel(), width * classes)
     with Largest() as ours:
         sum(head.terms(module, {"region": x}, labels, task).values()).backward()  # type: ignore[union-attr]
-        head.scores(module, {"region": x}, task.semantics)
+        head.scores(module, {"region": x}, head.encode(module, task.semantics))
     assert ours.elements <= allowed < batch * classes * attributes < batch * classes * width
     with Largest() as papers:
         literal.terms(head, module, x, labels, task)
@@ -141,10 +142,10 @@ def test_no_attended_feature_is_ever_formed(similarity: str) -> None:
 def test_regions_and_classes_may_come_in_any_order() -> None:
     head, module, regions, _, task = problem(torch.float32)
     with torch.no_grad():
-        scores = head.scores(module, {"region": regions}, task.semantics)
-        moved = head.scores(module, {"region": regions[:, torch.randperm(R)]}, task.semantics)
+        scores = head.scores(module, {"region": regions}, head.encode(module, task.semantics))
+        moved = head.scores(module, {"region": regions[:, torch.randperm(R)]}, head.encode(module, task.semantics))
         order = torch.randperm(C + UNSEEN)
-        reordered = head.scores(module, {"region": regions}, task.semantics[order])
+        reordered = head.scores(module, {"region": regions}, head.encode(module, task.semantics[order]))
     torch.testing.assert_close(moved, scores, rtol=1e-4, atol=1e-4)
     torch.testing.assert_close(reordered, scores[:, order], rtol=1e-4, atol=1e-4)
 
@@ -193,7 +194,8 @@ def test_in_the_span_of_its_classes_nothing_is_lost() -> None:
         )
         inputs = {"region": regions}
         torch.testing.assert_close(
-            head.scores(module, inputs, task.semantics), head.scores(whole, inputs, task.semantics)
+            head.scores(module, inputs, head.encode(module, task.semantics)),
+            head.scores(whole, inputs, head.encode(whole, task.semantics)),
         )
 
 
@@ -248,5 +250,5 @@ def test_wrong_requests_are_told_in_a_sentence() -> None:
         with pytest.raises(InputError, match=told):
             fitted(epochs=1, **settings)
     head, features, *_ = fitted(epochs=1)
-    with pytest.raises(InputError, match="trained with 6 semantics a class, asked with 5"):
+    with pytest.raises(InputError, match="trained with 6 semantics per class, not 5"):
         head.class_attention(features, np.zeros((2, 5), np.float32))

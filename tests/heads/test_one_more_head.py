@@ -31,21 +31,24 @@ class Nearest(Head):
     def search_space(cls):
         return [{"ridge": 1.0}, {"ridge": 10.0}]
 
-    def fit(self, features, labels, semantics, attributes=None):
-        x, s = np.asarray(features["global"][:], np.float32), semantics[labels]
+    def learn(self, data):
+        x, s = np.asarray(data.features["global"][:], np.float32), data.semantics[data.labels]
         self.W_ = np.linalg.solve(s.T @ s + self.ridge * np.eye(s.shape[1], dtype=np.float32), s.T @ x)
-        return self
 
-    def decision_function(self, features, semantics):
-        gaps = np.asarray(features["global"][:], np.float32)[:, None] - semantics @ self.W_
-        return -np.linalg.norm(gaps, axis=2).astype(np.float32)
+    def scorer(self, classes):
+        prototypes = classes.semantics @ self.W_
+
+        def score(features):
+            gaps = np.asarray(features["global"][:], np.float32)[:, None] - prototypes
+            return -np.linalg.norm(gaps, axis=2).astype(np.float32)
+
+        return score
 
     def state(self):
         return {"W": self.W_}
 
     def load_state(self, state):
         self.W_ = state["W"]
-        return self
 '''
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from zslpipe.errors import ZslpipeError
+from zslpipe.errors import DivergedError, ZslpipeError
 from zslpipe.heads import Attributes, load_head
 from zslpipe.heads.attention_net import AttentionNet
 from zslpipe.parts.torch_head import TorchHead
@@ -107,10 +107,19 @@ def test_other_settings_and_data_have_checkpoints_of_their_own(tmp_path: Path) -
     assert len(list(tmp_path.iterdir())) == 3
 
 
-def test_nan_in_the_features_is_told_and_nothing_is_kept(tmp_path: Path) -> None:
+def test_nan_in_the_features_is_refused_and_nothing_is_kept(tmp_path: Path) -> None:
     store = Store()
     store.features["region"][5] = np.nan
-    with checkpoints(tmp_path, every_s=0), pytest.raises(ZslpipeError, match=r"the loss 'sce' became nan in step \d+"):
+    with checkpoints(tmp_path, every_s=0), pytest.raises(ZslpipeError, match=r"'region' contain NaN .* in row 5"):
+        store.fit(AttentionNet(**SETTINGS, scale_features=False))
+    assert not list(tmp_path.iterdir())
+
+
+def test_nan_in_streamed_features_stops_the_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("zslpipe.training.placed.SHARE", 0.0)
+    store = Store()
+    store.features["region"][5] = np.nan
+    with checkpoints(tmp_path, every_s=0), pytest.raises(DivergedError, match=r"the loss 'sce' became nan in step \d+"):
         store.fit(AttentionNet(**SETTINGS, scale_features=False))
 
 

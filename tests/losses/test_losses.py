@@ -1,4 +1,4 @@
-"""Every loss against a version written as literally as possible, and the properties that the papers claim."""
+"""Every loss against a literal implementation, and the properties claimed in the papers."""
 
 import itertools
 import math
@@ -16,7 +16,7 @@ from zslpipe.losses.remse import class_mean_errors, error_weights, reweight
 
 
 def batch(seed: int = 0, samples: int = 12, attributes: int = 5, classes: int = 4) -> tuple[Tensor, Tensor, Tensor]:
-    """Predictions, targets and labels in float64; some of the classes have no sample."""
+    """Predictions, targets and labels in float64; some of the classes have no samples."""
     rng = torch.Generator().manual_seed(seed)
     semantics = torch.randn(classes, attributes, generator=rng, dtype=torch.float64)
     labels = torch.randint(classes, (samples,), generator=rng)
@@ -26,7 +26,7 @@ def batch(seed: int = 0, samples: int = 12, attributes: int = 5, classes: int = 
 def literal_weights(
     errors: Tensor, labels: Tensor, alpha: float, beta: float, remembered: Tensor | None = None
 ) -> Tensor:
-    """Eq. 11 and 12, entry by entry: (classes, A) weights from the errors of a batch."""
+    """Eq. 11 and 12, entry by entry: weights (classes, A) from the errors of a batch."""
     classes, attributes = (len(remembered) if remembered is not None else int(labels.max()) + 1), errors.shape[1]
     m = torch.zeros(classes, attributes, dtype=errors.dtype) if remembered is None else remembered.clone()
     for c in range(classes):
@@ -46,7 +46,7 @@ def literal_weights(
 
 
 @pytest.mark.parametrize("exponents", [(0.1, 0.75), (1.0, 0.1), (0.0, 1.0), (2.0, 0.0)])
-def test_remse_is_the_literal_loop(exponents: tuple[float, float]) -> None:
+def test_remse_equals_the_literal_loop(exponents: tuple[float, float]) -> None:
     predicted, target, labels = batch()
     errors = squared_errors(predicted, target)
     weights = literal_weights(errors, labels, *exponents)
@@ -69,7 +69,7 @@ def test_cross_batch_remembers_the_last_errors_of_every_class() -> None:
             reference[c] = errors[labels == c].mean(0)
         before = memory.clone()
         weighted, after = reweight(errors, labels, 0.5, 0.75, memory)
-        assert torch.equal(memory, before), "the memory that was given is not changed"
+        assert torch.equal(memory, before), "the memory passed in was modified"
         assert after is not None
         memory = after
         torch.testing.assert_close(weighted, weights[labels] * errors)
@@ -102,7 +102,7 @@ def test_weights_carry_no_gradient() -> None:
 
 
 @given(st.permutations(range(5)), st.permutations(range(4)), st.permutations(range(12)))
-def test_orders_do_not_matter(attributes: list[int], classes: list[int], samples: list[int]) -> None:
+def test_the_order_does_not_matter(attributes: list[int], classes: list[int], samples: list[int]) -> None:
     predicted, target, labels = batch()
     value, _ = remse(predicted, target, labels, 0.5, 0.75)
     moved, _ = remse(
@@ -115,7 +115,7 @@ def test_orders_do_not_matter(attributes: list[int], classes: list[int], samples
     assert moved.item() == pytest.approx(value.item(), rel=1e-12)
 
 
-def test_zero_errors_weigh_one_and_are_no_minimum() -> None:
+def test_zero_errors_have_weight_one_and_are_not_minima() -> None:
     m = torch.tensor([[0.0, 1.0, 4.0], [2.0, 0.0, 2.0], [0.0, 0.0, 0.0]], dtype=torch.float64)
     w = error_weights(m, 1.0, 0.0)
     torch.testing.assert_close(w, torch.tensor([[1, 1, 1 + math.log(2)], [1, 1, 1], [1, 1, 1]], dtype=torch.float64))
@@ -123,7 +123,7 @@ def test_zero_errors_weigh_one_and_are_no_minimum() -> None:
     torch.testing.assert_close(w, torch.tensor([[1, 1, 1 + math.log(4)], [1, 1, 1], [1, 1, 1]], dtype=torch.float64))
 
 
-def test_a_perfect_or_an_empty_prediction_is_finite() -> None:
+def test_perfect_and_zero_predictions_have_finite_loss_and_gradient() -> None:
     _, target, labels = batch()
     for start in (target.clone(), torch.zeros_like(target)):
         predicted = start.requires_grad_()
@@ -133,15 +133,15 @@ def test_a_perfect_or_an_empty_prediction_is_finite() -> None:
         assert torch.isfinite(predicted.grad).all()
 
 
-def test_absent_classes_change_nothing() -> None:
+def test_absent_classes_do_not_matter() -> None:
     predicted, target, labels = batch(classes=3)
     assert remse(predicted, target, labels, 0.5, 0.75)[0] == remse(predicted, target, labels * 50, 0.5, 0.75)[0]
     errors = squared_errors(predicted, target)
     assert len(class_mean_errors(errors, labels)) == len(labels)
 
 
-def test_two_classes_draw_together() -> None:
-    """The paper's appendix: of two classes the one with the larger error has weight > 1, and the gap only shrinks.
+def test_errors_of_two_classes_converge() -> None:
+    """Appendix of the paper: of two classes, the one with the larger error has weight > 1, and the gap shrinks.
 
     Each class has one free parameter with error m = (p - t)^2, so plain MSE scales both errors alike.
     """
@@ -182,28 +182,30 @@ def test_sce_is_cross_entropy_of_cosines() -> None:
 
 
 @pytest.mark.parametrize("dedupe", [False, True])
-def test_balanced_mse_is_a_gaussian_among_the_batch(dedupe: bool) -> None:
+def test_balanced_mse_is_the_likelihood_of_a_gaussian_over_the_batch(dedupe: bool) -> None:
     predicted, target, labels = batch()
     p, t = torch.nn.functional.normalize(predicted, dim=1), torch.nn.functional.normalize(target, dim=1)
     sigma = 0.3
     expected = 0.0
     for i in range(12):
         own = torch.distributions.MultivariateNormal(p[i], sigma**2 * torch.eye(5, dtype=torch.float64))
-        rivals = [t[j] for j in range(12) if not dedupe or labels[j] not in labels[:j]]
-        expected -= float(own.log_prob(t[i]) - torch.logsumexp(torch.stack([own.log_prob(r) for r in rivals]), 0)) / 12
+        negatives = [t[j] for j in range(12) if not dedupe or labels[j] not in labels[:j]]
+        expected -= (
+            float(own.log_prob(t[i]) - torch.logsumexp(torch.stack([own.log_prob(r) for r in negatives]), 0)) / 12
+        )
     value = balanced_mse(predicted, target, 2 * sigma**2, labels=labels, dedupe=dedupe)
     assert value.item() == pytest.approx(2 * sigma**2 * expected, rel=1e-9)
 
 
-def test_dedupe_lifts_the_floor_of_equal_targets() -> None:
-    target = torch.eye(4, dtype=torch.float64).repeat_interleave(2, 0)  # two samples a class
+def test_dedupe_removes_the_lower_bound_of_equal_targets() -> None:
+    target = torch.eye(4, dtype=torch.float64).repeat_interleave(2, 0)  # two samples per class
     labels = torch.arange(4).repeat_interleave(2)
     floor = balanced_mse(target, target, 0.02, labels=labels)
     assert floor.item() == pytest.approx(0.02 * math.log(2), rel=1e-6)
     assert balanced_mse(target, target, 0.02, labels=labels, dedupe=True).item() < 1e-12
 
 
-def test_learnt_noise_gets_a_gradient_but_the_factor_does_not() -> None:
+def test_a_learnable_noise_has_a_gradient_but_the_factor_does_not() -> None:
     predicted, target, _ = batch()
     divisor = torch.tensor(0.5, dtype=torch.float64, requires_grad=True)
     (gradient,) = torch.autograd.grad(balanced_mse(predicted, target, divisor), divisor)
@@ -213,7 +215,7 @@ def test_learnt_noise_gets_a_gradient_but_the_factor_does_not() -> None:
 
 
 @pytest.mark.parametrize("name", ["sce", "mse", "nmse", "remse", "balanced", "balanced, dedupe"])
-def test_gradients_are_right(name: str) -> None:
+def test_gradients_are_correct(name: str) -> None:
     predicted, target, labels = batch()
     predicted.requires_grad_()
     semantics = torch.randn(4, 5, dtype=torch.float64)
@@ -243,7 +245,7 @@ def test_a_batch_of_one() -> None:
     assert np.isfinite(remse(predicted, target, labels, 0.5, 0.75)[0].item())
 
 
-def test_wrong_settings_are_refused() -> None:
+def test_invalid_settings_are_rejected() -> None:
     predicted, target, _ = batch()
     with pytest.raises(ValueError, match="reduction"):
         mse(predicted, target, "total")

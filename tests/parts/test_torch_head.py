@@ -7,9 +7,9 @@ import torch
 from zslpipe.errors import InputError
 from zslpipe.heads import Attributes
 from zslpipe.heads.attention_net import AttentionNet
-from zslpipe.parts import placed
-from zslpipe.parts.placed import Placed
 from zslpipe.store.rows import Features, Subset
+from zslpipe.training import placed
+from zslpipe.training.placed import Placed
 
 CPU = torch.device("cpu")
 RNG = np.random.default_rng(0)
@@ -58,7 +58,7 @@ def test_training_does_not_depend_on_where_features_are(monkeypatch: pytest.Monk
 def test_settings_that_differ_in_epochs_share_a_training(monkeypatch: pytest.MonkeyPatch) -> None:
     trainings = []
     build = AttentionNet.build
-    monkeypatch.setattr(AttentionNet, "build", lambda self, sizes: trainings.append(1) or build(self, sizes))
+    monkeypatch.setattr(AttentionNet, "build", lambda self, problem: trainings.append(1) or build(self, problem))
     candidates = [{"epochs": 3}, {"epochs": 1}, {}, {"ratio": 0.5}]
     told = [s for s, _ in quick().fit_candidates(FEATURES, LABELS, SEMANTICS, ATTRIBUTES, candidates)]
     assert told == [
@@ -112,7 +112,7 @@ def test_a_device_that_is_not_there_is_named() -> None:
 
 def test_other_semantics_than_in_training_are_refused() -> None:
     head = quick().fit(FEATURES, LABELS, SEMANTICS, ATTRIBUTES)
-    with pytest.raises(InputError, match="trained with 7 semantics a class, asked with 6"):
+    with pytest.raises(InputError, match="trained with 7 semantics per class, not 6"):
         head.decision_function(FEATURES, SEMANTICS[:, :6])
 
 

@@ -61,8 +61,8 @@ def test_an_unsound_recipe_is_refused(change: tuple[str, str], told: str, tmp_pa
     ("text", "told"),
     [
         ("[1", "cannot be read as a recipe"),
-        ("a text", "is no recipe: it has no keys"),
-        ("settings: 3", "settings must be the head's settings by their names, not 3"),
+        ("a text", "is not a recipe: it has no keys"),
+        ("settings: 3", "settings must be the head's settings by name, not 3"),
         ("published: {row: 4}", "the published row 'row' must hold numbers"),
         ("published: {row: {H: high}}", "the published row 'row' must hold numbers"),
     ],

@@ -1,4 +1,4 @@
-"""What must hold of metrics and curves for any scores."""
+"""Properties of metrics and curves for any scores."""
 
 import numpy as np
 from hypothesis import given
@@ -12,7 +12,7 @@ Problem = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 @st.composite
 def problems(draw: st.DrawFn, ties: bool = True) -> Problem:
-    """Scores (eighths, hence exact in any order of arithmetic), labels and seen classes, both kinds present."""
+    """Scores (multiples of 1/8, so that sums are exact), labels and seen classes; both kinds of classes occur."""
     classes, images = draw(st.integers(2, 7)), draw(st.integers(2, 30))
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     seen = np.zeros(classes, bool)
@@ -54,7 +54,7 @@ def test_the_order_of_classes_does_not_matter(problem: Problem, delta: float, ra
 
 
 @given(problems(), deltas)
-def test_the_curve_gives_what_the_metrics_give(problem: Problem, delta: float) -> None:
+def test_the_curve_agrees_with_the_metrics(problem: Problem, delta: float) -> None:
     a, point = accuracies(*problem, delta=delta), Curve.of(*problem).at(delta)
     np.testing.assert_allclose([a.U, a.S, a.H], point[1:], atol=1e-12)
 
@@ -63,13 +63,13 @@ def test_the_curve_gives_what_the_metrics_give(problem: Problem, delta: float) -
 def test_no_grid_finds_a_better_h(problem: Problem) -> None:
     scores, labels, seen = problem
     best = Curve.of(*problem).best()
-    grid = np.arange(-60, 61) / 16  # on and between the ties
+    grid = np.arange(-60, 61) / 16  # at and between the ties
     assert best.H >= max(accuracies(scores, labels, seen, d).H for d in grid) - 1e-12
     np.testing.assert_allclose(accuracies(*problem, delta=best.delta).H, best.H, atol=1e-12)
 
 
 @given(problems())
-def test_along_the_curve_unseen_only_rises_and_seen_only_falls(problem: Problem) -> None:
+def test_along_the_curve_unseen_accuracy_increases_and_seen_accuracy_decreases(problem: Problem) -> None:
     curve = Curve.of(*problem)
     assert (np.diff(curve.unseen_accuracy) >= 0).all()
     assert (np.diff(curve.seen_accuracy) <= 0).all()
@@ -78,6 +78,6 @@ def test_along_the_curve_unseen_only_rises_and_seen_only_falls(problem: Problem)
 
 
 @given(problems(), deltas, st.integers(-8, 8))
-def test_a_shift_of_all_scores_changes_nothing(problem: Problem, delta: float, shift: int) -> None:
+def test_adding_a_constant_to_all_scores_changes_nothing(problem: Problem, delta: float, shift: int) -> None:
     scores, labels, seen = problem
     assert numbers((scores + shift, labels, seen), delta) == numbers(problem, delta)

@@ -1,4 +1,4 @@
-"""The store against a model in memory, through any sequence of writing, dying, harm, repair and export."""
+"""The store against a model in memory, through any sequence of writes, kills, damage, repairs and exports."""
 
 import contextlib
 import os
@@ -40,7 +40,7 @@ BENCHMARK = Benchmark(
 
 
 class Killed(BaseException):
-    """Stands for the end of the process: nothing cleans up after it."""
+    """Simulates the end of the process: nothing cleans up after it."""
 
 
 class StoreMachine(RuleBasedStateMachine):
@@ -74,7 +74,7 @@ class StoreMachine(RuleBasedStateMachine):
         values[[row - piece * PIECE_ROWS for row in failed]] = 0
         return values
 
-    # --- what people and machines do
+    # --- actions
 
     @rule(
         piece=st.integers(0, PIECES - 1), seed=st.integers(0, 3), failed=st.sets(st.integers(0, ROWS - 1), max_size=6)
@@ -87,7 +87,7 @@ class StoreMachine(RuleBasedStateMachine):
 
     @rule(piece=st.integers(0, PIECES - 1), seed=st.integers(0, 3), steps=st.integers(0, 12), dies=st.booleans())
     def write_in_vain(self, piece, seed, steps, dies):
-        """A writer that is killed, or meets a failing disk, at some step: the piece is there or it is not."""
+        """A writer that is killed, or gets an error from the disk, at some step: the piece is committed or missing."""
         left = iter(range(steps))
         record = self.root / self.store.layout.record_name(piece)
         before = record.read_bytes() if record.exists() else b""
@@ -115,7 +115,7 @@ class StoreMachine(RuleBasedStateMachine):
             self.committed[piece] = seed, frozenset()
             self.harmed.discard(piece)
         elif self.store.is_committed(piece) and self.chunks_hold(piece, seed):
-            self.harmed.discard(piece)  # the same contents were written once more, and healed what was harmed
+            self.harmed.discard(piece)  # writing the same contents again has repaired the damage
 
     def chunks_hold(self, piece, seed):
         return all(
@@ -178,7 +178,7 @@ class StoreMachine(RuleBasedStateMachine):
         assert done.left_out.tolist() == sorted(row for _, failed in self.committed.values() for row in failed)
         assert np.array_equal(np.load(folder / "region.npy"), whole[done.rows])
 
-    # --- what must always hold
+    # --- invariant
 
     @invariant()
     def holds_what_the_model_holds(self):

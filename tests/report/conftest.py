@@ -1,4 +1,4 @@
-"""Contents of pages, made from random scores by the real measures."""
+"""Contents of pages, computed with the real metrics from random scores."""
 
 from collections.abc import Callable
 
@@ -8,7 +8,7 @@ import pytest
 from zslpipe.evaluation.curve import Curve
 from zslpipe.evaluation.imbalance import ErrorByValue, ErrorSummary
 from zslpipe.evaluation.protocol import TestScores, evaluate_scores
-from zslpipe.evaluation.results_table import rows_of
+from zslpipe.evaluation.results_table import result_rows
 from zslpipe.report.content import ClassBar, Confusion, RunContent, SeedCurve, SemanticErrors
 from zslpipe.selection.result import SelectionResult, Trial
 
@@ -30,7 +30,7 @@ def sample_run(
     skill: float = 3.0,
     evil: bool = False,
 ) -> RunContent:
-    """A run over `classes` classes, the last `unseen` of them unseen and the very last without test images."""
+    """A run with `classes` classes; the last `unseen` are unseen, and the very last has no test images."""
     rng = np.random.default_rng(classes + int(10 * skill))
     seen = np.arange(classes) < classes - unseen
     names = tuple(f"{n % 7:03d}.Long tailed warbler {n}" for n in range(classes))
@@ -70,7 +70,7 @@ def sample_run(
     return RunContent(
         name=name,
         about=about,
-        rows=tuple(rows_of(name, results, "unseen-class, 3 folds, quantile transfer")),
+        rows=tuple(result_rows(name, results, "unseen-class, 3 folds, quantile transfer")),
         curves=tuple(curves),
         classes=tuple(ClassBar(c.name, c.seen, c.images, c.accuracy, c.uncalibrated) for c in results[0].classes),
         confusion=Confusion(names[:8], (False,) * 3 + (True,) * 5, shares[:, :8], shares[:, 8], ((*names[:2], 0.41),)),
@@ -90,13 +90,13 @@ def sample_run(
         if epochs
         else {},
         store={"fingerprinted": {"backbone": {"name": "efficientnet_lite0"}}},
-        interval="Below a number: 95 % interval over classes.",
-        notes=("demo: 2 rows failed; they are left out.",),
+        interval="Below each number: 95 % interval over classes.",
+        notes=("demo: 2 rows failed; they were skipped.",),
     )
 
 
 def sample_choice(seed: int = 0, epochs: bool = True) -> SelectionResult:
-    """Three folds; a head trained in epochs with two rates, or a grid of two penalties with one that diverged."""
+    """Three folds; a head trained in epochs with two learning rates, or a grid of two penalties with one divergence."""
     rng = np.random.default_rng(seed)
     trials = []
     settings = (

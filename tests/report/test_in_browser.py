@@ -1,4 +1,4 @@
-"""The page in headless Chromium, at the widths of a desk and of a phone, by day and by night."""
+"""The page in headless Chromium, at desktop and phone width, in light and dark mode."""
 
 import shutil
 from collections.abc import Callable, Iterator
@@ -47,7 +47,7 @@ def show(browser: Any, page: Path, width: int, scheme: str = "light") -> None:
 
 @pytest.fixture(scope="module")
 def pages(make_run: Callable[..., RunContent], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """A small page, and one of wide matrices and long names."""
+    """A small page, and one with wide matrices and long names."""
     folder = tmp_path_factory.mktemp("pages")
     evil = make_run(name="a_name_that_does_not_end_" * 6, classes=200, unseen=50, attributes=312, evil=True)
     write_page(folder / "small.html", [make_run()])
@@ -58,13 +58,13 @@ def pages(make_run: Callable[..., RunContent], tmp_path_factory: pytest.TempPath
 @pytest.mark.parametrize("which", ["small", "large"])
 @pytest.mark.parametrize("width", [1280, 390])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_nothing_overflows_and_nothing_is_complained_of(
+def test_nothing_overflows_and_the_browser_log_is_empty(
     browser: Any, pages: dict[str, Path], which: str, width: int, scheme: str, tmp_path: Path
 ) -> None:
     import base64
 
     show(browser, pages[which], width, scheme)
-    # every folded box is opened, since what is in it could be too wide too
+    # collapsed boxes are opened, since their contents could be too wide as well
     browser.execute_script("document.querySelectorAll('details').forEach(d => d.open = true)")
     assert browser.execute_script("return document.documentElement.scrollWidth") <= width
     assert browser.get_log("browser") == []
@@ -78,12 +78,10 @@ def test_nothing_overflows_and_nothing_is_complained_of(
     (tmp_path / f"{which}-{width}-{scheme}.png").write_bytes(base64.b64decode(shot["data"]))
 
 
-def test_on_a_phone_text_is_large_enough_and_wide_things_scroll_in_their_box(
-    browser: Any, pages: dict[str, Path]
-) -> None:
+def test_on_a_phone_text_is_readable_and_wide_content_scrolls_in_its_box(browser: Any, pages: dict[str, Path]) -> None:
     show(browser, pages["large"], 390)
     measure = (
-        "const size = t => { const m = t.getScreenCTM();"  # turned labels too
+        "const size = t => { const m = t.getScreenCTM();"  # rotated labels as well
         " return parseFloat(getComputedStyle(t).fontSize) * Math.hypot(m.a, m.b); };"
         "const shown = [...document.querySelectorAll('svg.chart:not(.wide) text')].filter(t => t.checkVisibility());"
         "return [shown.length, Math.min(...shown.map(size))]"
@@ -95,14 +93,14 @@ def test_on_a_phone_text_is_large_enough_and_wide_things_scroll_in_their_box(
         "const m = document.querySelector('svg.wide').parentElement; return [m.scrollWidth, m.clientWidth]"
     )
     assert wide > box
-    # the five numbers of a run are seen without scrolling
+    # the five numbers of a run are visible without scrolling
     rights = browser.execute_script(
         "return [...document.querySelectorAll('.numbers .figure')].map(c => c.getBoundingClientRect().right)"
     )
     assert max(rights) <= 390
 
 
-def test_charts_say_what_they_are_and_points_have_titles(browser: Any, pages: dict[str, Path]) -> None:
+def test_charts_have_labels_and_points_have_tooltips(browser: Any, pages: dict[str, Path]) -> None:
     show(browser, pages["small"], 1280)
     unnamed = "return [...document.querySelectorAll('svg[role=img]')].filter(s => !s.getAttribute('aria-label')).length"
     assert browser.execute_script(unnamed) == 0

@@ -1,4 +1,4 @@
-"""The page says what it was given, nothing else, and needs nobody's help to be shown."""
+"""The page shows its contents and loads nothing from elsewhere."""
 
 import dataclasses
 import re
@@ -28,14 +28,14 @@ def words(node: ET.Element) -> str:
     return " ".join(" ".join(node.itertext()).split())
 
 
-def test_hostile_names_stay_text(make_run: Make) -> None:
+def test_names_are_escaped(make_run: Make) -> None:
     text = page([make_run(name=EVIL, evil=True)])
     tree = parsed(text)  # well-formed as XML
     assert "<script" not in text
     assert EVIL in words(tree)
 
 
-def test_nothing_comes_from_elsewhere(make_run: Make) -> None:
+def test_nothing_is_loaded_from_elsewhere(make_run: Make) -> None:
     text = page([make_run()])
     tree = parsed(text)
     for node in tree.iter():
@@ -47,7 +47,7 @@ def test_nothing_comes_from_elsewhere(make_run: Make) -> None:
     assert policy.startswith("default-src 'none'")
 
 
-def test_numbers_stand_with_rule_seeds_and_interval_and_the_oracle_never_alone(make_run: Make) -> None:
+def test_numbers_have_rule_seeds_and_interval_and_the_oracle_is_never_alone(make_run: Make) -> None:
     runs = [make_run(), make_run(name="other", skill=2.0)]
     tree = parsed(page(runs))
     table = next(t for t in tree.iter("table") if t.get("class") == "numbers")
@@ -63,19 +63,19 @@ def test_numbers_stand_with_rule_seeds_and_interval_and_the_oracle_never_alone(m
         h = run.rows[0].numbers["H"]
         assert f"{100 * h.mean:.1f}" in honest
         assert f"{100 * h.low:.1f} to {100 * h.high:.1f}" in honest
-        assert " to " not in words(body[1])  # an oracle estimates nothing
+        assert " to " not in words(body[1])  # oracle values have no interval
     assert "95 % interval" in words(tree)
 
 
 def test_kinds_of_rows() -> None:
-    assert kind_of(Row("a", "oracle, not calibrated", {}, 0.0, 1)) == "oracle"  # settings from the test images
+    assert kind_of(Row("a", "oracle, not calibrated", {}, 0.0, 1)) == "oracle"  # settings chosen on the test images
     assert kind_of(Row("", "oracle (chosen on the test images)", {}, 0.3, 1, oracle=True)) == "oracle"
     assert kind_of(Row("", "published", {"H": 0.5})) == "published"
     assert kind_of(Row("a", "seen, not calibrated", {}, 0.0, 1)) == "not calibrated"
     assert kind_of(Row("a", "unseen-class, 3 folds", {}, -0.1, 1)) == "validated"
 
 
-def test_curves_have_a_line_a_seed_and_their_points_on_it(make_run: Make) -> None:
+def test_curves_have_one_line_per_seed_and_points_on_it(make_run: Make) -> None:
     run = make_run(seeds=2)
     chart = next(s for s in parsed(page([run])).iter(f"{SVG}svg") if "Seen accuracy" in s.get("aria-label", ""))
     lines = [p for p in chart.iter(f"{SVG}path") if p.get("class", "").startswith("curve")]
@@ -83,7 +83,7 @@ def test_curves_have_a_line_a_seed_and_their_points_on_it(make_run: Make) -> Non
     ends = [tuple(map(float, pair.split())) for pair in re.split("[ML]", lines[0].get("d", ""))[1:]]
     box = [float(v) for v in chart.get("viewBox", "").split()]
     assert all(0 <= x <= box[2] and 0 <= y <= box[3] for x, y in ends)
-    assert [x for x, _ in ends] == sorted(x for x, _ in ends)  # U only grows with δ
+    assert [x for x, _ in ends] == sorted(x for x, _ in ends)  # U increases with δ
     discs = [(float(c.get("cx", 0)), float(c.get("cy", 0))) for c in chart.iter(f"{SVG}circle")]
     assert len(discs) == 2
     nearest = min(np.hypot(x - discs[0][0], y - discs[0][1]) for x, y in ends)
@@ -93,7 +93,7 @@ def test_curves_have_a_line_a_seed_and_their_points_on_it(make_run: Make) -> Non
     assert classes.count("mark uncalibrated") == 2
 
 
-def test_bars_are_sorted_and_sides_apart(make_run: Make) -> None:
+def test_bars_are_sorted_with_seen_and_unseen_apart(make_run: Make) -> None:
     run = make_run()
     tables = [t for t in parsed(page([run])).iter("table") if (t.get("class") or "").startswith("bars")]
     assert [t.get("class") for t in tables] == ["bars unseen", "bars seen"]
@@ -105,7 +105,7 @@ def test_bars_are_sorted_and_sides_apart(make_run: Make) -> None:
         assert values == sorted(values, reverse=True)
 
 
-def test_what_is_left_out_is_said(make_run: Make) -> None:
+def test_omissions_are_reported(make_run: Make) -> None:
     run = make_run()
     notes = words(next(n for n in parsed(page([run])).iter("ul") if n.get("class") == "notes"))
     assert run.without_images == (run.classes[-1].name,)
@@ -118,10 +118,10 @@ def test_a_run_without_curve_errors_or_confusions_has_a_page(make_run: Make) -> 
     text = words(parsed(page([bare])))
     assert "Seen-unseen curve" not in text
     assert "Semantic errors" not in text
-    assert "0123456789abcdef" in text  # hashes stay
+    assert "0123456789abcdef" in text  # hashes are still shown
 
 
-def test_each_loss_term_has_a_chart_with_a_line_a_seed(make_run: Make) -> None:
+def test_each_loss_term_has_a_chart_with_one_line_per_seed(make_run: Make) -> None:
     found = parsed(page([make_run(seeds=2)]))
     charts = [svg for svg in found.iter("{http://www.w3.org/2000/svg}svg") if "loss term" in svg.get("aria-label", "")]
     assert [svg.get("aria-label") for svg in charts] == ["The loss term sce by epoch", "The loss term remse by epoch"]
@@ -129,15 +129,15 @@ def test_each_loss_term_has_a_chart_with_a_line_a_seed(make_run: Make) -> None:
     assert "Training" not in [words(h) for h in parsed(page([make_run(epochs=False)])).iter("h3")]
 
 
-def test_many_classes_make_one_picture_not_many_cells(make_run: Make) -> None:
+def test_a_large_matrix_is_one_image(make_run: Make) -> None:
     run = make_run(classes=200, unseen=50, attributes=312, seeds=1)
     text = page([run])
     parsed(text)
     assert len(text) < 600_000
-    assert text.count("data:image/png") == 2  # the matrix and its scale
+    assert text.count("data:image/png") == 2  # the matrix and its legend
 
 
-def test_the_page_is_written_whole(make_run: Make, tmp_path: Path) -> None:
+def test_the_page_is_written_atomically(make_run: Make, tmp_path: Path) -> None:
     write_page(tmp_path / "deep" / "page.html", [make_run()])
     assert (tmp_path / "deep" / "page.html").read_text().endswith("</html>")
     assert [p.name for p in (tmp_path / "deep").iterdir()] == ["page.html"]
@@ -149,24 +149,24 @@ def choice_of(settings: list[dict[str, object]], values: list[float | None]) -> 
     return SelectionResult("unseen-class", "H", best.setting, None, None, {}, trials, 0, 1)
 
 
-def test_charts_of_trials_suit_what_was_varied(make_run: Make) -> None:
-    by_epoch = trials_chart(make_run(epochs=True).choices[0])
-    assert by_epoch is not None
-    assert by_epoch.count('class="curve fold"') == 3
-    assert by_epoch.count('class="curve other"') == 1
-    over_two = trials_chart(make_run(epochs=False).choices[0])
-    assert over_two is not None
-    assert over_two.count("<rect") == 6 * 7
-    assert over_two.count("cell right chosen") == 1
-    assert "not finite" in over_two
+def test_charts_of_trials_suit_the_varied_settings(make_run: Make) -> None:
+    epoch_chart = trials_chart(make_run(epochs=True).choices[0])
+    assert epoch_chart is not None
+    assert epoch_chart.count('class="curve fold"') == 3
+    assert epoch_chart.count('class="curve other"') == 1
+    grid_chart = trials_chart(make_run(epochs=False).choices[0])
+    assert grid_chart is not None
+    assert grid_chart.count("<rect") == 6 * 7
+    assert grid_chart.count("cell right chosen") == 1
+    assert "not finite" in grid_chart
     assert trials_chart(choice_of([{"a": 1}], [0.5])) is None
     assert trials_chart(choice_of([{"a": "x"}, {"a": "y"}], [0.5, 0.6])) is None
 
 
-def test_lists_of_trials_count_what_they_leave_out() -> None:
+def test_lists_of_trials_count_what_they_omit() -> None:
     choice = choice_of([{"a": n, "b": True} for n in range(20)], [None, *(n / 20 for n in range(19))])
     assert varied_settings(choice.trials) == ["a"]
     text = trials_list(choice, count=5)
     assert text.index("90.0") < text.index("85.0")
-    assert "14 further settings" in text
+    assert "14 more settings" in text
     assert "1 diverged" in text

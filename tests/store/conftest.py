@@ -45,7 +45,7 @@ def make(benchmark_: Benchmark) -> Make:
 
 @pytest.fixture
 def fill(contents: dict[str, np.ndarray]) -> Fill:
-    """Write pieces of a store, all that are missing unless told otherwise."""
+    """Write pieces of a store, by default all that are missing."""
 
     def write(
         store: FeatureStore, pieces: Iterable[int] | None = None, failed: Mapping[int, Failure] | None = None
@@ -67,7 +67,7 @@ def full(tmp_path: Path, make: Make, fill: Fill) -> FeatureStore:
 
 @pytest.fixture
 def files() -> Callable[[Path], dict[str, bytes]]:
-    """All files of a folder with their bytes."""
+    """All files of a folder, as bytes."""
 
     def read(root: Path) -> dict[str, bytes]:
         return {p.relative_to(root).as_posix(): p.read_bytes() for p in sorted(root.rglob("*")) if p.is_file()}

@@ -1,4 +1,4 @@
-"""Listings of a cache, sound stores and others."""
+"""Listings of a cache, of intact and damaged stores."""
 
 import os
 
@@ -28,7 +28,7 @@ def test_stores_are_listed_newest_first(tmp_path, make, fill):
     assert newest_store(tmp_path, "tiny", "fake").path == old.path
 
 
-def test_what_is_no_sound_store_is_listed_with_its_problem(tmp_path, make):
+def test_a_damaged_store_is_listed_with_its_problem(tmp_path, make):
     whole = make(store_path(tmp_path, "tiny", "whole", "0" * 64))
     for name, harm in (("damaged", lambda f: f.write_bytes(b"{}")), ("lost", lambda f: f.unlink())):
         harm(make(store_path(tmp_path, "tiny", name, "1" * 64)).path / "store.json")

@@ -1,4 +1,4 @@
-"""One writer a piece: others are refused by name, the dead hold nothing."""
+"""One writer per piece: others are refused by name, and dead processes hold nothing."""
 
 import os
 import signal
@@ -7,12 +7,12 @@ import time
 import pytest
 
 from zslpipe.errors import ZslpipeError
-from zslpipe.store.claims import claim
+from zslpipe.store.claims import CREATION, claim
 from zslpipe.store.feature_store import FeatureStore
 
 
 def in_child(work):
-    """Run `work(tell)` in a forked child; returns its pid when it has told the first time."""
+    """Run `work(ready)` in a forked child; returns its pid once it has called `ready`."""
     reading, writing = os.pipe()
     pid = os.fork()
     if pid == 0:
@@ -32,9 +32,9 @@ def end(pid):
 
 
 def hold(path, numbers):
-    def work(tell):
+    def work(ready):
         with claim(path, numbers, "piece {}"):
-            tell()
+            ready()
             time.sleep(60)
 
     return work
@@ -61,19 +61,19 @@ def test_another_process_is_refused_by_name_and_the_dead_hold_nothing(tmp_path):
 def test_a_forked_child_does_not_keep_its_parents_claim(tmp_path):
     """A decoding worker may outlive, for a moment, the writer that was killed."""
     lock = tmp_path / ".lock"
-    told = tmp_path / "worker"
+    pid_file = tmp_path / "worker"
 
-    def work(tell):
+    def work(ready):
         with claim(lock, [0], "piece {}"):
             worker = os.fork()
             if worker == 0:
                 time.sleep(60)
-            told.write_text(str(worker))
-            tell()
+            pid_file.write_text(str(worker))
+            ready()
             time.sleep(60)
 
     end(in_child(work))
-    worker = int(told.read_text())
+    worker = int(pid_file.read_text())
     try:
         with claim(lock, [0], "piece {}"):
             pass
@@ -102,7 +102,7 @@ def test_two_writers_in_one_process_are_told_apart(tmp_path):
             pass
         with claim(lock, [1], "piece {}"):
             pass
-        pid = in_child(lambda tell: tell())  # the lock survives what others open and close
+        pid = in_child(lambda ready: ready())  # the lock survives files that others open and close
         os.waitpid(pid, 0)
         with pytest.raises(ZslpipeError), claim(lock, [0], "piece {}"):
             pass
@@ -111,11 +111,11 @@ def test_two_writers_in_one_process_are_told_apart(tmp_path):
 def test_two_processes_never_write_one_piece(tmp_path, make, fill):
     path = make(tmp_path / "s").path
 
-    def work(tell):
+    def work(ready):
         store = FeatureStore.open(path)
         with store.claim([0, 1]) as missing:
             fill(store, missing[:1])
-            tell()
+            ready()
             time.sleep(60)
 
     pid = in_child(work)
@@ -134,6 +134,16 @@ def test_two_processes_never_write_one_piece(tmp_path, make, fill):
     assert store.complete
 
 
-def test_a_folder_that_cannot_be_written_is_told(tmp_path):
+def test_one_of_two_writers_that_finish_together_marks_the_store(tmp_path, make, fill):
+    store = make(tmp_path / "s")
+    with claim(store.path / ".lock", [CREATION], "the completion mark"):
+        fill(store)  # as if another process were marking the store now
+    assert store.complete
+    assert not (store.path / "complete.json").exists()
+    store.finish()
+    assert (store.path / "complete.json").exists()
+
+
+def test_a_folder_that_cannot_be_written_is_reported(tmp_path):
     with pytest.raises(ZslpipeError, match="could not lock"), claim(tmp_path / "gone" / ".lock", [0], "piece {}"):
         pass

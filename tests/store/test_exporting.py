@@ -1,4 +1,4 @@
-"""What leaves a store is read by others as they read the originals, and comes back the same."""
+"""Exports are read by other code like the original files, and import as the same store."""
 
 from dataclasses import replace
 
@@ -14,12 +14,13 @@ from zslpipe.store.exporting import export_h5, export_mat, export_npy
 from zslpipe.store.failure import Failure
 from zslpipe.store.feature_store import FeatureStore
 from zslpipe.store.importing import import_features
+from zslpipe.store.layout import TapSpec
 
 FAILURE = Failure("x", "cut", "PIL")
 
 
 def as_public_code_reads(folder):
-    """The few lines that every public repository begins with."""
+    """The first lines of every public repository."""
     content = scipy.io.loadmat(str(folder / "res101.mat"))
     feature = content["features"].T
     label = content["labels"].astype(int).squeeze() - 1
@@ -44,7 +45,7 @@ def test_mat_files_are_read_as_public_code_does(full, contents, tmp_path):
     assert np.array_equal(original, b.semantics)
     for part in ("trainval", "test_seen", "test_unseen"):
         assert np.array_equal(locs[f"{part}_loc"], getattr(b, part))
-        assert len(b.labels[locs[f"{part}_loc"]])  # whole numbers, good for indexing
+        assert len(b.labels[locs[f"{part}_loc"]])  # integers, valid as indices
 
 
 def test_the_validation_lists_hold_no_test_image(full, tmp_path):
@@ -95,6 +96,25 @@ def test_a_store_comes_back_from_h5_and_npy(full, contents, tmp_path):
     assert np.array_equal(store.rows("global")[:], contents["global"])
 
 
+@pytest.mark.parametrize(("shape", "grid"), [((10, 3), (2, 5)), ((9, 3), (1, 9)), ((2, 5, 3), (2, 5)), ((10, 3), None)])
+def test_maps_have_the_grid_of_the_store(tmp_path, benchmark_, shape, grid):
+    spec = TapSpec(shape, "float32", grid)
+    store = FeatureStore.create(tmp_path / "s", benchmark_, {"region": spec}, {"fingerprinted": {}, "recorded": {}})
+    values = np.random.default_rng(0).normal(size=(120, *shape)).astype(np.float32)
+    store.write_piece(0, {"region": values})
+    export_h5(store, tmp_path / "x.h5")
+    with h5py.File(tmp_path / "x.h5") as file:
+        maps = file["feature_map"][:]
+    if grid is None:  # 3 x 3 after a class token
+        assert np.array_equal(maps, values)
+        return
+    assert maps.shape == (120, 3, *grid)
+    assert np.array_equal(maps[7, :, 0, 4], values[7, 0, 4] if len(shape) == 3 else values[7, 4])
+    back = import_features([tmp_path / "x.h5"], benchmark_, tmp_path)
+    assert back.taps["region"].grid == grid
+    assert np.array_equal(back.rows("region")[:], values.reshape(120, -1, 3))
+
+
 def test_images_without_features_or_class_are_left_out(tmp_path, benchmark_, contents):
     """Rows go, and every list of the same export points at where the others are now."""
     labels = benchmark_.labels.copy()
@@ -106,8 +126,6 @@ def test_images_without_features_or_class_are_left_out(tmp_path, benchmark_, con
         class_splits=(ClassSplit(tuple(range(6)), (6, 7, 8)),),
         attribute_vectors=np.ones((6, 3), np.float32),
     )
-    from zslpipe.store.layout import TapSpec
-
     store = FeatureStore.create(
         tmp_path / "s", b, {"global": TapSpec((16,), "float32")}, {"fingerprinted": {}, "recorded": {}}
     )
@@ -130,12 +148,12 @@ def test_images_without_features_or_class_are_left_out(tmp_path, benchmark_, con
         assert file["w2v_att"].shape == (6, 3)
 
 
-def test_what_cannot_be_exported_is_told(tmp_path, make, fill):
+def test_what_cannot_be_exported_is_refused(tmp_path, make, fill):
     store = fill(make(tmp_path / "s"), [0])
     with pytest.raises(InputError, match=r"88 of 120 rows .* are missing"):
         export_npy(store, tmp_path)
     fill(store)
-    with pytest.raises(InputError, match="one vector an image, 'region' is"):
+    with pytest.raises(InputError, match=r"one vector per image, not .* as 'region'"):
         export_mat(store, tmp_path, "region")
     with pytest.raises(InputError, match="no tap 'trunk'"):
         export_h5(store, tmp_path / "x.h5", "trunk")
@@ -154,7 +172,6 @@ def test_a_failed_export_leaves_nothing(full, tmp_path, monkeypatch):
 @pytest.mark.parametrize("dataset", ["cub", "flo"])
 def test_a_real_benchmark_comes_back(data_root, tmp_path, dataset):
     from zslpipe.data.load import load_benchmark
-    from zslpipe.store.layout import TapSpec
 
     b = load_benchmark(dataset, data_root)
     store = FeatureStore.create(

@@ -103,7 +103,7 @@ def test_other_settings_never_mix(tmp_path, benchmark_, make, fill):
     other = {"fingerprinted": {"backbone": {"name": "fake", "size": 448}, "dtype": "float16"}, "recorded": {}}
     with pytest.raises(InputError, match=re.escape("backbone.size is 224 there and 448 here")):
         FeatureStore.open_or_create(store.path, benchmark_, store.taps, other)
-    with pytest.raises(InputError, match="holds global"):
+    with pytest.raises(InputError, match="has global"):
         FeatureStore.open_or_create(store.path, benchmark_, {"global": TapSpec((16,))}, PROVENANCE)
 
 
@@ -120,15 +120,15 @@ def test_another_data_set_is_refused(tmp_path, benchmark_, make):
 
 def test_a_store_never_overwrites_anything(tmp_path, make):
     make(tmp_path / "s")
-    with pytest.raises(InputError, match="is there already"):
+    with pytest.raises(InputError, match="already exists"):
         make(tmp_path / "s")
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.tex").write_text("precious")
-    with pytest.raises(InputError, match="is there already"):
+    with pytest.raises(InputError, match="already exists"):
         make(tmp_path / "mine")
 
 
-def test_an_unfinished_making_is_taken_up(tmp_path, make, files):
+def test_an_unfinished_creation_is_completed(tmp_path, make, files):
     make(tmp_path / "whole")
     half = make(tmp_path / "half").path
     (half / "store.json").unlink()
@@ -140,7 +140,7 @@ def test_an_unfinished_making_is_taken_up(tmp_path, make, files):
     assert files(half) == files(tmp_path / "whole")
 
 
-def test_what_is_no_store_is_refused_in_one_sentence(tmp_path, full):
+def test_what_is_not_a_store_is_refused_in_one_sentence(tmp_path, full):
     with pytest.raises(InputError, match="is not a feature store"):
         FeatureStore.open(tmp_path / "nowhere")
     record = full.path / "store.json"
@@ -175,7 +175,7 @@ def test_the_last_of_several_writers_finishes_the_store(tmp_path, make, fill):
     assert (path / "complete.json").exists()
 
 
-def test_unknown_taps_are_told(full):
+def test_unknown_taps_are_refused(full):
     with pytest.raises(InputError, match="no 'trunk'"):
         full.rows("trunk")
     assert "trunk" not in full.features()

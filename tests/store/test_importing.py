@@ -1,4 +1,4 @@
-"""Features of others, in every form they come in, exact and checked."""
+"""Imported features are exact and checked, in every supported format."""
 
 import re
 from dataclasses import replace
@@ -11,6 +11,7 @@ import scipy.io
 from zslpipe.errors import InputError
 from zslpipe.store import layout
 from zslpipe.store.catalog import stores
+from zslpipe.store.feature_store import FeatureStore
 from zslpipe.store.importing import import_features, same_image
 
 
@@ -79,6 +80,41 @@ def test_region_maps_become_rows_of_regions(tmp_path, tiny):
     assert np.array_equal(channels_last.rows("region")[:], maps[..., :3].reshape(120, 8, 9).transpose(0, 2, 1))
 
 
+def test_grids_that_are_not_square_are_kept(tmp_path, tiny):
+    benchmark, _ = tiny
+    maps = np.random.default_rng(0).normal(size=(120, 8, 2, 5)).astype(np.float32)
+    np.save(tmp_path / "maps.npy", maps)
+    np.save(tmp_path / "regions.npy", maps.reshape(120, 8, 10).transpose(0, 2, 1))
+    from_maps = import_features([tmp_path / "maps.npy"], benchmark, tmp_path)
+    from_regions = import_features([tmp_path / "regions.npy"], benchmark, tmp_path, grid=(2, 5))
+    for store in (from_maps, from_regions):
+        assert FeatureStore.open(store.path).taps["region"].grid == (2, 5)
+    usual = import_features([tmp_path / "regions.npy"], benchmark, tmp_path)  # 10 regions: a class token and 3 x 3
+    assert usual.taps["region"].grid == (3, 3)
+    assert usual.fingerprint != from_regions.fingerprint
+
+
+def test_a_square_grid_changes_nothing(tmp_path, tiny, files):
+    np.save(tmp_path / "regions.npy", np.ones((120, 9, 8), np.float32))
+    stated = import_features([tmp_path / "regions.npy"], tiny[0], tmp_path / "stated", grid=(3, 3))
+    usual = import_features([tmp_path / "regions.npy"], tiny[0], tmp_path / "usual")
+    assert stated.path.name == usual.path.name
+    assert files(stated.path) == files(usual.path)
+
+
+@pytest.mark.parametrize("grid", [(3, 4), (0, 5), (-2, -5), (5, 2)])
+def test_a_wrong_grid_is_refused(tmp_path, tiny, grid):
+    np.save(tmp_path / "maps.npy", np.ones((120, 8, 2, 5), np.float32))
+    with pytest.raises(InputError, match=r"maps.npy has a grid \(2, 5\), not a grid"):
+        import_features([tmp_path / "maps.npy"], tiny[0], tmp_path, grid=grid)
+    np.save(tmp_path / "regions.npy", np.ones((120, 9, 8), np.float32))
+    with pytest.raises(InputError, match=r"regions.npy has 9 regions, not a grid"):
+        import_features([tmp_path / "regions.npy"], tiny[0], tmp_path, grid=grid)
+    np.save(tmp_path / "global.npy", np.ones((120, 8), np.float32))
+    with pytest.raises(InputError, match=r"global.npy has no regions"):
+        import_features([tmp_path / "global.npy"], tiny[0], tmp_path, grid=grid)
+
+
 def test_numpy_files_keep_their_precision(tmp_path, tiny):
     benchmark, features = tiny
     np.save(tmp_path / "half.npy", features.astype(np.float16))
@@ -102,13 +138,13 @@ def test_several_taps_from_several_files(tmp_path, tiny, tables):
     store = import_features([mat, splits, tmp_path / "regions.npy"], benchmark, tmp_path)
     assert np.array_equal(store.rows("global")[:], features)
     assert np.array_equal(store.rows("region")[:], regions)
-    with pytest.raises(InputError, match="two files hold global"):
+    with pytest.raises(InputError, match="two files have global"):
         import_features([mat, mat], benchmark, tmp_path)
     with pytest.raises(InputError, match="one by one"):
         import_features([mat, tmp_path / "regions.npy"], benchmark, tmp_path, tap="global")
 
 
-def test_an_import_is_gone_on_with(tmp_path, tiny, tables, monkeypatch, files):
+def test_an_import_is_resumed(tmp_path, tiny, tables, monkeypatch, files):
     benchmark, _ = tiny
     monkeypatch.setattr(layout.good_piece_rows, "__defaults__", (16 * 4 * 16,))  # pieces of 16 rows
     file = mat5(tmp_path / "res101.mat", *tables)
@@ -125,8 +161,8 @@ def test_the_rows_must_be_the_benchmarks(tmp_path, tiny, tables):
     benchmark, features = tiny
     _, labels, paths = tables
 
-    def refused(file, told, of=benchmark):
-        with pytest.raises(InputError, match=told) as caught:
+    def refused(file, message, of=benchmark):
+        with pytest.raises(InputError, match=message) as caught:
             import_features([file], of, tmp_path)
         assert str(file) in str(caught.value)
         assert stores(tmp_path) == []
@@ -151,7 +187,7 @@ def test_the_rows_must_be_the_benchmarks(tmp_path, tiny, tables):
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
-def test_numbers_that_are_none_are_named_by_row(tmp_path, tiny, tables, bad):
+def test_values_that_are_not_finite_are_named_by_row(tmp_path, tiny, tables, bad):
     benchmark, features = tiny
     features = features.copy()
     features[77, 3] = bad
@@ -160,13 +196,13 @@ def test_numbers_that_are_none_are_named_by_row(tmp_path, tiny, tables, bad):
     assert stores(tmp_path) == []  # a store that can never be finished does not stay
     features[77, 3] = 1e30
     file = mat5(tmp_path / "x.mat", features, *tables[1:])
-    with pytest.raises(InputError, match="row 77 does not fit into float16"):
+    with pytest.raises(InputError, match="row 77 is too large for float16"):
         import_features([file], benchmark, tmp_path, dtype="float16")
     assert import_features([file], benchmark, tmp_path).rows("global")[77,][3] == np.float32(1e30)
 
 
 @pytest.mark.parametrize("name", ["a.mat", "a.h5", "a.npy", "a.npz", "a.txt", "gone.npy"])
-def test_files_that_cannot_be_read_are_told(tmp_path, tiny, name):
+def test_unreadable_files_are_refused_by_name(tmp_path, tiny, name):
     if not name.startswith("gone"):
         (tmp_path / name).write_bytes(b"PK\x03\x04 nothing of the sort" * 20)
     with pytest.raises(InputError, match=name):

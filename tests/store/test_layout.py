@@ -33,16 +33,17 @@ def test_the_header_gives_the_layout_back():
 
 
 @pytest.mark.parametrize(
-    ("wrong", "told"),
+    ("wrong", "message"),
     [
         ({"taps": {}}, "at least one tap"),
-        ({"taps": {"a/b": TapSpec((1,))}}, "no name for a tap"),
+        ({"taps": {"a/b": TapSpec((1,))}}, "not a valid tap name"),
         ({"taps": {"a": TapSpec((1,), "int8")}}, "float16 or float32"),
-        ({"compression": "gzip"}, "none or 'zstd'"),
-        ({"piece_rows": 0}, "at least one row"),
+        ({"taps": {"a": TapSpec((4, 3), grid=(5, 1))}}, "does not contain a grid"),
+        ({"compression": "gzip"}, "None or 'zstd'"),
+        ({"piece_rows": 0}, "piece_rows must be at least 1"),
     ],
 )
-def test_what_cannot_be_kept_is_refused(wrong, told):
+def test_what_cannot_be_stored_is_refused(wrong, message):
     good = {"piece_rows": 4, "taps": {"a": TapSpec((1,))}, "compression": None}
-    with pytest.raises(InputError, match=told):
+    with pytest.raises(InputError, match=message):
         Layout(dataset="d", images="h", rows=10, provenance=PROVENANCE, **{**good, **wrong})

@@ -1,9 +1,9 @@
-"""Fingerprints change with what changes the numbers and with nothing else, and differences are told."""
+"""Fingerprints change with what changes the numbers and with nothing else, and differences are described."""
 
 import pytest
 
 from zslpipe.errors import InputError
-from zslpipe.store.provenance import backbone_name, check_provenance, difference, fingerprint, told
+from zslpipe.store.provenance import backbone_name, check_provenance, describe_differences, difference, fingerprint
 
 
 def of(**fingerprinted):
@@ -23,13 +23,13 @@ def test_differences_are_named_by_their_path():
     other = of(backbone={"name": "x", "weights": "abd"}, size=448, new={})
     found = difference(one, other)
     assert found == [("backbone.weights", "abc", "abd"), ("new", None, {}), ("only", 1, None), ("size", 224, 448)]
-    assert told(found[:1]) == "backbone.weights is 'abc' there and 'abd' here"
-    assert told(found).endswith("; and 1 more")
+    assert describe_differences(found[:1]) == "backbone.weights is 'abc' there and 'abd' here"
+    assert describe_differences(found).endswith("; and 1 more")
 
 
 @pytest.mark.parametrize("provenance", [{}, {"fingerprinted": {}}, {"fingerprinted": {}, "recorded": {}, "x": 1}])
 def test_a_provenance_has_two_parts(provenance):
-    with pytest.raises(InputError, match="has the keys"):
+    with pytest.raises(InputError, match="must have the keys"):
         check_provenance(provenance)
 
 

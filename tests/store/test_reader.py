@@ -1,4 +1,4 @@
-"""Readers answer as numpy would, whatever they read from."""
+"""Readers index as numpy does, whatever they read from."""
 
 import resource
 
@@ -56,13 +56,13 @@ def test_wrong_indices_fail_as_numpys_do(rows):
             rows[index]
 
 
-def test_what_is_read_is_the_readers_no_more(rows, contents):
+def test_what_is_read_is_a_copy(rows, contents):
     for index in (3, slice(0, 5), [3], slice(0, 20, 2)):
         rows[index][...] = 0
     assert np.array_equal(np.asarray(rows), contents["region"])
 
 
-def test_little_is_kept_in_memory_and_much_is_not(full, contents):
+def test_small_taps_are_kept_in_memory(full, contents):
     assert isinstance(open_rows(full, "region"), np.ndarray)
     assert isinstance(open_rows(full, "region", memory_bytes=1000), MappedRows)
     assert np.array_equal(open_rows(full, "region"), contents["region"])
@@ -91,7 +91,7 @@ def test_more_pieces_than_open_files(tmp_path, benchmark_):
 
 
 @pytest.mark.parametrize("harm", ["cut", "gone"])
-def test_a_chunk_cut_behind_its_back_is_told_not_died_of(full, harm):
+def test_a_chunk_truncated_after_opening_raises_instead_of_crashing(full, harm):
     rows = open_rows(full, "region", memory_bytes=0)
     chunk = full.path / "features.zarr" / "region" / "c.2.0.0"
     chunk.write_bytes(b"short") if harm == "cut" else chunk.unlink()
@@ -103,7 +103,7 @@ def test_a_chunk_cut_behind_its_back_is_told_not_died_of(full, harm):
 @pytest.mark.parametrize("stays", [True, False])
 def test_rows_are_fetched_together_and_once(tmp_path, make, fill, monkeypatch, stays):
     rows = open_rows(fill(make(tmp_path / "s", 7)), "region", memory_bytes=0)
-    rows._stays = stays
+    rows._stays_cached = stays
     fetched = []
     monkeypatch.setattr(rows, "_fetch", lambda number, offset, length: fetched.append((number, offset, length)))
     rows[[5, 6, 7, 8, 50, 6, -1]]

@@ -1,4 +1,4 @@
-"""Sealed files tell of every changed byte; durable ones are there whole or not at all."""
+"""Sealed files reveal every changed byte; durable ones appear whole or not at all."""
 
 import errno
 import os
@@ -6,12 +6,13 @@ import os
 import pytest
 
 from zslpipe.errors import ZslpipeError
-from zslpipe.store.sealed import Broken, Sum, parse_sealed, sealed_bytes, sum_of, telling, temporary, write_durable
+from zslpipe.files import temporary
+from zslpipe.store.sealed import Broken, Sum, explain_os_errors, parse_sealed, sealed_bytes, sum_of, write_durable
 
 VALUE = {"files": {"c.0": [12, "ab"]}, "number": 1e-07, "text": "é\n\ud800", "flag": True, "nothing": None}
 
 
-def test_every_flipped_bit_and_every_cut_is_seen():
+def test_every_flipped_bit_and_every_truncation_is_detected():
     content = sealed_bytes(VALUE)
     assert parse_sealed(content)["files"] == VALUE["files"]
     for place in range(len(content)):
@@ -50,13 +51,16 @@ def test_a_failed_write_leaves_what_was_there(tmp_path, monkeypatch, step):
         raise OSError(errno.EIO, "Input/output error")
 
     monkeypatch.setattr(*((os, "fsync") if step == "fsync" else (type(path), "replace")), refuse)
-    with pytest.raises(ZslpipeError, match=r"could not write \(Input/output error\)"), telling("could not write"):
+    with (
+        pytest.raises(ZslpipeError, match=r"could not write \(Input/output error\)"),
+        explain_os_errors("could not write"),
+    ):
         write_durable(path, b"new")
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_leftover_is_taken_up(tmp_path):
+def test_a_leftover_is_overwritten(tmp_path):
     temporary(tmp_path / "x").write_bytes(b"much longer than what follows")
     write_durable(tmp_path / "x", b"new")
     assert [p.name for p in tmp_path.iterdir()] == ["x"]

@@ -1,4 +1,4 @@
-"""Every harm done to any file of a store is found, and blamed on the right piece; repair undoes exactly that."""
+"""Any damage to any file of a store is found and attributed to the right piece; repair undoes exactly that."""
 
 import shutil
 
@@ -84,7 +84,7 @@ def test_every_harm_is_found_and_undone(tmp_path, make, fill, files, benchmark_,
     assert verify(harmed) == []
 
 
-def test_strangers_are_found_and_removed(full, files):
+def test_unknown_files_are_found_and_removed(full, files):
     before = files(full.path)
     root = full.path
     (root / "notes").mkdir()
@@ -151,11 +151,11 @@ def test_pieces_of_another_store_are_not_taken(tmp_path, make, fill, contents):
     assert [(d.piece, d.what) for d in verify(one)] == [(1, "belongs to another piece or store")]
 
 
-def test_what_repair_cannot_do_it_says(full, benchmark_):
+def test_repair_reports_what_it_cannot_do(full, benchmark_):
     from dataclasses import replace
 
     (full.path / "benchmark.npz").write_bytes(b"PK")
-    with pytest.raises(InputError, match=r"benchmark.npz is damaged: name the data set \(tiny\)"):
+    with pytest.raises(InputError, match=r"benchmark.npz is damaged: give the data set \(tiny\)"):
         repair(full.path)
     with pytest.raises(InputError, match="whose images are not those of tiny"):
         repair(full.path, benchmark=replace(benchmark_, image_ids=tuple(reversed(benchmark_.image_ids))))
@@ -168,6 +168,6 @@ def test_what_repair_cannot_do_it_says(full, benchmark_):
         repair(full.path)
 
 
-def test_where_there_is_no_store(tmp_path):
+def test_verifying_without_a_store_is_refused(tmp_path):
     with pytest.raises(InputError, match="is not a feature store"):
         verify(tmp_path)

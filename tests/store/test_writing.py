@@ -1,4 +1,4 @@
-"""The order of writing, on which all else rests. (tests/faults dies at every step of it.)"""
+"""The order of writing, on which crash safety rests. (tests/faults kills the writer at every step.)"""
 
 from zslpipe.store import sealed, writing
 
@@ -35,7 +35,7 @@ def test_a_record_is_written_after_what_it_describes_and_removed_before(tmp_path
 
 
 def test_writing_a_piece_needs_no_copy_of_it(tmp_path, benchmark_):
-    """Memory does not grow with what is stored: the numbers go to the disk from where they are."""
+    """Memory does not grow with what is stored: values are written from where they are."""
     import tracemalloc
 
     import numpy as np

@@ -14,7 +14,17 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from zslpipe.errors import ZslpipeError
-from zslpipe.training import Checkpoint, OwnRandom, Shuffled, checkpoint_for, checkpoints, train
+from zslpipe.training import (
+    At,
+    Checkpoint,
+    Descent,
+    OwnRandom,
+    Shuffled,
+    Stage,
+    checkpoint_for,
+    checkpoints,
+    train,
+)
 
 
 class Stop(Exception):
@@ -34,7 +44,7 @@ class Problem:
         self.x, self.y = torch.randn(50, 5, generator=rng), torch.randn(50, 1, generator=rng)
         self.steps = 0
 
-    def terms(self, index: object) -> dict[str, Tensor]:
+    def terms(self, index: object, at: At) -> dict[str, Tensor]:
         self.steps += 1
         return {"mse": (self.module(self.x[index]) - self.y[index]).square().mean()}
 
@@ -44,27 +54,22 @@ class Problem:
         checkpoint: Checkpoint | None = None,
         terms: Callable[..., dict[str, Tensor]] | None = None,
     ) -> Iterator[tuple[int, float, Tensor]]:
-        for epoch in train(
-            self.module,
-            terms or self.terms,
-            Shuffled(50, 8, 0),
-            self.optimiser,
-            epochs,
-            random=self.random,
-            schedule=lambda e: 0.5**e,
-            checkpoint=checkpoint,
-        ):
+        for epoch in train(self.stage(epochs, terms), random=self.random, checkpoint=checkpoint):
             yield epoch.number, epoch.losses["mse"], self.weights()
+
+    def stage(self, epochs: int = 4, terms: Callable[..., dict[str, Tensor]] | None = None) -> Stage:
+        learner = Descent(self.module, self.optimiser, terms or self.terms, lambda at: 0.5**at.epoch)
+        return Stage("", learner, Shuffled(50, 8, 0), epochs)
 
     def weights(self) -> Tensor:
         return torch.cat([v.detach().double().ravel() for v in self.module.state_dict().values()])
 
 
 def stopping_after(problem: Problem, steps: int) -> Callable[..., dict[str, Tensor]]:
-    def terms(index: object) -> dict[str, Tensor]:
+    def terms(index: object, at: At) -> dict[str, Tensor]:
         if problem.steps == steps:
             raise Stop
-        return problem.terms(index)
+        return problem.terms(index, at)
 
     return terms
 
@@ -123,8 +128,8 @@ def test_kept_epochs_are_told_again(tmp_path: Path) -> None:
 def test_nan_stops_names_the_place_and_leaves_the_last_good_checkpoint(tmp_path: Path) -> None:
     problem = Problem()
 
-    def terms(index: object) -> dict[str, Tensor]:
-        losses = problem.terms(index)
+    def terms(index: object, at: At) -> dict[str, Tensor]:
+        losses = problem.terms(index, at)
         return {**losses, "extra": torch.tensor(float("nan" if problem.steps == 10 else 0.0))}
 
     with pytest.raises(ZslpipeError, match="'extra' became nan in step 3 of epoch 2"):
@@ -139,12 +144,13 @@ def test_nan_stops_names_the_place_and_leaves_the_last_good_checkpoint(tmp_path:
 def test_weights_that_diverged_are_not_saved(tmp_path: Path) -> None:
     problem = Problem()
     checkpoint = Checkpoint(tmp_path)
-    checkpoint.save(problem.module, problem.optimiser, problem.random, {"epoch": 1})
+    learner = problem.stage().learner
+    checkpoint.save(learner, problem.random, {"epoch": 1})
     before = (tmp_path / "latest.safetensors").read_bytes()
     with torch.no_grad():
         next(problem.module.parameters())[0, 0] = float("inf")
-    with pytest.raises(ZslpipeError, match="holds NaN or infinity"):
-        checkpoint.save(problem.module, problem.optimiser, problem.random, {"epoch": 2})
+    with pytest.raises(ZslpipeError, match="contains NaN or infinity"):
+        checkpoint.save(learner, problem.random, {"epoch": 2})
     assert (tmp_path / "latest.safetensors").read_bytes() == before
 
 
@@ -175,10 +181,10 @@ from zslpipe.training import Checkpoint
 import torch
 torch.set_num_threads(1)
 problem = Problem()
-def terms(index):
+def terms(index, at):
     time.sleep({pause})
     print(problem.steps, flush=True)
-    return problem.terms(index)
+    return problem.terms(index, at)
 weights = [w for _, _, w in problem.train(8, Checkpoint(Path({folder!r}), every_s=0), terms)]
 if weights:
     torch.save(weights[-1], {result!r})

@@ -75,15 +75,15 @@ def test_true_class_and_three_wrong_ones(runs: tuple[Workspace, Benchmark, dict[
     assert (first["image"], first["true"]) == ("c7/3.png", "class 7")
     assert (second["image"], second["true"]) == ("c0/0.png", "class 0")
     for told in (first, second):
-        assert [look["role"] for look in told["looks"]] == ["true class"] + 3 * ["wrong class"]
-        assert told["looks"][0]["name"] == told["true"]
-        wrong = [look["score"] for look in told["looks"][1:]]
+        assert [one["role"] for one in told["maps"]] == ["true class"] + 3 * ["wrong class"]
+        assert told["maps"][0]["name"] == told["true"]
+        wrong = [one["score"] for one in told["maps"][1:]]
         assert wrong == sorted(wrong, reverse=True)
-        best = max(told["looks"], key=lambda look: look["score"])
+        best = max(told["maps"], key=lambda one: one["score"])
         assert best["name"] == told["predicted"]
-        for look in told["looks"]:
-            assert len(look["attention"]) == REGIONS
-            assert sum(look["attention"]) == pytest.approx(1, abs=1e-4)
+        for one in told["maps"]:
+            assert len(one["attention"]) == REGIONS
+            assert sum(one["attention"]) == pytest.approx(1, abs=1e-4)
         with Image.open(told["picture"]) as picture:
             assert picture.format == "PNG"
             assert picture.width > picture.height
@@ -96,8 +96,8 @@ def test_a_head_that_attends_by_attribute_shows_those_of_the_class(
     result = zslpipe(workspace, names["attention-net"], "10", "--others", "1", "--out", str(tmp_path), "--json")
     (told,) = json.loads(result.stdout)
     above = benchmark.semantics[1] - benchmark.semantics.mean(0)
-    assert [look["name"] for look in told["looks"]] == [f"part {a}" for a in np.argsort(-above)[:2]]
-    assert {look["role"] for look in told["looks"]} == {"attribute"}
+    assert [one["name"] for one in told["maps"]] == [f"part {a}" for a in np.argsort(-above)[:2]]
+    assert {one["role"] for one in told["maps"]} == {"attribute"}
     assert Path(told["picture"]) == tmp_path / "c1-2.png"
 
 
@@ -105,10 +105,10 @@ def test_any_class_can_be_asked_for(runs: tuple[Workspace, Benchmark, dict[str, 
     workspace, benchmark, names = runs
     asked = ("--class", "class 5", "--class", "class 1", "--class", "class 7", "--json")
     (told,) = json.loads(zslpipe(workspace, names["dense-attention-ae"], "c7/3.png", *asked).stdout)
-    assert [look["name"] for look in told["looks"]] == ["class 7", "class 5", "class 1"]
+    assert [one["name"] for one in told["maps"]] == ["class 7", "class 5", "class 1"]
     (told,) = json.loads(zslpipe(workspace, names["attention-net"], "c7/3.png", *asked).stdout)
     above = benchmark.semantics[5] - benchmark.semantics.mean(0)
-    assert [look["name"] for look in told["looks"]] == [f"part {a}" for a in np.argsort(-above)[:4]]
+    assert [one["name"] for one in told["maps"]] == [f"part {a}" for a in np.argsort(-above)[:4]]
     refused = zslpipe(workspace, names["attention-net"], "0", "--class", "clas 5")
     assert refused.exit_code == 2
     assert "class 5" in refused.stderr
@@ -126,8 +126,8 @@ def test_for_people(runs: tuple[Workspace, Benchmark, dict[str, str]]) -> None:
     [
         ("dense-attention-ae", "c7/33.png", "tiny has no image 'c7/33.png': did you mean c7/3.png"),
         ("dense-attention-ae", "64", "tiny has no image '64'"),
-        ("dense-attention-ae", "3.png", "8 images of tiny are called 3.png: name one as c0/3.png"),
-        ("eszsl", "0", "eszsl does not look at regions"),
+        ("dense-attention-ae", "3.png", "8 images of tiny match 3.png: give one as c0/3.png"),
+        ("eszsl", "0", "eszsl has no attention over regions"),
     ],
 )
 def test_wrong_requests(runs: tuple[Workspace, Benchmark, dict[str, str]], head: str, image: str, told: str) -> None:
@@ -160,5 +160,5 @@ def test_an_image_of_no_class_shows_the_strongest(runs: tuple[Workspace, Benchma
     split = {"labels": labels, "test_seen": benchmark.test_seen[1:]}
     told = explain(run.head(0), store_of_run(workspace, run).features(), replace(benchmark, **split), int(test))
     assert told.true is None
-    assert len(told.looks) == 4
-    assert told.looks[0].name == told.predicted
+    assert len(told.maps) == 4
+    assert told.maps[0].name == told.predicted

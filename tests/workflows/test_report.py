@@ -5,7 +5,7 @@ import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,8 +17,9 @@ from zslpipe.errors import InputError
 from zslpipe.evaluation.curve import Curve
 from zslpipe.evaluation.imbalance import semantic_errors
 from zslpipe.evaluation.scores import read_scores
-from zslpipe.heads import HEADS, Head
-from zslpipe.parts.head import Attributes
+from zslpipe.heads import HEADS, Classes, Head
+from zslpipe.parts.head import Scorer
+from zslpipe.parts.problem import TrainingData
 from zslpipe.store.feature_store import FeatureStore
 from zslpipe.store.layout import TapSpec
 from zslpipe.store.rows import Features
@@ -34,24 +35,20 @@ class Linear(Head):
 
     name = "linear"
 
-    def fit(
-        self, features: Features, labels: np.ndarray, semantics: np.ndarray, attributes: Attributes | None = None
-    ) -> Self:
-        self.weights_ = np.linalg.lstsq(features["global"][:], semantics[labels], rcond=None)[0]
-        return self
+    def learn(self, data: TrainingData) -> None:
+        self.weights_ = np.linalg.lstsq(data.features["global"][:], data.semantics[data.labels], rcond=None)[0]
 
     def predict_semantics(self, features: Features) -> np.ndarray:
         return features["global"][:] @ self.weights_
 
-    def decision_function(self, features: Features, semantics: np.ndarray) -> np.ndarray:
-        return self.predict_semantics(features) @ semantics.T
+    def scorer(self, classes: Classes) -> Scorer:
+        return lambda features: self.predict_semantics(features) @ classes.semantics.T
 
     def state(self) -> dict[str, np.ndarray]:
         return {"weights": self.weights_}
 
-    def load_state(self, state: Mapping[str, np.ndarray]) -> Self:
+    def load_state(self, state: Mapping[str, np.ndarray]) -> None:
         self.weights_ = state["weights"]
-        return self
 
 
 @pytest.fixture

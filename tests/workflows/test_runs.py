@@ -10,6 +10,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from zslpipe.cli import main
+from zslpipe.errors import InputError
+from zslpipe.workflows import runs
 from zslpipe.workflows.workspace import Workspace
 
 Run = Callable[..., Result]
@@ -83,7 +85,7 @@ def test_how_uneven_semantic_errors_are_stands_beside_the_accuracies(zslpipe: Ru
     (row,) = json.loads(zslpipe("eval", after, "--gzsl", "--calibrate", "--json").stdout)
     assert set(row["semantic_errors"]) == {"0", "1"}
     assert row["semantic_errors"]["0"]["unseen"]["std"] > 0
-    assert "r with the value" in zslpipe("eval", after, "--gzsl").stdout
+    assert "r with value" in zslpipe("eval", after, "--gzsl").stdout
     both = zslpipe("compare", before, after).stdout
     assert both.count("unseen") >= 2
     assert "semantic errors" in both
@@ -131,4 +133,10 @@ def test_listing_and_describing(zslpipe: Run) -> None:
     trained(zslpipe, "eszsl")
     assert {row["kind"] for row in json.loads(zslpipe("cache", "ls", "--json").stdout)} == {"store", "run"}
     assert "fingerprint" in zslpipe("cache", "info").output
-    assert "whole" in zslpipe("cache", "verify").output
+    assert "intact" in zslpipe("cache", "verify").output
+
+
+def test_a_run_of_a_later_version_asks_for_an_update(tmp_path: Path) -> None:
+    (tmp_path / "run.json").write_text('{"format": 99}')
+    with pytest.raises(InputError, match=r"written by a later version of zslpipe \(format 99\)"):
+        _ = runs.Run(tmp_path).about

@@ -1,4 +1,4 @@
-"""The command line: one verb a file, each imported only when it is asked for."""
+"""The command line: one file per verb, imported only when that verb is used."""
 
 import importlib
 import sys
@@ -8,11 +8,16 @@ from typing import Any
 import click
 
 from zslpipe import __version__
+from zslpipe.cli.options import examples
 from zslpipe.errors import ZslpipeError
+from zslpipe.progress import show_progress
 
-VERBS = {  # in the order in which a newcomer meets them: verb -> module
+VERBS = {  # verb -> module, in the order of --help
     "quickstart": "quickstart",
     "data": "data",
+    "heads": "heads",
+    "backbones": "backbones",
+    "recipes": "recipes",
     "extract": "extract",
     "import": "import_",
     "export": "export",
@@ -28,7 +33,7 @@ VERBS = {  # in the order in which a newcomer meets them: verb -> module
 
 
 class Verbs(click.Group):
-    """A group whose commands are modules beside this file."""
+    """A group whose commands are the modules beside this file."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(VERBS)
@@ -48,27 +53,38 @@ class Verbs(click.Group):
         return super().resolve_command(ctx, args)
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
-        """Run; what went wrong is told in one sentence and by the exit code."""
+        """Run; an error becomes one sentence on stderr and the exit code."""
         warnings.showwarning = _note  # type: ignore[assignment]
         try:
-            return super().main(*args, **kwargs)
+            with show_progress():
+                return super().main(*args, **kwargs)
         except ZslpipeError as problem:
             click.echo(f"zslpipe: {problem}", err=True)
             sys.exit(problem.exit_code)
-        except OSError as problem:  # a full disk, a folder that may not be written to
+        except OSError as problem:  # a full disk, a folder without write permission
             where = f"{problem.filename}: " if problem.filename else ""
             reason = " ".join(str(problem.strerror or problem).split())
-            click.echo(f"zslpipe: {where}{reason}; mend that and run again, what is finished is kept.", err=True)
+            click.echo(f"zslpipe: {where}{reason}; fix this and run again, finished work is kept.", err=True)
             sys.exit(1)
 
 
 def _note(message: Warning | str, category: type[Warning], filename: str, *_: Any) -> None:
-    """What the library warns of, as a plain line; other packages' warnings are not for the user of a command."""
+    """Show the library's warnings as plain lines, and those of other packages not at all."""
     if category is UserWarning and "zslpipe" in filename:
         click.echo(f"note: {message}", err=True)
 
 
-@click.command(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+EXAMPLES = examples(
+    "zslpipe quickstart",
+    "zslpipe extract --backbone resnet101 --dataset cub",
+    "zslpipe train-head remse",
+    "zslpipe eval --gzsl --calibrate",
+)
+
+
+@click.command(
+    cls=Verbs, epilog=EXAMPLES, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110}
+)
 @click.version_option(__version__, prog_name="zslpipe")
 def main() -> None:
     """Zero-shot learning from cached features: extract once, train heads in seconds, report numbers that hold."""

@@ -5,15 +5,26 @@ from typing import Any
 
 import click
 
-from zslpipe.cli.options import as_json, places, print_json, workspace
+from zslpipe.cli.options import as_json, examples, places, print_json, workspace
+
+EXAMPLES = {
+    "cache": examples(
+        "zslpipe cache ls", "zslpipe cache info", "zslpipe cache verify", "zslpipe cache rm sun-remse-20260101-120000"
+    ),
+    "ls": examples("zslpipe cache ls", "zslpipe cache ls --cache /scratch/cache --json"),
+    "info": examples("zslpipe cache info", "zslpipe cache info cub-resnet101-1a2b3c4d --json"),
+    "verify": examples("zslpipe cache verify", "zslpipe cache verify cub-resnet101-1a2b3c4d"),
+    "repair": examples("zslpipe cache repair", "zslpipe cache repair cub-resnet101-1a2b3c4d"),
+    "rm": examples("zslpipe cache rm sun-remse-20260101-120000", "zslpipe cache rm cub-resnet101-1a2b3c4d --yes"),
+}
 
 
-@click.group("cache")
+@click.group("cache", epilog=EXAMPLES["cache"])
 def command() -> None:
-    """Look after stores: ls, info, verify, repair, rm."""
+    """List, verify, repair and delete stores and runs."""
 
 
-@command.command("ls")
+@command.command("ls", epilog=EXAMPLES["ls"])
 @places
 @as_json
 def ls(data_root: Path | None, cache: Path | None, json_: bool) -> None:
@@ -30,12 +41,15 @@ def ls(data_root: Path | None, cache: Path | None, json_: bool) -> None:
         click.echo("The cache is empty: 'zslpipe extract' or 'zslpipe import' makes a store.")
 
 
-@command.command("info")
+@command.command("info", epilog=EXAMPLES["info"])
 @click.argument("store", required=False)
 @places
 @as_json
 def info(store: str | None, data_root: Path | None, cache: Path | None, json_: bool) -> None:
-    """Say what a store holds and what made it."""
+    """Describe a store: its rows, taps and provenance.
+
+    Without a name: the newest store.
+    """
     from zslpipe.workflows.cache import describe
 
     found = describe(workspace(data_root, cache), store)
@@ -45,12 +59,15 @@ def info(store: str | None, data_root: Path | None, cache: Path | None, json_: b
     _print_nested(found)
 
 
-@command.command("verify")
+@command.command("verify", epilog=EXAMPLES["verify"])
 @click.argument("store", required=False)
 @places
 @as_json
 def verify(store: str | None, data_root: Path | None, cache: Path | None, json_: bool) -> None:
-    """Re-hash a store, or all of them; exit code 1 where any is damaged."""
+    """Check the checksums of one store or of all.
+
+    Exit code 1 if any store is damaged.
+    """
     from zslpipe.workflows.cache import verify_stores
 
     found = verify_stores(workspace(data_root, cache), store)
@@ -58,19 +75,22 @@ def verify(store: str | None, data_root: Path | None, cache: Path | None, json_:
         print_json({name: [str(d) for d in damages] for name, damages in found.items()})
     else:
         for name, damages in found.items():
-            click.echo(f"{name}: {'whole' if not damages else f'{len(damages)} damaged'}")
+            click.echo(f"{name}: {'intact' if not damages else f'{len(damages)} damaged'}")
             for damage in damages:
                 click.echo(f"  {damage}")
     if any(found.values()):
         raise SystemExit(1)
 
 
-@command.command("repair")
+@command.command("repair", epilog=EXAMPLES["repair"])
 @click.argument("store", required=False)
 @places
 @as_json
 def repair(store: str | None, data_root: Path | None, cache: Path | None, json_: bool) -> None:
-    """Extract the damaged pieces of a store again, and no others."""
+    """Extract the damaged pieces of a store again.
+
+    Without a name: the newest store.
+    """
     from zslpipe.workflows.cache import repair_store
 
     done = repair_store(workspace(data_root, cache), store)
@@ -80,12 +100,12 @@ def repair(store: str | None, data_root: Path | None, cache: Path | None, json_:
         click.echo(f"{done['store']}: {done['damaged']} pieces were damaged, {done['rows']} rows extracted again")
 
 
-@command.command("rm")
+@command.command("rm", epilog=EXAMPLES["rm"])
 @click.argument("names", nargs=-1, required=True)
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @places
 def rm(names: tuple[str, ...], yes: bool, data_root: Path | None, cache: Path | None) -> None:
-    """Delete stores or runs."""
+    """Delete stores or runs by name."""
     from zslpipe.workflows.cache import find, remove
 
     place = workspace(data_root, cache)

@@ -4,19 +4,29 @@ from pathlib import Path
 
 import click
 
-from zslpipe.cli.options import PATH, as_json, places, print_json, workspace
+from zslpipe.cli.options import PATH, as_json, examples, places, print_json, workspace
+
+EXAMPLES = {
+    "data": examples("zslpipe data list", "zslpipe data check cub", "zslpipe data table cub ./birds --out ./tables"),
+    "list": examples("zslpipe data list", "zslpipe data list --data-root /datasets --json"),
+    "check": examples("zslpipe data check cub", "zslpipe data check ./my-images --class-table ./tables"),
+    "table": examples(
+        "zslpipe data table cub ./birds --out ./tables",
+        "zslpipe extract --backbone resnet101 --dataset ./birds --class-table ./tables",
+    ),
+}
 
 
-@click.group("data")
+@click.group("data", epilog=EXAMPLES["data"])
 def command() -> None:
-    """Look at data sets: list, check, table."""
+    """List and check data sets; write class tables."""
 
 
-@command.command("list")
+@command.command("list", epilog=EXAMPLES["list"])
 @places
 @as_json
 def list_(data_root: Path | None, cache: Path | None, json_: bool) -> None:
-    """List the known data sets and what of them is here."""
+    """List the known data sets, and which files are here."""
     from zslpipe.data.overview import list_datasets
 
     rows = list_datasets(workspace(data_root, cache).data_root)
@@ -27,13 +37,16 @@ def list_(data_root: Path | None, cache: Path | None, json_: bool) -> None:
         click.echo(f"{row['name']:6s} {row['state']}")
 
 
-@command.command("check")
+@command.command("check", epilog=EXAMPLES["check"])
 @click.argument("dataset")
 @click.option("--class-table", type=PATH, help="Folder of classes.csv (and images.csv) for an image folder.")
 @places
 @as_json
 def check(dataset: str, class_table: Path | None, data_root: Path | None, cache: Path | None, json_: bool) -> None:
-    """Say what a data set (a name or an image folder) holds and what is wrong with it; exit code 2 where it is."""
+    """Check a data set and say what it holds.
+
+    DATASET is a known name or an image folder. Exit code 2 if anything is wrong with it.
+    """
     from zslpipe.data.overview import check_dataset
 
     place = workspace(data_root, cache)
@@ -51,14 +64,17 @@ def check(dataset: str, class_table: Path | None, data_root: Path | None, cache:
         raise SystemExit(2)
 
 
-@command.command("table")
+@command.command("table", epilog=EXAMPLES["table"])
 @click.argument("dataset")
 @click.argument("images", type=PATH)
-@click.option("--out", type=PATH, required=True, help="Folder to write classes.csv and images.csv to.")
+@click.option("--out", type=PATH, required=True, help="Folder for classes.csv and images.csv.")
 @places
 @as_json
 def table(dataset: str, images: Path, out: Path, data_root: Path | None, cache: Path | None, json_: bool) -> None:
-    """Write the class table of an IMAGES folder whose classes are some of a known DATASET's."""
+    """Write the class table of an image folder.
+
+    IMAGES is a folder whose classes belong to the known DATASET.
+    """
     from zslpipe.workflows.convert import write_class_table
 
     written = write_class_table(workspace(data_root, cache), dataset, images, out)

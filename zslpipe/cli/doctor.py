@@ -4,14 +4,16 @@ from pathlib import Path
 
 import click
 
-from zslpipe.cli.options import as_json, places, print_json, workspace
+from zslpipe.cli.options import as_json, examples, places, print_json, workspace
+
+EXAMPLES = examples("zslpipe doctor", "zslpipe doctor --cache /scratch/cache --json")
 
 
-@click.command("doctor")
+@click.command("doctor", epilog=EXAMPLES)
 @places
 @as_json
 def command(data_root: Path | None, cache: Path | None, json_: bool) -> None:
-    """Say which versions, devices and folders are in use here, and what is slow or missing."""
+    """Show versions and devices, and what is slow or missing."""
     from zslpipe.workflows.doctor import doctor
 
     found = doctor(workspace(data_root, cache))

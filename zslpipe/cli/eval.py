@@ -4,16 +4,26 @@ from pathlib import Path
 
 import click
 
-from zslpipe.cli.options import as_json, places, print_json, workspace
+from zslpipe.cli.options import as_json, examples, places, print_json, workspace
 
-
-@click.command("eval")
-@click.argument("runs", nargs=-1)
-@click.option("--gzsl", is_flag=True, help="Also tell seen and unseen classes apart: U, S, H, AUSUC.")
-@click.option(
-    "--calibrate", is_flag=True, help="Subtract the constant that validation chose from seen classes' scores."
+EXAMPLES = examples(
+    "zslpipe eval --gzsl --calibrate",
+    "zslpipe eval sun-remse-20260101-120000 sun-eszsl-20260101-110000 --gzsl --calibrate --json",
+    "zslpipe eval --gzsl --calibrate --selection oracle",
 )
-@click.option("--selection", type=click.Choice(["validated", "oracle"]), default="validated", show_default=True)
+
+
+@click.command("eval", epilog=EXAMPLES)
+@click.argument("runs", nargs=-1)
+@click.option("--gzsl", is_flag=True, help="Generalised zero-shot learning: U, S, H and AUSUC beside T1.")
+@click.option("--calibrate", is_flag=True, help="Subtract the δ chosen by validation from the scores of seen classes.")
+@click.option(
+    "--selection",
+    type=click.Choice(["validated", "oracle"]),
+    default="validated",
+    show_default=True,
+    help="How δ is chosen; oracle chooses it on the test images.",
+)
 @places
 @as_json
 def command(
@@ -25,7 +35,10 @@ def command(
     cache: Path | None,
     json_: bool,
 ) -> None:
-    """Score runs on the test sets (the newest run where none is given)."""
+    """Evaluate runs on their test sets.
+
+    Without a name: the newest run. Names of runs are listed by `zslpipe cache ls`.
+    """
     from zslpipe.workflows.evaluate import evaluate_runs, table
 
     done = evaluate_runs(workspace(data_root, cache), runs, gzsl=gzsl, calibrate=calibrate, selection=selection)

@@ -4,16 +4,21 @@ from pathlib import Path
 
 import click
 
-from zslpipe.cli.options import PATH, as_json, places, print_json, workspace
+from zslpipe.cli.options import PATH, as_json, examples, places, print_json, workspace
+
+EXAMPLES = examples(
+    "zslpipe explain sun-remse-20260101-120000 abbey/sun_aqqz.jpg",
+    "zslpipe explain sun-remse-20260101-120000 0 1 2 --class beach --class abbey --out pictures",
+)
 
 
-@click.command("explain")
+@click.command("explain", epilog=EXAMPLES)
 @click.argument("run")
 @click.argument("images", nargs=-1, required=True, metavar="IMAGE...")
-@click.option("--seed", type=int, help="Which of the run's heads; the first where not given.")
-@click.option("--others", type=click.IntRange(0), default=3, show_default=True, help="Wrong classes to show.")
-@click.option("--class", "classes", multiple=True, metavar="NAME", help="Show this class instead of those.")
-@click.option("--out", type=PATH, help="Folder of the pictures. [RUN/explain]")
+@click.option("--seed", type=int, help="Which of the run's seeds.", show_default="the first")
+@click.option("--others", type=click.IntRange(0), default=3, show_default=True, help="Number of wrong classes to show.")
+@click.option("--class", "classes", multiple=True, metavar="NAME", help="Show this class instead. Repeatable.")
+@click.option("--out", type=PATH, help="Folder for the pictures.", show_default="RUN/explain")
 @places
 @as_json
 def command(
@@ -27,9 +32,11 @@ def command(
     cache: Path | None,
     json_: bool,
 ) -> None:
-    """Draw where a run looks in images of its data set, each IMAGE an id, a file name or a row.
+    """Draw where a run looks in images.
 
-    For the true class and the strongest wrong ones; heads that attend by attribute show the class's attributes.
+    Writes one PNG per image of the run's data set; IMAGE is an id, a file name or a row number. Shown are the true
+    class and the wrong classes with the highest scores; heads with one attention map per attribute show the
+    attributes of the class.
     """
     from zslpipe.workflows.explain import explain_images
 

@@ -4,15 +4,21 @@ from pathlib import Path
 
 import click
 
-from zslpipe.cli.options import PATH, as_json, places, print_json, workspace
+from zslpipe.cli.options import PATH, as_json, examples, places, print_json, workspace
+
+EXAMPLES = examples(
+    "zslpipe export --out ./mat",
+    "zslpipe export cub-resnet101-1a2b3c4d --format npy --tap region --out ./npy",
+    "zslpipe export --format h5 --out features.h5",
+)
 
 
-@click.command("export")
+@click.command("export", epilog=EXAMPLES)
 @click.argument("store", required=False)
-@click.option("--out", type=PATH, required=True, help="A folder; for h5 a file.")
+@click.option("--out", type=PATH, required=True, help="Folder to write to; a file for h5.")
 @click.option("--format", "format_", type=click.Choice(["mat", "npy", "h5"]), default="mat", show_default=True)
-@click.option("--tap", default="global", show_default=True, help="Which rows to write.")
-@click.option("--drop-failed", is_flag=True, help="Leave out rows of images that failed; else they are refused.")
+@click.option("--tap", default="global", show_default=True, help="Which features to write.")
+@click.option("--drop-failed", is_flag=True, help="Leave out images that failed, instead of refusing.")
 @places
 @as_json
 def command(
@@ -25,9 +31,10 @@ def command(
     cache: Path | None,
     json_: bool,
 ) -> None:
-    """Write a store (the newest where none is given) in a form that other programs read.
+    """Write a store as .mat, .npy or .h5.
 
-    mat: res101.mat and att_splits.mat, as the public repositories of the field read them.
+    Without a name: the newest store. The format mat writes res101.mat and att_splits.mat, which the public code of most
+    papers reads.
     """
     from zslpipe.workflows.convert import export_store
 

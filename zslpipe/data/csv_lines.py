@@ -1,4 +1,4 @@
-"""CSV files whose lines can be named when something on them is wrong."""
+"""Reads CSV files and keeps line numbers, so that error messages can name them."""
 
 import csv
 import io
@@ -8,17 +8,17 @@ from pathlib import Path
 
 from zslpipe.errors import InputError
 
-Line = tuple[int, list[str]]  # the line's number in the file, from 1, and its fields without outer blanks
+Line = tuple[int, list[str]]  # line number in the file, from 1, and the stripped fields
 
 
 def read_lines(path: Path) -> list[Line]:
-    """The lines that are not blank, each as long as the first.
+    """The non-blank lines, all with the same number of fields.
 
     Raises:
-        InputError: for a missing or empty file, one that is not CSV in UTF-8, a line of another length.
+        InputError: if the file is missing, empty or not CSV in UTF-8, or a line has too few or too many fields.
     """
     if not path.is_file():
-        raise InputError(f"there is no file {path}.")
+        raise InputError(f"file not found: {path}.")
     lines: list[Line] = []
     try:
         with path.open(newline="", encoding="utf-8-sig") as stream:
@@ -32,24 +32,28 @@ def read_lines(path: Path) -> list[Line]:
         raise InputError(f"{path} is empty.")
     for line, fields in lines:
         if len(fields) != len(lines[0][1]):
-            raise InputError(f"{path} line {line}: {len(fields)} fields where {len(lines[0][1])} are expected.")
+            raise InputError(f"{path} line {line}: {len(fields)} fields, expected {len(lines[0][1])}.")
     return lines
 
 
-def number(path: Path, line: int, column: str, text: str) -> float:
-    """A finite number, or the sentence that says where there is none."""
+def parse_number(path: Path, line: int, column: str, text: str) -> float:
+    """The finite number in `text`.
+
+    Raises:
+        InputError: if it is not one; the message names file, line and column.
+    """
     try:
         value = float(text)
     except ValueError:
         value = math.nan
     if not math.isfinite(value):
-        shown = f"'{text}' is not a finite number" if text else "the number is missing"
-        raise InputError(f"{path} line {line}: {shown} (column '{column}').")
+        reason = f"'{text}' is not a finite number" if text else "the number is missing"
+        raise InputError(f"{path} line {line}: {reason} (column '{column}').")
     return value
 
 
 def csv_bytes(rows: Iterable[Sequence[str]]) -> bytes:
-    """What a CSV file of these rows holds."""
+    """The rows as a CSV file in UTF-8."""
     stream = io.StringIO()
     csv.writer(stream, lineterminator="\n").writerows(rows)
     return stream.getvalue().encode()

@@ -1,4 +1,4 @@
-"""A benchmark from a folder of images, one folder a class, and a table of the classes."""
+"""Reads a benchmark from a folder of images with one subfolder per class, and a class table."""
 
 from pathlib import Path
 
@@ -6,66 +6,64 @@ import numpy as np
 
 from zslpipe.data.attributes import read_npy
 from zslpipe.data.benchmark import Benchmark, ClassSplit, split_images
-from zslpipe.data.class_table import CLASSES, IMAGES, VECTORS, ClassTable, read_class_table, read_image_table
-from zslpipe.data.scan import class_of, scan_images, some
+from zslpipe.data.class_table import (
+    CLASSES,
+    IMAGE_PARTS,
+    IMAGES,
+    VECTORS,
+    ClassTable,
+    read_class_table,
+    read_image_table,
+)
+from zslpipe.data.scan import class_of, first_few, scan_images
 from zslpipe.errors import InputError
 from zslpipe.files import sha256_file
 
-TEST_SHARE = 0.2  # of the images of each seen class, where images.csv does not say
+TEST_SHARE = 0.2  # share of each seen class's images in test_seen if there is no images.csv
 
 
 def read_folder(folder: Path, tables: Path | None = None, seed: int = 0) -> Benchmark:
-    """Read `<folder>/<class>/<image>` with the tables that `zslpipe.data.class_table` describes.
+    """Read `<folder>/<class>/<image>` with the tables described in `zslpipe.data.class_table`.
 
-    Without images.csv a seeded fifth of each seen class's images is test_seen. What is left out (files that are no
-    images, images that images.csv does not list, classes without images) is told in the benchmark's `notes`.
+    Without images.csv, a random fifth of the images of each seen class becomes test_seen. Skipped files (not images,
+    not listed in images.csv) and skipped classes (without images) are reported in the `notes` of the benchmark.
 
     Args:
-        folder: the images; or the tables with a folder `images` beside them.
-        tables: where the tables lie; the folder itself where None, or the one above where it is named `images`.
-        seed: of the drawn test images.
+        folder: the image folder, or a folder with the tables and a subfolder `images`.
+        tables: folder of the tables; None: `folder` itself, or its parent if it is named `images`.
+        seed: seed of the random test images.
 
     Raises:
-        InputError: in one sentence that names file, line and remedy.
+        InputError: if a table or the folder is invalid; the message names file, line and remedy.
     """
     folder = folder.expanduser()
     if not folder.is_dir():
-        raise InputError(f"there is no folder {folder}.")
-    image_root, tables = _places(folder, tables)
+        raise InputError(f"folder not found: {folder}.")
+    image_root, tables = _find_folders(folder, tables)
     table = read_class_table(tables / CLASSES)
     scan = scan_images(image_root)
-    own = {tables / f for f in (CLASSES, IMAGES, VECTORS)}
+    table_files = {tables / f for f in (CLASSES, IMAGES, VECTORS)}
     notes = []
-    others = [o for o in scan.others if image_root / o not in own]
+    others = [o for o in scan.others if image_root / o not in table_files]
     if others:
-        notes.append(f"{len(others)} files that are not images are left out: {some(others)}.")
-
-    listed = {image: part for _, image, part in _listed(tables, image_root, table, scan.images)}
-    if listed:
-        images = [i for i in scan.images if i in listed]
-        strays = [i for i in scan.images if i not in listed]
-        if strays:
-            notes.append(f"{len(strays)} images that {IMAGES} does not list are left out: {some(strays)}.")
-    else:
-        images = [i for i in scan.images if "/" in i]
-        strays = [i for i in scan.images if "/" not in i]
-        if strays:
-            notes.append(f"{len(strays)} images outside any class folder are left out: {some(strays)}.")
+        notes.append(f"{len(others)} files that are not images were skipped: {first_few(others)}.")
+    listed = {image: part for _, image, part in _listed_images(tables, image_root, table, scan.images)}
+    wanted = set(listed) or {i for i in scan.images if "/" in i}
+    images = [i for i in scan.images if i in wanted]
+    skipped = [i for i in scan.images if i not in wanted]
+    if skipped:
+        reason = f"not listed in {IMAGES}" if listed else "outside a class folder"
+        notes.append(f"{len(skipped)} images {reason} were skipped: {first_few(skipped)}.")
     classes = _classes_of(images, table, image_root, tables)
-    described = _drop_empty(table, set(classes), notes)
+    described = _drop_empty_classes(table, set(classes), notes)
     kept = np.array([table.classes.index(c) for c in described])
 
     index = {c: i for i, c in enumerate(described)}
     labels = np.array([index[c] for c in classes], np.int64)
-    unseen = table.unseen[kept]
     if listed:
-        parts = {p: np.flatnonzero([listed[i] == p for i in images]) for p in ("trainval", "test_seen", "test_unseen")}
+        parts = {p: np.flatnonzero([listed[i] == p for i in images]) for p in IMAGE_PARTS}
     else:
-        if unseen.all():
-            raise InputError(f"{tables / CLASSES}: no seen class has an image to train on.")
-        trainval, test_seen = split_images(labels, np.flatnonzero(~unseen), TEST_SHARE, seed)
-        parts = {"trainval": trainval, "test_seen": test_seen, "test_unseen": np.flatnonzero(unseen[labels])}
-        notes.append(f"there is no {IMAGES}: {TEST_SHARE:.0%} of the seen classes' images, seed {seed}, are test_seen.")
+        parts = _draw_split(labels, table.unseen[kept], tables, seed, notes)
     vectors = _vectors(tables / VECTORS, len(table.attribute_names))
     try:
         return Benchmark(
@@ -76,14 +74,25 @@ def read_folder(folder: Path, tables: Path | None = None, seed: int = 0) -> Benc
             image_ids=tuple(images),
             labels=labels,
             **parts,
-            class_splits=_folds(table, kept, set(labels[parts["trainval"]].tolist()), notes),
+            class_splits=_validation_folds(table, kept, set(labels[parts["trainval"]].tolist()), notes),
             attribute_vectors=vectors,
             image_root=image_root,
-            sources={f.name: sha256_file(f) for f in sorted(own) if f.is_file()},
+            sources={f.name: sha256_file(f) for f in sorted(table_files) if f.is_file()},
             notes=tuple(notes),
         )
     except InputError as problem:
         raise InputError(f"{tables}: {str(problem).removeprefix(f'{_name(folder)}: ')}") from problem
+
+
+def _draw_split(
+    labels: np.ndarray, unseen: np.ndarray, tables: Path, seed: int, notes: list[str]
+) -> dict[str, np.ndarray]:
+    """The split without images.csv; `unseen` (C,) marks the unseen classes."""
+    if unseen.all():
+        raise InputError(f"{tables / CLASSES}: no seen class has training images.")
+    trainval, test_seen = split_images(labels, np.flatnonzero(~unseen), TEST_SHARE, seed)
+    notes.append(f"there is no {IMAGES}: a random {TEST_SHARE:.0%} of each seen class is test_seen (seed {seed}).")
+    return {"trainval": trainval, "test_seen": test_seen, "test_unseen": np.flatnonzero(unseen[labels])}
 
 
 def _name(folder: Path) -> str:
@@ -91,37 +100,39 @@ def _name(folder: Path) -> str:
     return folder.parent.name if folder.name == "images" and folder.parent.name else folder.name
 
 
-def _places(folder: Path, tables: Path | None) -> tuple[Path, Path]:
-    """Where the images and where the tables lie."""
+def _find_folders(folder: Path, tables: Path | None) -> tuple[Path, Path]:
+    """The folder of the images and the folder of the tables."""
     if tables is not None:
         if not (tables / CLASSES).is_file():
-            raise InputError(f"there is no {CLASSES} in {tables}; write one (class,split,attributes).")
+            raise InputError(f"there is no {CLASSES} in {tables}; create it (class,split,attributes).")
         return folder, tables
     if (folder / CLASSES).is_file():
         return (folder / "images" if (folder / "images").is_dir() else folder), folder
     if folder.name == "images" and (folder.parent / CLASSES).is_file():
         return folder, folder.parent
-    raise InputError(f"there is no {CLASSES} in {folder}; write one, or name the folder it lies in (--class-table).")
+    raise InputError(f"there is no {CLASSES} in {folder}; create it, or give its folder with --class-table.")
 
 
-def _listed(tables: Path, root: Path, table: ClassTable, images: tuple[str, ...]) -> list[tuple[int, str, str]]:
-    """The lines of images.csv, checked against the classes and the files; none where there is no such table."""
+def _listed_images(tables: Path, root: Path, table: ClassTable, images: tuple[str, ...]) -> list[tuple[int, str, str]]:
+    """The lines of images.csv, checked against classes and files; empty if there is no images.csv."""
     path = tables / IMAGES
     if not path.is_file():
         return []
     rows = read_image_table(path)
     if not rows:
-        raise InputError(f"{path} lists no image; list some or remove the file.")
-    unseen, there = dict(zip(table.classes, table.unseen)), set(images)
+        raise InputError(f"{path} lists no images; add some or delete the file.")
+    unseen, existing = dict(zip(table.classes, table.unseen)), set(images)
     for line, image, part in rows:
         c = class_of(image, unseen)
         if c is None:
-            raise InputError(f"{path} line {line}: image '{image}' lies in no folder of a class of {CLASSES}.")
+            raise InputError(
+                f"{path} line {line}: image '{image}' is not in the folder of a class listed in {CLASSES}."
+            )
         if unseen[c] != (part == "test_unseen"):
             kind = "unseen" if unseen[c] else "seen"
             raise InputError(f"{path} line {line}: image '{image}' is {part}, but class '{c}' is {kind}.")
-        if image not in there:
-            raise InputError(f"{path} line {line}: there is no image {root / image}; put it there or drop the line.")
+        if image not in existing:
+            raise InputError(f"{path} line {line}: image not found: {root / image}; add it or delete the line.")
     return rows
 
 
@@ -133,22 +144,24 @@ def _classes_of(images: list[str], table: ClassTable, root: Path, tables: Path) 
         if c is None:
             inside = root / Path(image).parent
             raise InputError(
-                f"{inside} holds images, but {tables / CLASSES} has no line for it; add one or move it away."
+                f"{inside} contains images, but {tables / CLASSES} has no line for it; add one or move it."
             )
         classes.append(c)
     if not classes:
-        raise InputError(f"{root} holds no image in a class folder; put them at {root}/<class>/<image>.")
+        raise InputError(f"{root} has no images in class folders; expected {root}/<class>/<image>.")
     return classes
 
 
-def _drop_empty(table: ClassTable, there: set[str], notes: list[str]) -> tuple[str, ...]:
-    empty = [c for c in table.classes if c not in there]
+def _drop_empty_classes(table: ClassTable, with_images: set[str], notes: list[str]) -> tuple[str, ...]:
+    empty = [c for c in table.classes if c not in with_images]
     if empty:
-        notes.append(f"{len(empty)} classes of {CLASSES} have no image and are left out: {some(empty)}.")
-    return tuple(c for c in table.classes if c in there)
+        notes.append(f"{len(empty)} classes of {CLASSES} have no images and were skipped: {first_few(empty)}.")
+    return tuple(c for c in table.classes if c in with_images)
 
 
-def _folds(table: ClassTable, kept: np.ndarray, trained: set[int], notes: list[str]) -> tuple[ClassSplit, ...]:
+def _validation_folds(
+    table: ClassTable, kept: np.ndarray, trained: set[int], notes: list[str]
+) -> tuple[ClassSplit, ...]:
     splits = []
     for fold in table.folds:
         marks = [fold[k] for k in kept]
@@ -157,7 +170,7 @@ def _folds(table: ClassTable, kept: np.ndarray, trained: set[int], notes: list[s
             splits.append(ClassSplit(train, val))
     unused = len(table.folds) - len(splits)
     if unused:
-        notes.append(f"{unused} validation folds of {CLASSES} lack train or val classes and are not used.")
+        notes.append(f"{unused} validation folds in {CLASSES} have no train or no val classes and are not used.")
     return tuple(splits)
 
 

@@ -1,4 +1,4 @@
-"""Where images lie: foreign absolute paths made relative, the folder found, what is missing told."""
+"""Image paths: makes listed paths relative, finds the image folder, lists missing images."""
 
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
@@ -8,12 +8,12 @@ import numpy as np
 from zslpipe.errors import InputError
 
 IMAGE_SUFFIXES = frozenset([".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm"])
-MARKERS = ("images", "jpegimages", "jpg")  # the folders below which the well-known data sets keep their images
-SAMPLED = 64  # ids that are looked for when folders are compared
+MARKERS = ("images", "jpegimages", "jpg")  # names of the image folders in the well-known datasets
+SAMPLED = 64  # number of ids looked for when folders are compared
 
 
 def relative_ids(paths: Sequence[str]) -> tuple[str, ...]:
-    """Image ids from the paths a file lists: what follows the last marker folder, else what is not common to all.
+    """Image ids from listed paths: the part after the last marker folder, else the paths without their common parents.
 
     >>> relative_ids(["/BS/MSc/CUB_200_2011/images/001.A/x.jpg", "/BS/MSc/CUB_200_2011/images/002.B/y.jpg"])
     ('001.A/x.jpg', '002.B/y.jpg')
@@ -21,7 +21,7 @@ def relative_ids(paths: Sequence[str]) -> tuple[str, ...]:
     parts = [tuple(p for p in path.replace("\\", "/").split("/") if p not in ("", ".")) for path in paths]
     for row, names in enumerate(parts, start=1):
         if not names or ".." in names:
-            raise InputError(f"image_files row {row} is no path of an image: '{paths[row - 1]}'.")
+            raise InputError(f"image_files row {row} is not a valid image path: '{paths[row - 1]}'.")
     below = [_below_marker(names) for names in parts]
     if all(below) and len(set(below)) == len(set(parts)):
         return tuple("/".join(names) for names in below)
@@ -40,23 +40,23 @@ def _common_parents(parts: list[tuple[str, ...]]) -> int:
     return next((i for i in range(shorter) if first[i] != last[i]), shorter)
 
 
-def number_repeats(ids: Sequence[str]) -> tuple[tuple[str, ...], int]:
-    """Ids made unique by '#2', '#3', ... (aPY lists a photo once for each object on it), and how many were changed."""
+def make_ids_unique(ids: Sequence[str]) -> tuple[tuple[str, ...], int]:
+    """Append '#2', '#3', ... to repeated ids (aPY lists a photo once per object); also returns how many changed."""
     taken = set(ids)
-    times: dict[str, int] = {}
+    count: dict[str, int] = {}
     unique = []
     for i in ids:
-        times[i] = times.get(i, 0) + 1
+        count[i] = count.get(i, 0) + 1
         name = i
-        while times[i] > 1 and (name := f"{i}#{times[i]}") in taken:
-            times[i] += 1
+        while count[i] > 1 and (name := f"{i}#{count[i]}") in taken:
+            count[i] += 1
         taken.add(name)
         unique.append(name)
-    return tuple(unique), len(ids) - len(times)
+    return tuple(unique), len(ids) - len(count)
 
 
 def find_image_root(candidates: Sequence[Path], ids: Sequence[str]) -> Path | None:
-    """The candidate folder that holds most of a sample of the images; None where none holds any."""
+    """The candidate folder with most of a sample of the images; None if no folder has any."""
     sample = [ids[i] for i in np.unique(np.linspace(0, len(ids) - 1, SAMPLED).astype(int))] if ids else []
     best, most = None, 0
     for folder in candidates:
@@ -68,5 +68,5 @@ def find_image_root(candidates: Sequence[Path], ids: Sequence[str]) -> Path | No
 
 
 def missing_images(image_root: Path | None, ids: Sequence[str]) -> list[str]:
-    """The ids of which there is no file."""
+    """The ids without a file."""
     return list(ids) if image_root is None else [i for i in ids if not (image_root / PurePosixPath(i)).is_file()]

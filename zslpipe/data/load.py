@@ -1,4 +1,4 @@
-"""One way to every benchmark: by the name of a known one or by the folder of one's own."""
+"""Loads any benchmark: a known one by name, your own by folder."""
 
 import os
 import pkgutil
@@ -10,20 +10,20 @@ from zslpipe.data.xlsa17 import SPLITS, read_xlsa17, read_xlsa17_folder
 from zslpipe.errors import InputError
 from zslpipe.registry import Registry
 
-DATASETS: Registry[str] = Registry("data set")
+DATASETS: Registry[str] = Registry("dataset")
 DATASETS.register("awa1")("Animals with Attributes: 50 animals, 85 attributes (features only)")
 DATASETS.register("awa2")("Animals with Attributes 2: 50 animals, 85 attributes, 37322 images")
 DATASETS.register("cub")("Caltech-UCSD Birds 200-2011: 200 birds, 312 attributes, 11788 images")
 DATASETS.register("sun")("SUN Attribute: 717 scenes, 102 attributes, 14340 images")
 DATASETS.register("apy")("Attribute Pascal and Yahoo: 32 objects, 64 attributes, 15339 objects in images")
 DATASETS.register("flo")("Oxford Flowers 102: 102 flowers, 1024-d sentence vectors, 8189 images")
-DATASETS.register("demo")("a small set of drawn images, made on the spot")
+DATASETS.register("demo")("a small dataset of drawn images, created on first use")
 
-DRAWN = {"demo": "zslpipe.demo:make_demo"}  # drawn in a folder of the cache when first used
+DRAWN = {"demo": "zslpipe.demo:make_demo"}  # drawn into a folder of the cache on first use
 
 
 def default_data_root() -> Path:
-    """Where data sets live: the environment's ZSLPIPE_DATA, else `data` in the working folder."""
+    """The folder of the datasets: the environment variable ZSLPIPE_DATA, else `data` in the working directory."""
     return Path(os.environ.get("ZSLPIPE_DATA") or "data")
 
 
@@ -34,18 +34,18 @@ def load_benchmark(
     cache: Path | None = None,
     features_file: Path | None = None,
 ) -> Benchmark:
-    """Read a benchmark; its images need not be there where it is a known one.
+    """Load a benchmark. A known benchmark loads without its images.
 
     Args:
-        dataset: a name in `DATASETS`, or a folder: of images by class, or in the xlsa17 layout.
-        data_root: where the known data sets live, `default_data_root()` where None.
-        tables: for a folder of images, where its class table lies; the folder itself where None.
-        cache: where the demo set is made, as `<cache>/demo`; ZSLPIPE_CACHE or `cache` where None.
-        features_file: in the xlsa17 layout, the .mat that lists labels and images, wherever it lies; the
-            folder's own where None.
+        dataset: a name in `DATASETS`, or a folder: images in class folders, or the xlsa17 layout.
+        data_root: folder of the known datasets; None: `default_data_root()`.
+        tables: for a folder of images, the folder of its class table; None: the same folder.
+        cache: the demo set is created in `<cache>/demo`; None: ZSLPIPE_CACHE, else `cache`.
+        features_file: for the xlsa17 layout, the .mat file that lists labels and images; None: found in the
+            folder of the dataset.
 
     Raises:
-        InputError: for an unknown name, a missing folder, and whatever the readers find wrong.
+        InputError: if the name is unknown, the folder is missing or its contents are invalid.
     """
     if dataset in FOLDERS:
         return read_xlsa17(dataset, data_root or default_data_root(), features_file)
@@ -60,5 +60,5 @@ def load_benchmark(
         from zslpipe.data.folder import read_folder
 
         return read_folder(folder, tables)
-    DATASETS[dataset]  # raises, with the nearest names
-    raise InputError(f"{dataset} is no data set.")
+    DATASETS[dataset]  # raises and suggests similar names
+    raise InputError(f"{dataset} is not a dataset.")

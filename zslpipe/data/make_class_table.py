@@ -1,4 +1,4 @@
-"""Class tables for a folder of images whose classes a known benchmark describes."""
+"""Writes the class tables of an image folder whose classes are described by a known benchmark."""
 
 import io
 import re
@@ -12,48 +12,48 @@ import numpy as np
 from zslpipe.data.benchmark import Benchmark
 from zslpipe.data.class_table import CLASSES, IMAGE_PARTS, IMAGES, VECTORS, ClassTable, class_rows
 from zslpipe.data.csv_lines import csv_bytes
-from zslpipe.data.scan import scan_images, some
+from zslpipe.data.scan import first_few, scan_images
 from zslpipe.errors import InputError
 from zslpipe.files import atomic_write
 
 
 @dataclass(frozen=True)
-class Written:
-    """Which files were written, and sentences on what was left out."""
+class WrittenTables:
+    """The files written, and sentences about what was skipped."""
 
     files: tuple[Path, ...]
     notes: tuple[str, ...]
 
 
-def write_tables(benchmark: Benchmark, image_folder: Path, out: Path) -> Written:
-    """Make a benchmark of its own of a folder that holds some of a known benchmark's classes.
+def make_class_table(benchmark: Benchmark, image_folder: Path, out: Path) -> WrittenTables:
+    """Write the tables that make an image folder with some classes of a known benchmark a benchmark of its own.
 
-    Class folders are found by name. classes.csv gets the official seen and unseen classes, the benchmark's semantics
-    and all its validation folds; images.csv the official place of each image that the benchmark lists (no such file
-    where it lists none: the folder reader then draws the test images); attribute_vectors.npy the word vectors.
-    All are written before any takes its name, classes.csv last.
+    Class folders are matched by name. classes.csv gets the official seen and unseen classes, the semantics and all
+    validation folds of the benchmark; images.csv the official split of the images that the benchmark lists (if it
+    lists none, the file is omitted and `read_folder` picks test images at random); attribute_vectors.npy the word
+    vectors. The files appear only once all are written, classes.csv last.
 
     Args:
-        benchmark: the known one.
-        image_folder: `<image_folder>/<class>/<image>`.
+        benchmark: the known benchmark.
+        image_folder: images at `<image_folder>/<class>/<image>`.
         out: the folder to write to.
 
     Raises:
-        InputError: where no class folder bears a name of the benchmark's, or two bear the same.
+        InputError: if no class folder has the name of a class of the benchmark, or two match the same class.
     """
     images = scan_images(image_folder).images
-    folders = _match_folders(benchmark, images)
+    folders = _match_folders(benchmark, images)  # folder to class index
     if not folders:
-        first = some(benchmark.class_names)
-        raise InputError(f"no folder in {image_folder} is named like a class of {benchmark.name} ({first}).")
-    strange = {str(PurePosixPath(i).parent) for i in images} - folders.keys()
-    notes = [f"{len(strange)} folders are not named like a class: {some(sorted(strange))}."] if strange else []
+        first = first_few(benchmark.class_names)
+        raise InputError(f"no folder in {image_folder} matches a class of {benchmark.name} ({first}).")
+    unmatched = {str(PurePosixPath(i).parent) for i in images} - folders.keys()
+    notes = [f"{len(unmatched)} folders match no class: {first_few(sorted(unmatched))}."] if unmatched else []
     table = _class_table(benchmark, folders, notes)
     rows = _image_rows(benchmark, images, {f: c for f, c in folders.items() if f in table.classes}, notes)
 
     if not rows:
-        notes.append(f"{benchmark.name} lists none of these images: test images will be drawn when the folder is read.")
-    contents = {CLASSES: csv_bytes(class_rows(table))}  # the first to be opened takes its name last
+        notes.append(f"{benchmark.name} lists none of these images: test_seen is drawn when the folder is read.")
+    contents = {CLASSES: csv_bytes(class_rows(table))}  # the first file opened is renamed last
     if rows:
         contents[IMAGES] = csv_bytes([("image", "split"), *rows])
     if benchmark.attribute_vectors is not None:
@@ -61,34 +61,37 @@ def write_tables(benchmark: Benchmark, image_folder: Path, out: Path) -> Written
     with ExitStack() as stack:
         for name, content in contents.items():
             stack.enter_context(atomic_write(out / name)).write(content)
-        for name in {IMAGES, VECTORS} - contents.keys():  # of tables that stood here before
+        for name in {IMAGES, VECTORS} - contents.keys():  # left over from an earlier call
             (out / name).unlink(missing_ok=True)
-    return Written(tuple(out / name for name in contents), tuple(notes))
+    return WrittenTables(tuple(out / name for name in contents), tuple(notes))
 
 
-def plain(name: str) -> str:
-    """A class name without what spellings differ in: leading numbers, case, and signs between words.
+def normalize_name(name: str) -> str:
+    """A class name without leading numbers, case and separators, in which spellings differ.
 
-    >>> plain("001.Black_footed_Albatross") == plain("black footed albatross")
+    >>> normalize_name("001.Black_footed_Albatross") == normalize_name("black footed albatross")
     True
     """
     return re.sub(r"[\W_]+", "", re.sub(r"^\d+[\W_]+", "", name).lower())
 
 
 def _match_folders(benchmark: Benchmark, images: tuple[str, ...]) -> dict[str, int]:
-    """Folders that hold images, to class indices."""
+    """Maps folders with images to class indices."""
     exact = {name: c for c, name in enumerate(benchmark.class_names)}
-    spelled = Counter(plain(n) for n in benchmark.class_names)
-    loose = {plain(n): c for c, n in enumerate(benchmark.class_names) if spelled[plain(n)] == 1 and plain(n)}
+    normalized = [normalize_name(n) for n in benchmark.class_names]
+    counts = Counter(normalized)
+    loose = {n: c for c, n in enumerate(normalized) if n and counts[n] == 1}
     folders: dict[str, int] = {}
     for folder in dict.fromkeys(str(PurePosixPath(i).parent) for i in images if "/" in i):
         name = PurePosixPath(folder).name
-        c = next((c for c in (exact.get(folder), exact.get(name), loose.get(plain(name))) if c is not None), None)
+        c = next(
+            (c for c in (exact.get(folder), exact.get(name), loose.get(normalize_name(name))) if c is not None), None
+        )
         if c is None:
             continue
         if c in folders.values():
             other = next(f for f, k in folders.items() if k == c)
-            raise InputError(f"folders {other} and {folder} are both named like class '{benchmark.class_names[c]}'.")
+            raise InputError(f"folders {other} and {folder} both match class '{benchmark.class_names[c]}'.")
         folders[folder] = c
     return folders
 
@@ -97,7 +100,7 @@ def _class_table(benchmark: Benchmark, folders: dict[str, int], notes: list[str]
     seen, unseen = set(benchmark.seen_classes.tolist()), set(benchmark.unseen_classes.tolist())
     neither = [f for f, c in folders.items() if c not in seen | unseen]
     if neither:
-        notes.append(f"{len(neither)} class folders are in no split of {benchmark.name}: {some(neither)}.")
+        notes.append(f"{len(neither)} class folders are in no split of {benchmark.name}: {first_few(neither)}.")
     kept = sorted((f for f in folders if f not in neither), key=lambda f: folders[f])
     index = [folders[f] for f in kept]
     folds = []
@@ -121,18 +124,19 @@ def _image_rows(
     part_of = dict.fromkeys(range(len(benchmark.labels)), "")
     for part in IMAGE_PARTS:
         part_of.update(dict.fromkeys(getattr(benchmark, part).tolist(), part))
-    # a class and a file's name say which image it is, wherever the folders lie
+    # class and file name identify an image, wherever the folders are
     known = {(int(c), PurePosixPath(i).name): n for n, (i, c) in enumerate(zip(benchmark.image_ids, benchmark.labels))}
-    rows, strays = [], []
+    rows, unlisted = [], []
     for image in images:
         path = PurePosixPath(image)
         row = known.get((folders.get(str(path.parent), -2), path.name), -1)
         if part_of.get(row):
             rows.append((image, part_of[row]))
         else:
-            strays.append(image)
-    if rows and strays:
-        notes.append(f"{len(strays)} images are not in the split of {benchmark.name} and left out: {some(strays)}.")
+            unlisted.append(image)
+    if rows and unlisted:
+        count = len(unlisted)
+        notes.append(f"{count} images not in the split of {benchmark.name} were skipped: {first_few(unlisted)}.")
     return rows
 
 

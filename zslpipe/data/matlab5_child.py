@@ -1,7 +1,8 @@
-"""The process that reads MATLAB files of version 5 and older for `matlab5`: scipy's parser crashes on some of them.
+"""The child process of `matlab5`, in which scipy parses MATLAB files; some files crash it.
 
-It answers lines of JSON on standard input, {"what", "path", "names", "answer"}, by writing the file `answer`, an .npz
-of plain arrays, and a line {"error": null or why it cannot}. It imports nothing of zslpipe, so as to start soon.
+Each line on standard input is a JSON request {"what", "path", "names", "answer"}. The child writes an .npz of plain
+arrays to the file `answer` and replies with a line {"error": null or a message}. It does not import zslpipe, so that
+it starts quickly.
 """
 
 import json
@@ -11,7 +12,7 @@ import numpy as np
 import scipy.io
 import scipy.sparse
 
-MARK = "."  # before every name in an answer: numpy takes some for settings of its own
+PREFIX = "."  # put before every name in an answer: np.savez would take some names as its own arguments
 
 
 def main() -> None:
@@ -22,22 +23,22 @@ def main() -> None:
                 found = {name: np.array(shape) for name, shape, _ in scipy.io.whosmat(request["path"])}
             else:
                 found = values(request["path"], request["names"])
-            np.savez(request["answer"], **{MARK + name: array for name, array in found.items()})  # type: ignore[arg-type]
+            np.savez(request["answer"], **{PREFIX + name: array for name, array in found.items()})  # type: ignore[arg-type]
             error = None
-        except Exception as problem:  # whatever a parser makes of a hostile file
+        except Exception as problem:  # a damaged file can raise anything
             error = str(problem) or type(problem).__name__
         print(json.dumps({"error": error}), flush=True)
 
 
 def values(path: str, names: list[str] | None) -> dict[str, np.ndarray]:
-    """Those of the variables (of all where None) that are there and hold numbers or strings."""
+    """The requested variables (None: all), without those that are missing or neither numeric nor text."""
     raw = scipy.io.loadmat(path, variable_names=names)
     plain = {name: _plain(value) for name, value in raw.items() if not name.startswith("__")}  # its header
     return {name: value for name, value in plain.items() if value is not None}
 
 
 def _plain(value: object) -> np.ndarray | None:
-    """Numbers in their shape, strings in a row, None for whatever else."""
+    """Numeric arrays unchanged, strings as a flat array, None for anything else."""
     if scipy.sparse.issparse(value):
         return np.asarray(value.toarray())  # type: ignore[attr-defined]
     if not isinstance(value, np.ndarray):

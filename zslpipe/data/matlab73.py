@@ -1,4 +1,4 @@
-"""MATLAB files of version 7.3, which are HDF5."""
+"""Reads MATLAB files of version 7.3, which are HDF5 files."""
 
 from pathlib import Path
 
@@ -9,25 +9,25 @@ from zslpipe.data.matlab5 import Variable
 
 
 def variables(path: Path) -> dict[str, tuple[int, ...]]:
-    """Name and MATLAB shape of all that the file holds."""
+    """Names and MATLAB shapes of all variables in the file."""
     with h5py.File(path, "r") as file:
         return {k: (v.shape or ())[::-1] for k, v in file.items() if isinstance(v, h5py.Dataset)}
 
 
 def read(path: Path, names: list[str] | None) -> dict[str, Variable]:
-    """Those of the variables (of all where None) that are there and hold numbers or strings, as MATLAB shows them."""
+    """The requested variables (None: all), without those that are missing or neither numeric nor text."""
     with h5py.File(path, "r") as file:
-        held = {k: v for k, v in file.items() if isinstance(v, h5py.Dataset) and (names is None or k in names)}
-        plain = {k: _plain(file, v) for k, v in held.items()}
+        wanted = {k: v for k, v in file.items() if isinstance(v, h5py.Dataset) and (names is None or k in names)}
+        plain = {k: _plain(file, v) for k, v in wanted.items()}
     return {k: v for k, v in plain.items() if v is not None}
 
 
 def _plain(file: h5py.File, data: h5py.Dataset) -> Variable | None:
-    if h5py.check_ref_dtype(data.dtype) is not None:  # a cell array; row-major here is column-major there
+    if h5py.check_ref_dtype(data.dtype) is not None:  # a cell array; row-major in HDF5 is column-major in MATLAB
         cells = [file[ref] if ref else None for ref in data[()].ravel()]
         strings = ["" if c is None or _is_empty(c) else _char(c) for c in cells]
         return None if None in strings else [s for s in strings if s is not None]
-    if h5py.check_string_dtype(data.dtype) is not None:  # not MATLAB's way, but that of other writers
+    if h5py.check_string_dtype(data.dtype) is not None:  # not written by MATLAB but by other programs
         return [str(s) for s in data.asstr()[()].ravel()]
     if _matlab_class(data) == "char":
         if _is_empty(data):
@@ -44,12 +44,12 @@ def _matlab_class(data: h5py.Dataset) -> str:
 
 
 def _is_empty(data: h5py.Dataset) -> bool:
-    # an empty array is marked, and its value is its shape in 64 bits; asking a narrower one would cost time
+    # an empty array has this attribute and stores its shape as 64-bit integers; reading attributes is slow
     return data.size == 0 or (data.dtype.itemsize == 8 and bool(data.attrs.get("MATLAB_empty", 0)))
 
 
 def _char(cell: h5py.Dataset) -> str | None:
-    """The text of a cell's char row, None if it is anything else."""
+    """The text of a cell that is a row of chars, else None."""
     if not isinstance(cell, h5py.Dataset):
         return None
     if h5py.check_string_dtype(cell.dtype) is not None and cell.size == 1:
@@ -59,5 +59,5 @@ def _char(cell: h5py.Dataset) -> str | None:
 
 
 def _text(codes: np.ndarray) -> str:
-    """MATLAB's chars are UTF-16 code units."""
+    """Decode MATLAB chars, which are UTF-16 code units."""
     return codes.astype("<u2").tobytes().decode("utf-16-le", "replace").rstrip()

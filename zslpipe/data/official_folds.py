@@ -1,29 +1,36 @@
-"""What the xlsa17 files say of rows and of the official validation folds, in our counting from 0."""
+"""Reads image rows and the official validation folds from xlsa17 files, shifted to count from 0."""
 
 from pathlib import Path
 
 import numpy as np
 
 from zslpipe.data.benchmark import ClassSplit
-from zslpipe.data.matlab import mat_variables, read_whole_numbers
+from zslpipe.data.matlab import mat_variables, read_integers
 from zslpipe.errors import InputError
 from zslpipe.files import sha256_file
 
 
 def read_rows(file: Path, variable: str, images: int) -> np.ndarray:
-    """Image rows, counted from 1 in the file, as int64 counted from 0."""
-    values = read_whole_numbers(file, variable)
+    """Image rows as int64 counted from 0; the file counts from 1.
+
+    Args:
+        images: number of images, the largest valid row.
+
+    Raises:
+        InputError: if a row is out of range.
+    """
+    values = read_integers(file, variable)
     wrong = np.flatnonzero((values < 1) | (values > images))
     if len(wrong):
-        where = f"entry {wrong[0] + 1} of {variable} is {values[wrong[0]]}"
-        raise InputError(f"{file}: {where}, but rows run from 1 to {images}; check that both files belong together.")
+        entry = f"entry {wrong[0] + 1} of {variable} is {values[wrong[0]]}"
+        raise InputError(f"{file}: {entry}, but rows range from 1 to {images}; check that both files belong together.")
     return values - 1
 
 
 def read_class_splits(
     splits_file: Path, class_names: list[str], labels: np.ndarray, trainval: np.ndarray, sources: dict[str, str]
 ) -> tuple[ClassSplit, ...]:
-    """The official folds: by name from the text files, else the classes (not the images) of train_loc and val_loc."""
+    """The official folds: from the lists of class names, else the classes (not the images) of train_loc and val_loc."""
     folder, index = splits_file.parent, {name: c for c, name in enumerate(class_names)}
     seen = set(labels[trainval].tolist())
     splits: list[ClassSplit] = []
@@ -50,8 +57,10 @@ def _read_class_list(file: Path, index: dict[str, int], seen: set[int]) -> tuple
         if not line.strip():
             continue
         if line.strip() not in index:
-            raise InputError(f"{file} line {row}: there is no class '{line.strip()}' in allclasses_names.")
+            raise InputError(f"{file} line {row}: class '{line.strip()}' is not in allclasses_names.")
         if index[line.strip()] not in seen:
-            raise InputError(f"{file} line {row}: class '{line.strip()}' is not seen, so no fold can hold it.")
+            raise InputError(
+                f"{file} line {row}: class '{line.strip()}' is not a seen class, so it cannot be in a fold."
+            )
         classes.append(index[line.strip()])
     return tuple(sorted(classes))

@@ -1,4 +1,4 @@
-"""The images below a folder, told apart from what else lies there."""
+"""Finds the images in a folder and its subfolders."""
 
 import os
 from collections.abc import Collection
@@ -13,20 +13,20 @@ SHOWN = 3  # examples in a note
 
 @dataclass(frozen=True)
 class Scan:
-    """Sorted image ids (paths with forward slashes) and the other files, hidden ones among them."""
+    """Sorted image ids (relative paths with forward slashes) and the other files, including hidden ones."""
 
     images: tuple[str, ...]
     others: tuple[str, ...]
 
 
 def scan_images(folder: Path) -> Scan:
-    """Look through a folder and all below it, links included, each place once.
+    """List a folder recursively; symbolic links are followed, each folder is visited once.
 
     Raises:
-        InputError: where the folder is missing or cannot be read.
+        InputError: if the folder is missing or cannot be read.
     """
     if not folder.is_dir():
-        raise InputError(f"there is no folder {folder}.")
+        raise InputError(f"folder not found: {folder}.")
 
     def unreadable(problem: OSError) -> None:
         raise InputError(f"{problem.filename} cannot be read ({problem.strerror}); check its permissions.")
@@ -34,15 +34,15 @@ def scan_images(folder: Path) -> Scan:
     images: list[str] = []
     others: list[str] = []
     visited: set[tuple[int, int]] = set()
-    for place, below, files in os.walk(folder, onerror=unreadable, followlinks=True):
-        status = Path(place).stat()
-        if (status.st_dev, status.st_ino) in visited:  # a link back up
-            below.clear()
+    for parent, subfolders, files in os.walk(folder, onerror=unreadable, followlinks=True):
+        status = Path(parent).stat()
+        if (status.st_dev, status.st_ino) in visited:  # a link to a parent
+            subfolders.clear()
             continue
         visited.add((status.st_dev, status.st_ino))
-        below[:] = sorted(d for d in below if not d.startswith(".") and d != "__MACOSX")
+        subfolders[:] = sorted(d for d in subfolders if not d.startswith(".") and d != "__MACOSX")
         for name in files:
-            path = Path(place, name).relative_to(folder).as_posix()
+            path = Path(parent, name).relative_to(folder).as_posix()
             is_image = Path(name).suffix.lower() in IMAGE_SUFFIXES and not name.startswith(".") and _is_text(path)
             (images if is_image else others).append(path)
     return Scan(tuple(sorted(images)), tuple(sorted(others)))
@@ -51,18 +51,18 @@ def scan_images(folder: Path) -> Scan:
 def _is_text(name: str) -> bool:
     try:
         name.encode()
-    except UnicodeEncodeError:  # bytes that are no UTF-8 could not be written to any of our files
+    except UnicodeEncodeError:  # a file name that is not UTF-8 cannot be stored in our files
         return False
     return True
 
 
 def class_of(image: str, classes: Collection[str]) -> str | None:
-    """The class whose folder the image lies in, at whatever depth."""
+    """The class whose folder contains the image, at any depth."""
     parts = image.split("/")
     return next((c for k in range(1, len(parts)) if (c := "/".join(parts[:k])) in classes), None)
 
 
-def some(names: Collection[str]) -> str:
-    """A few of the names, for a sentence."""
+def first_few(names: Collection[str]) -> str:
+    """The first few names, for use in a message."""
     shown = [n.encode("utf-8", "replace").decode() for n in list(names)[:SHOWN]]
     return ", ".join(shown) + (", ..." if len(names) > SHOWN else "")

@@ -1,5 +1,6 @@
-"""Other descriptions of the classes than those a benchmark comes with."""
+"""Class semantics other than those that a benchmark comes with: by name, or from a file."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import numpy as np
 
 from zslpipe.data.attributes import read_npy
 from zslpipe.data.benchmark import Benchmark
-from zslpipe.data.csv_lines import number, read_lines
+from zslpipe.data.csv_lines import parse_number, read_lines
 from zslpipe.data.known import FOLDERS
 from zslpipe.data.load import default_data_root
 from zslpipe.data.matlab import mat_variables, read_array, read_strings
@@ -15,68 +16,93 @@ from zslpipe.data.official_folds import read_rows
 from zslpipe.data.xlsa17 import LOCS, SPLITS, find_folder, read_xlsa17
 from zslpipe.errors import InputError
 from zslpipe.files import sha256_file
-from zslpipe.registry import unknown
+from zslpipe.registry import Registry, unknown
 
 SENTENCES = "sent_splits.mat"
-NAMED = ("att", "original_att", "sentences")
+
+Describe = Callable[[Benchmark, Path], Benchmark]  # the benchmark and the data root -> `benchmark.with_semantics(...)`
+SEMANTICS: Registry[Describe] = Registry("semantics", "zslpipe.semantics")
 
 
 def load_semantics(benchmark: Benchmark, spec: str, data_root: Path | None = None) -> Benchmark:
-    """The benchmark described by other semantics (C, A').
+    """The benchmark with other semantics (C, A').
 
     Args:
         benchmark: the benchmark.
-        spec: `att` (what it comes with), `original_att` (not normalised), `sentences` (sent_splits.mat), or a file:
-            .mat with `att` (A', C), and `allclasses_names` where classes are to be matched by name;
+        spec: a name in `SEMANTICS`: `att` (the benchmark's own), `original_att` (not normalised), `sentences`
+            (sent_splits.mat) or one that a plugin or package registers; or a file:
+            .mat with `att` (A', C), and `allclasses_names` if classes are to be matched by name;
             .npy (C, A') in the order of the classes; .csv with a class name in the first column of each row, and
-            names of the columns in a first line, if there is one.
-        data_root: where the known data sets live, `default_data_root()` where None.
+            optionally the names of the columns in a first line.
+        data_root: folder of the known data sets, `default_data_root()` if None.
 
     Raises:
-        InputError: for a file that is missing or does not describe every class with finite numbers.
+        InputError: for an unknown name, or a file that is missing or does not describe every class with finite numbers.
     """
-    if spec in NAMED:
-        return _named(benchmark, spec, data_root)
+    if spec in SEMANTICS:
+        described = SEMANTICS[spec](benchmark, data_root or default_data_root())
+        if not isinstance(described, Benchmark):
+            kind = type(described).__name__
+            raise InputError(f"the semantics '{spec}' gave a {kind}: return benchmark.with_semantics(...) instead.")
+        return described
     path = Path(spec).expanduser()
     readers = {".mat": _read_mat, ".npy": _read_npy, ".csv": _read_csv}
     if path.suffix.lower() not in readers:
         if "/" in spec or path.exists():
             raise InputError(f"{path}: semantics are read from a .mat, .npy or .csv file.")
-        raise unknown("semantics", spec, (*NAMED, "FILE.mat", "FILE.npy", "FILE.csv"))
+        raise unknown("semantics", spec, (*SEMANTICS, "FILE.mat", "FILE.npy", "FILE.csv"))
     if not path.is_file():
         raise InputError(f"there is no file {path}.")
     semantics, names = readers[path.suffix.lower()](benchmark, path)
     return benchmark.with_semantics(semantics, names, f"{path.name} {sha256_file(path)}")
 
 
-def _named(benchmark: Benchmark, spec: str, data_root: Path | None) -> Benchmark:
-    if spec == "att" and "semantics" not in benchmark.sources:
+@SEMANTICS.register("att")
+def own_attributes(benchmark: Benchmark, data_root: Path) -> Benchmark:
+    """The semantics that the benchmark comes with."""
+    if "semantics" not in benchmark.sources:
         return benchmark
-    if benchmark.name not in FOLDERS:
-        raise InputError(f"{benchmark.name} has no semantics named '{spec}': name a .mat, .npy or .csv file.")
-    data_root = data_root or default_data_root()
-    if spec == "att":
-        own = read_xlsa17(benchmark.name, data_root)
-        sources = {k: v for k, v in benchmark.sources.items() if k != "semantics"}
-        kept = {k: getattr(own, k) for k in ("semantics", "attribute_names", "attribute_vectors")}
-        return replace(benchmark, sources=sources, **kept)
-    folder = find_folder(benchmark.name, data_root)
-    path = folder / (SENTENCES if spec == "sentences" else SPLITS)
-    if not path.is_file():
-        raise InputError(f"{benchmark.name} has no sentence semantics: put {SENTENCES} into {folder}.")
-    variable = "att" if spec == "sentences" else "original_att"
-    semantics, names = _read_mat(benchmark, path, variable)
-    source = f"{path.name} {variable} {sha256_file(path)}"
-    if spec == "original_att" and "semantics" not in benchmark.sources:  # the same attributes
+    _check_known(benchmark, "att")
+    own = read_xlsa17(benchmark.name, data_root)
+    sources = {k: v for k, v in benchmark.sources.items() if k != "semantics"}
+    kept = {k: getattr(own, k) for k in ("semantics", "attribute_names", "attribute_vectors")}
+    return replace(benchmark, sources=sources, **kept)
+
+
+@SEMANTICS.register("original_att")
+def original_attributes(benchmark: Benchmark, data_root: Path) -> Benchmark:
+    """The attributes as they were annotated, not normalised: `original_att` of att_splits.mat."""
+    _check_known(benchmark, "original_att")
+    path = find_folder(benchmark.name, data_root) / SPLITS
+    semantics, names = _read_mat(benchmark, path, "original_att")
+    source = f"{path.name} original_att {sha256_file(path)}"
+    if "semantics" not in benchmark.sources:  # the same attributes: their names and word vectors still apply
         return replace(benchmark, semantics=semantics, sources={**benchmark.sources, "semantics": source})
     return benchmark.with_semantics(semantics, names, source)
+
+
+@SEMANTICS.register("sentences")
+def sentences(benchmark: Benchmark, data_root: Path) -> Benchmark:
+    """Embedded sentences about the classes: `att` of sent_splits.mat."""
+    _check_known(benchmark, "sentences")
+    folder = find_folder(benchmark.name, data_root)
+    path = folder / SENTENCES
+    if not path.is_file():
+        raise InputError(f"{benchmark.name} has no sentence semantics: put {SENTENCES} into {folder}.")
+    semantics, names = _read_mat(benchmark, path)
+    return benchmark.with_semantics(semantics, names, f"{path.name} att {sha256_file(path)}")
+
+
+def _check_known(benchmark: Benchmark, spec: str) -> None:
+    if benchmark.name not in FOLDERS:
+        raise InputError(f"{benchmark.name} has no semantics named '{spec}': give a .mat, .npy or .csv file.")
 
 
 def _read_mat(benchmark: Benchmark, path: Path, variable: str = "att") -> tuple[np.ndarray, tuple[str, ...]]:
     held = mat_variables(path)
     columns = read_array(path, variable)
     if columns.ndim != 2:
-        raise InputError(f"{path}: {variable} must have a row for each attribute and a column for each class.")
+        raise InputError(f"{path}: {variable} must have one row per attribute and one column per class.")
     if {*LOCS.values()} <= held.keys():
         _check_same_splits(benchmark, path)
     if "allclasses_names" in held:
@@ -88,19 +114,21 @@ def _read_mat(benchmark: Benchmark, path: Path, variable: str = "att") -> tuple[
 
 
 def _check_same_splits(benchmark: Benchmark, path: Path) -> None:
-    """Semantics that come with a split of their own must have been made for the benchmark's."""
+    """Check that semantics with a split of their own were made for the benchmark's split."""
     if benchmark.name not in FOLDERS:
         return
     for part, variable in LOCS.items():
         rows = read_rows(path, variable, len(benchmark.labels))
         if not np.array_equal(np.sort(rows), np.sort(getattr(benchmark, part))):
-            raise InputError(f"{path}: its {variable} is not that of {benchmark.name}; it belongs to another split.")
+            raise InputError(
+                f"{path}: its {variable} is not that of {benchmark.name}: use semantics of the same split."
+            )
 
 
 def _read_npy(benchmark: Benchmark, path: Path) -> tuple[np.ndarray, tuple[str, ...]]:
     semantics = read_npy(path)
     if semantics.ndim != 2:
-        raise InputError(f"{path}: semantics need two dimensions (classes, attributes), not {semantics.shape}.")
+        raise InputError(f"{path}: semantics must have two dimensions (classes, attributes), not {semantics.shape}.")
     return _checked(benchmark, path, semantics, "row"), numbered(semantics.shape[1])
 
 
@@ -115,7 +143,7 @@ def _read_csv(benchmark: Benchmark, path: Path) -> tuple[np.ndarray, tuple[str, 
             raise InputError(f"{path} line {line}: class '{name}' is described twice.")
         if name not in benchmark.class_names:
             raise InputError(f"{path} line {line}: {unknown('class', name, benchmark.class_names)}")
-        rows[name] = np.array([number(path, line, column, text) for column, text in zip(names, values)])
+        rows[name] = np.array([parse_number(path, line, column, text) for column, text in zip(names, values)])
     return _by_name(benchmark, path, rows), names
 
 
@@ -128,7 +156,7 @@ def _is_number(text: str) -> bool:
 
 
 def _by_name(benchmark: Benchmark, path: Path, rows: dict[str, np.ndarray]) -> np.ndarray:
-    """Rows in the benchmark's order; a file may describe more classes than these."""
+    """Rows in the benchmark's order; the file may describe further classes."""
     missing = [n for n in benchmark.class_names if n not in rows]
     if missing:
         raise InputError(f"{path} does not describe class '{missing[0]}' ({len(missing)} classes are missing).")
@@ -148,5 +176,5 @@ def _checked(benchmark: Benchmark, path: Path, semantics: np.ndarray, unit: str)
 
 
 def numbered(count: int) -> tuple[str, ...]:
-    """Names for dimensions that have none."""
+    """Names for dimensions without names."""
     return tuple(f"dimension {i}" for i in range(1, count + 1))

@@ -1,8 +1,8 @@
-"""Benchmarks in the layout of xlsa17, the data package of the Proposed Split (Xian et al., TPAMI 2019).
+"""Reads benchmarks in the layout of xlsa17, the data package of the Proposed Split (Xian et al., TPAMI 2019).
 
-A folder of a data set holds `att_splits.mat` (class semantics and the split's image rows) and a file with labels
-and image names, as a rule `res101.mat`. Rows and labels count from 1 there; they are shifted here and nowhere else.
-`train_loc` and `val_loc` contain the images of `test_seen_loc`: they are never used as image lists.
+The folder of a dataset contains `att_splits.mat` (class semantics and the image rows of the split) and a file with
+labels and image names, usually `res101.mat`. Rows and labels in them count from 1; they are shifted here and nowhere
+else. `train_loc` and `val_loc` contain the images of `test_seen_loc`, so they are never used as image lists.
 """
 
 from pathlib import Path
@@ -11,9 +11,9 @@ import numpy as np
 
 from zslpipe.data.attributes import read_attributes
 from zslpipe.data.benchmark import Benchmark
-from zslpipe.data.image_paths import find_image_root, number_repeats, relative_ids
+from zslpipe.data.image_paths import find_image_root, make_ids_unique, relative_ids
 from zslpipe.data.known import ATTRIBUTES_OF, FOLDERS, IMAGE_FOLDERS
-from zslpipe.data.matlab import mat_variables, read_array, read_strings, read_whole_numbers
+from zslpipe.data.matlab import mat_variables, read_array, read_integers, read_strings
 from zslpipe.data.official_folds import read_class_splits, read_rows
 from zslpipe.errors import InputError
 from zslpipe.files import sha256_file
@@ -24,19 +24,19 @@ LOCS = {"trainval": "trainval_loc", "test_seen": "test_seen_loc", "test_unseen":
 
 
 def find_folder(name: str, data_root: Path) -> Path:
-    """The folder with the data set's `att_splits.mat`.
+    """The folder below `data_root` with the `att_splits.mat` of a known dataset.
 
     Raises:
-        InputError: where there is none.
+        InputError: if there is none.
     """
     folder = FOLDERS[name]
-    for above in ("xlsa17/data", "data", "."):
-        if (data_root / above / folder / SPLITS).is_file():
-            return data_root / above / folder
-    gone = "" if data_root.is_dir() else f"there is no folder {data_root} (--data-root, ZSLPIPE_DATA); "
+    for parent in ("xlsa17/data", "data", "."):
+        if (data_root / parent / folder / SPLITS).is_file():
+            return data_root / parent / folder
+    missing = "" if data_root.is_dir() else f"folder not found: {data_root} (--data-root, ZSLPIPE_DATA); "
     put = f"put {SPLITS} and {LABEL_FILES[0]} (from xlsa17.zip) into {data_root / 'xlsa17' / 'data' / folder}"
-    images = f"and the images, where they are needed, into {data_root / IMAGE_FOLDERS[name][0]}"
-    raise InputError(f"{name}: {gone}{put}, {images}.")
+    images = f"and, to extract features, the images into {data_root / IMAGE_FOLDERS[name][0]}"
+    raise InputError(f"{name}: {missing}{put}, {images}.")
 
 
 def read_xlsa17(name: str, data_root: Path, features_file: Path | None = None) -> Benchmark:
@@ -59,35 +59,37 @@ def read_xlsa17_folder(
     image_roots: list[Path] | None = None,
     attributes: Path | None = None,
 ) -> Benchmark:
-    """Read a folder in the xlsa17 layout; images need not be there.
+    """Read a folder in the xlsa17 layout; the images may be missing.
 
     Args:
-        folder: holds att_splits.mat and, unless `features_file` is given, a file with labels and image_files.
-        name: what the benchmark is to be called.
-        features_file: the .mat with `labels` and `image_files`.
-        image_roots: folders where the images may lie, besides the folder's own.
-        attributes: where `<attributes>_w2v.npy` and `<attributes>_names.txt` may lie.
+        folder: contains att_splits.mat and, unless `features_file` is given, a file with labels and image_files.
+        name: name of the benchmark.
+        features_file: the .mat file with `labels` and `image_files`.
+        image_roots: folders that may contain the images, searched before `folder` itself.
+        attributes: path such that `<attributes>_w2v.npy` and `<attributes>_names.txt` may exist.
 
     Raises:
-        InputError: for a missing file or one that does not fit, in one sentence that names it.
+        InputError: if a file is missing or inconsistent; the message names it.
     """
     splits_file = folder / SPLITS
     labels_file = features_file or find_labels_file(folder)
-    held = mat_variables(splits_file)
+    variables = mat_variables(splits_file)
     sources = {file.name: sha256_file(file) for file in (splits_file, labels_file)}
     notes: list[str] = []
 
     ids, labels = _read_images(labels_file, notes)
     semantics = read_array(splits_file, "att").T.astype(np.float32)
     classes = len(semantics)
-    if "allclasses_names" in held:
+    if "allclasses_names" in variables:
         class_names = [str(n).strip() for n in read_strings(splits_file, "allclasses_names")]
     else:
         class_names = [f"class {c}" for c in range(1, classes + 1)]
     if len(class_names) != classes:
-        raise InputError(f"{splits_file}: att has {classes} columns for {len(class_names)} allclasses_names.")
+        raise InputError(
+            f"{splits_file}: att has {classes} columns, but there are {len(class_names)} allclasses_names."
+        )
     if labels.max() >= classes:
-        raise InputError(f"{labels_file}: labels run to {labels.max() + 1}, but {splits_file} has {classes} classes.")
+        raise InputError(f"{labels_file}: labels go up to {labels.max() + 1}, but {splits_file} has {classes} classes.")
     locs = {part: read_rows(splits_file, variable, len(labels)) for part, variable in LOCS.items()}
 
     names, vectors = read_attributes(attributes, semantics.shape[1], sources, notes)
@@ -113,32 +115,36 @@ def read_xlsa17_folder(
 
 
 def find_labels_file(folder: Path) -> Path:
-    """The file of the folder that holds `labels` and `image_files`."""
+    """The .mat file in `folder` with `labels` and `image_files`.
+
+    Raises:
+        InputError: if there is none.
+    """
     others = sorted(f.name for f in folder.glob("*.mat") if f.name not in (SPLITS, *LABEL_FILES))
     for file in (folder / f for f in (*LABEL_FILES, *others)):
         if file.is_file() and {"labels", "image_files"} <= mat_variables(file).keys():
             return file
-    raise InputError(f"{folder} has no file with labels and image_files: put {LABEL_FILES[0]} (from xlsa17.zip) there.")
+    raise InputError(f"{folder} has no file with labels and image_files; put {LABEL_FILES[0]} (from xlsa17.zip) there.")
 
 
 def _read_images(file: Path, notes: list[str]) -> tuple[tuple[str, ...], np.ndarray]:
-    """Unique image ids and int64 labels counted from 0."""
+    """Unique image ids (N,) and int64 labels (N,) counted from 0."""
     shapes = mat_variables(file)
-    labels = read_whole_numbers(file, "labels") - 1
+    labels = read_integers(file, "labels") - 1
     paths = read_strings(file, "image_files")
     if len(paths) != len(labels):
-        raise InputError(f"{file}: {len(paths)} image_files, but {len(labels)} labels.")
+        raise InputError(f"{file}: there are {len(paths)} image_files, but {len(labels)} labels.")
     if "features" in shapes and len(labels) not in shapes["features"]:
         shape = " x ".join(str(n) for n in shapes["features"])
-        raise InputError(f"{file}: features are {shape}, which does not fit its {len(labels)} labels.")
+        raise InputError(f"{file}: features have shape {shape}, but there are {len(labels)} labels.")
     if not len(labels):
-        raise InputError(f"{file} lists no image.")
+        raise InputError(f"{file} lists no images.")
     if labels.min() < 0:
         raise InputError(f"{file}: label {labels.min() + 1} in row {labels.argmin() + 1}; labels count from 1.")
     try:
-        ids, repeats = number_repeats(relative_ids(paths))
+        ids, repeats = make_ids_unique(relative_ids(paths))
     except InputError as problem:
         raise InputError(f"{file}: {problem}") from problem
     if repeats:
-        notes.append(f"{repeats} rows of {file.name} name an image listed before; their ids end in #2, #3, ...")
+        notes.append(f"{repeats} rows of {file.name} repeat an image; their ids end in #2, #3, ...")
     return ids, labels

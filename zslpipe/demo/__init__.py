@@ -1,4 +1,4 @@
-"""The demo set: forty made-up creatures, drawn by the program, that differ in named attributes."""
+"""The demo dataset: drawn pictures of forty invented creatures that differ in named attributes."""
 
 from zslpipe.demo.make import demo_is_complete, make_demo
 from zslpipe.demo.sheet import class_card, contact_sheet

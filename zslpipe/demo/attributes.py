@@ -1,4 +1,4 @@
-"""The visual attributes of the demo creatures, and the columns they become in the semantics."""
+"""The visual attributes of the demo creatures, and their columns in the semantics."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,12 +8,12 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Attribute:
-    """One named attribute: its values, each a column, and what a creature is called that has none of them.
+    """One attribute with one column of the semantics per value.
 
     Args:
-        name: of the attribute.
-        values: that have a column of the semantics each.
-        absent: the value that leaves all these columns zero; None where one value must hold.
+        name: name of the attribute.
+        values: values with a column each.
+        absent: the value for which all these columns are zero; None if every class has one of `values`.
         present: share of the classes that have one of `values`.
     """
 
@@ -23,7 +23,7 @@ class Attribute:
     present: float = 1.0
 
     def shares(self) -> dict[str, float]:
-        """How often each value should occur among the classes; sums to one."""
+        """The target share of the classes for each value; sums to one."""
         shares = {value: self.present / len(self.values) for value in self.values}
         return shares if self.absent is None else {**shares, self.absent: 1 - self.present}
 
@@ -56,27 +56,27 @@ ATTRIBUTES = (
 COLUMNS = tuple((attribute, value) for attribute in ATTRIBUTES for value in attribute.values)
 ATTRIBUTE_NAMES = tuple(attribute.column(value) for attribute, value in COLUMNS)
 
-HOME = 0.6  # share of a class's pictures taken in its habitat; the rest show it in the one it visits
+HOME_SHARE = 0.6  # share of a class's pictures in its own habitat; the others are in the second habitat
 
 
 def describe(traits: Mapping[str, str], visits: str) -> np.ndarray:
-    """(A,) float32 in [0, 1]: 1 where a value holds of every picture, a share where it holds of some.
+    """(A,) float32 in [0, 1]: the share of the pictures in which each value occurs.
 
     Args:
-        traits: attribute name to value, for every attribute.
+        traits: value of every attribute, by attribute name.
         visits: the second habitat.
     """
     row = np.array([traits[attribute.name] == value for attribute, value in COLUMNS], np.float32)
-    row[ATTRIBUTE_NAMES.index(f"habitat: {traits['habitat']}")] = HOME
-    row[ATTRIBUTE_NAMES.index(f"habitat: {visits}")] = 1 - HOME
+    row[ATTRIBUTE_NAMES.index(f"habitat: {traits['habitat']}")] = HOME_SHARE
+    row[ATTRIBUTE_NAMES.index(f"habitat: {visits}")] = 1 - HOME_SHARE
     return row
 
 
 def attribute_vectors() -> np.ndarray:
-    """(A, W) float32 unit vectors that stand in for word vectors of the columns.
+    """(A, W) float32 unit vectors used as word vectors of the columns.
 
-    They know what the names alone tell: two values of one attribute are akin (cosine 1/2), all else is not
-    (cosine 0). Half of a vector says which attribute it is, half which value.
+    Two values of the same attribute have cosine 1/2, values of different attributes cosine 0: half of each vector
+    encodes the attribute, the other half the value.
     """
     which = np.array([[attribute is other for other in ATTRIBUTES] for attribute, _ in COLUMNS])
     return (np.hstack([which, np.eye(len(COLUMNS))]) / np.sqrt(2)).astype(np.float32)

@@ -1,4 +1,4 @@
-"""Draws one creature: every attribute of its class is visible, everything else is chance."""
+"""Draws one creature: every attribute of its class is visible, everything else is random."""
 
 import colorsys
 from collections.abc import Mapping
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from zslpipe.demo.body import Body, Lump, build_body
+from zslpipe.demo.body import Body, Superellipse, build_body
 from zslpipe.demo.face import IVORY, draw_face, draw_headgear
 from zslpipe.demo.pen import INK, WHITE, Colour, Pen, curve, ellipse, mix, ribbon
 
@@ -23,7 +23,7 @@ CREAM: Colour = (250, 236, 208)
 
 @dataclass(frozen=True)
 class Pose:
-    """The chance of one picture, as far as the creature's shape goes."""
+    """The random part of a creature's shape in one picture."""
 
     look: float
     squash: float
@@ -36,7 +36,7 @@ class Pose:
 
 
 def draw_creature(pen: Pen, rng: np.random.Generator, traits: Mapping[str, str]) -> None:
-    """Draw it standing on the pen's origin, about one and a half units high and wide."""
+    """Draw a creature standing on the pen's origin, about one and a half units high and wide."""
     pose = Pose.draw(rng)
     body = build_body(traits["body"], traits["legs"], pose.look, pose.squash)
     colour = _vary(COLOURS[traits["colour"]], rng)
@@ -49,22 +49,22 @@ def draw_creature(pen: Pen, rng: np.random.Generator, traits: Mapping[str, str])
     _legs(pen, body, traits["legs"], rear, pose.stride, near=False)
     if traits["coat"] == "spiny":
         _spines(pen, rng, body)
-    if not body.has_head:
+    if not body.has_separate_head:
         draw_headgear(pen, rng, body.head, traits, colour)
     _legs(pen, body, traits["legs"], colour, pose.stride, near=True)
     _trunk(pen, rng, body, traits, colour)
     if traits["shell"] == "hard":
         _shell(pen, body)
-    if body.has_head:
+    if body.has_separate_head:
         draw_headgear(pen, rng, body.head, traits, colour)
-        _lump(pen, rng, body.head, traits, colour)
+        _draw_part(pen, rng, body.head, traits, colour)
     if traits["wings"] == "feathered":
         _wing(pen, body.trunk, mix(colour, WHITE, 0.55), -6 + 8 * pose.swing)
     draw_face(pen, rng, body, traits, colour)
 
 
 def _vary(colour: Colour, rng: np.random.Generator) -> Colour:
-    """The same named colour as another individual has it."""
+    """A random variation of the colour that keeps its name."""
     h, s, v = colorsys.rgb_to_hsv(*(x / 255 for x in colour))
     h += rng.uniform(-0.018, 0.018)
     s, v = min(1, s * rng.uniform(0.85, 1.1)), min(1, v * rng.uniform(0.88, 1.05))
@@ -73,60 +73,62 @@ def _vary(colour: Colour, rng: np.random.Generator) -> Colour:
 
 
 def _trunk(pen: Pen, rng: np.random.Generator, body: Body, traits: Mapping[str, str], colour: Colour) -> None:
-    _lump(pen, rng, body.trunk, traits, colour)
+    _draw_part(pen, rng, body.trunk, traits, colour)
     if traits["belly"] == "pale":
         trunk = body.trunk
         belly = ellipse(trunk.centre + complex(0.16 * trunk.rx, -0.42 * trunk.ry), 0.62 * trunk.rx, 0.46 * trunk.ry)
         pen.fill(belly, mix(CREAM, colour, 0.08), outline=False)
 
 
-def _lump(pen: Pen, rng: np.random.Generator, lump: Lump, traits: Mapping[str, str], colour: Colour) -> None:
-    """Trunk or head in its coat and pattern."""
+def _draw_part(
+    pen: Pen, rng: np.random.Generator, part: Superellipse, traits: Mapping[str, str], colour: Colour
+) -> None:
+    """Draw the trunk or the head with its coat and pattern."""
     marks = {"spots": _spots, "stripes": _stripes}.get(traits["pattern"])
     shaggy = traits["coat"] == "shaggy"
-    outline = _ragged(rng, lump) if shaggy else lump.outline()
+    outline = _ragged(rng, part) if shaggy else part.outline()
     dark = mix(colour, (52, 32, 60), 0.62)
-    pen.fill(outline, colour, marks(rng, lump) if marks else (), dark)
+    pen.fill(outline, colour, marks(rng, part) if marks else (), dark)
     if shaggy:
-        _hair(pen, rng, lump, colour)
+        _hair(pen, rng, part, colour)
 
 
-def _spots(rng: np.random.Generator, lump: Lump) -> list[np.ndarray]:
+def _spots(rng: np.random.Generator, part: Superellipse) -> list[np.ndarray]:
     turn = rng.uniform(0, 360)
     rings = ((0.0, 1), (0.5, 5), (0.92, 9))
     at = [(r, turn + 97 * r + 360 * k / n) for r, n in rings for k in range(n)]
-    return [ellipse(lump.at(a + rng.uniform(-8, 8), r), s, s * 0.9, 18)
+    return [ellipse(part.at(a + rng.uniform(-8, 8), r), s, s * 0.9, 18)
             for r, a in at for s in [rng.uniform(0.065, 0.1)]]  # fmt: skip
 
 
-def _stripes(rng: np.random.Generator, lump: Lump) -> list[np.ndarray]:
-    """Bands across the back, bent as around a barrel."""
+def _stripes(rng: np.random.Generator, part: Superellipse) -> list[np.ndarray]:
+    """Bands across the back, curved as on a barrel."""
     shift, half = rng.uniform(-0.05, 0.05), 0.048
     middles = np.arange(-1.0, 1.01, 0.21) + shift
-    low, high = lump.centre - 1.1j * lump.ry, lump.centre + 1.1j * lump.ry
-    return [ribbon(curve(low + x * 0.8, lump.centre + x * 1.25 + 0.06, high + x * 0.8), half, half) for x in middles]
+    low, high = part.centre - 1.1j * part.ry, part.centre + 1.1j * part.ry
+    return [ribbon(curve(low + x * 0.8, part.centre + x * 1.25 + 0.06, high + x * 0.8), half, half) for x in middles]
 
 
-def _ragged(rng: np.random.Generator, lump: Lump) -> np.ndarray:
-    """The outline in tufts that hang a little."""
-    points, normals = lump.rim(58, rng.uniform(0, 1))
+def _ragged(rng: np.random.Generator, part: Superellipse) -> np.ndarray:
+    """The outline with tufts that hang down slightly."""
+    points, normals = part.rim(58, rng.uniform(0, 1))
     tip = np.arange(58) % 2 == 0
     return points + tip * (normals - 0.35j) * rng.uniform(0.06, 0.12, 58)
 
 
-def _hair(pen: Pen, rng: np.random.Generator, lump: Lump, colour: Colour) -> None:
+def _hair(pen: Pen, rng: np.random.Generator, part: Superellipse, colour: Colour) -> None:
     for shade, count in ((mix(colour, INK, 0.34), 80), (mix(colour, WHITE, 0.28), 50)):
-        roots = lump.edge(rng.uniform(0, 360, count), 1.0)
-        roots = lump.centre + (roots - lump.centre) * np.sqrt(rng.uniform(0.03, 0.9, count))
+        roots = part.edge(rng.uniform(0, 360, count), 1.0)
+        roots = part.centre + (roots - part.centre) * np.sqrt(rng.uniform(0.03, 0.9, count))
         tips = roots + rng.uniform(0.06, 0.11, count) * np.exp(-1j * np.pi / 2 + 1j * rng.uniform(-0.5, 0.5, count))
         pen.strokes(roots, tips, shade, 0.015)
 
 
 def _spines(pen: Pen, rng: np.random.Generator, body: Body) -> None:
     dark: Colour = (92, 72, 84)
-    for lump in (body.trunk, body.head)[: 1 + body.has_head]:
-        points, normals = lump.rim(28, rng.uniform(0, 1))
-        bare = points.imag < lump.centre.imag - 0.4 * lump.ry  # nothing to trip over
+    for part in (body.trunk, body.head)[: 1 + body.has_separate_head]:
+        points, normals = part.rim(28, rng.uniform(0, 1))
+        bare = points.imag < part.centre.imag - 0.4 * part.ry  # no spines underneath
         for root, out in zip(points[~bare], normals[~bare], strict=True):
             root, long = root - 0.03 * out, rng.uniform(0.24, 0.31)
             band = np.array([root + 0.1j * out, root + 0.13 * out, root - 0.1j * out])
@@ -152,7 +154,7 @@ def _legs(pen: Pen, body: Body, count: str, colour: Colour, stride: float, near:
         pen.fill(ellipse(foot + 0.045, width * 1.55, 0.065, 24), mix(colour, INK, 0.3))
 
 
-def _tail(pen: Pen, rng: np.random.Generator, trunk: Lump, kind: str, colour: Colour, swing: float) -> None:
+def _tail(pen: Pen, rng: np.random.Generator, trunk: Superellipse, kind: str, colour: Colour, swing: float) -> None:
     root = trunk.at(205, 0.9)
     if kind == "thin":
         tip = root + complex(-0.52, 0.34 + 0.2 * swing)
@@ -170,8 +172,8 @@ def _tail(pen: Pen, rng: np.random.Generator, trunk: Lump, kind: str, colour: Co
     pen.fill(brush, mix(colour, INK, 0.12), end, mix(colour, WHITE, 0.6))
 
 
-def _wing(pen: Pen, trunk: Lump, colour: Colour, raised: float) -> None:
-    """Four feathers fanned out backwards from the shoulder."""
+def _wing(pen: Pen, trunk: Superellipse, colour: Colour, raised: float) -> None:
+    """Four feathers, fanned out backwards from the shoulder."""
     root = trunk.centre + complex(-0.25 * trunk.rx, 0.30 * trunk.ry)
     for k, angle in enumerate((172, 153, 134, 115)):
         out = np.exp(1j * np.radians(angle - raised))
@@ -184,7 +186,7 @@ def _wing(pen: Pen, trunk: Lump, colour: Colour, raised: float) -> None:
 
 
 def _shell(pen: Pen, body: Body) -> None:
-    """A dome over the back with plates."""
+    """A dome of plates over the back."""
     trunk, horn, seam = body.trunk, (172, 122, 70), (96, 62, 40)
     first, last, depth = (98, 232, -0.15) if trunk.rx > 0.4 else (112, 228, -0.4)
     back = trunk.edge(np.linspace(first, last, 30), 1.13)

@@ -4,24 +4,26 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from zslpipe.demo.body import Body, Lump
+from zslpipe.demo.body import Body, Superellipse
 from zslpipe.demo.pen import INK, WHITE, Colour, Pen, curve, ellipse, mix, ribbon
 
 IVORY: Colour = (240, 226, 190)
 PINK: Colour = (236, 150, 160)
-NEAR, FAR = 118.0, 62.0  # degrees on the head at which paired things stand
+NEAR, FAR = 118.0, 62.0  # position of paired parts on the head, in degrees
 
 
-def draw_headgear(pen: Pen, rng: np.random.Generator, head: Lump, traits: Mapping[str, str], colour: Colour) -> None:
-    """What stands behind the head's outline: draw it before the head."""
+def draw_headgear(
+    pen: Pen, rng: np.random.Generator, head: Superellipse, traits: Mapping[str, str], colour: Colour
+) -> None:
+    """Draw ears, horns, antennae and crest; call before drawing the head, which covers their roots."""
     if traits["crest"] == "tufted":
         _crest(pen, rng, head)
     if traits["ears"] != "none":
         lean = rng.uniform(-8, 8)
         for at in (FAR, NEAR):
-            # Ears make room where there are horns too.
-            apart = 1.45 if traits["horns"] == "two" else 1.15
-            _ear(pen, head, traits["ears"], 90 + (at - 90) * apart, lean, colour)
+            # Ears are farther apart if there are horns between them.
+            spread = 1.45 if traits["horns"] == "two" else 1.15
+            _ear(pen, head, traits["ears"], 90 + (at - 90) * spread, lean, colour)
     if traits["horns"] == "one":
         _horn(pen, head.at(86), 0.46, complex(0.10, 1), 0.0)
     elif traits["horns"] == "two":
@@ -32,7 +34,7 @@ def draw_headgear(pen: Pen, rng: np.random.Generator, head: Lump, traits: Mappin
 
 
 def draw_face(pen: Pen, rng: np.random.Generator, body: Body, traits: Mapping[str, str], colour: Colour) -> None:
-    """Eyes, mouth and whiskers, on top of everything."""
+    """Draw eyes, mouth and whiskers; call last."""
     s = body.face_scale
     gaze = complex(rng.uniform(-0.3, 1.0), rng.uniform(-0.6, 0.6))
     iris = _IRISES[rng.integers(len(_IRISES))]
@@ -98,7 +100,7 @@ def _whiskers(pen: Pen, rng: np.random.Generator, at: complex, s: float) -> None
             pen.stroke(line, (250, 248, 240), 0.018)
 
 
-def _ear(pen: Pen, head: Lump, kind: str, at: float, lean: float, colour: Colour) -> None:
+def _ear(pen: Pen, head: Superellipse, kind: str, at: float, lean: float, colour: Colour) -> None:
     root = head.at(at, 0.93)
     out = np.exp(1j * np.radians(90 + (at - 90) * 0.75 + lean))
     side = out * 1j
@@ -108,7 +110,7 @@ def _ear(pen: Pen, head: Lump, kind: str, at: float, lean: float, colour: Colour
     elif kind == "round":
         centre = root + 0.1 * out
         shape, inner = ellipse(centre, 0.17, 0.17), ellipse(centre, 0.095, 0.095)
-    else:  # long: up like a hare's, the tip bent
+    else:  # long: upright with a bent tip
         spine = curve(root - 0.08 * out, root + 0.34 * out, root + 0.56 * out + 0.16 * np.sign(at - 90) * -1)
         width = 0.035 + 0.075 * np.sin(np.linspace(0.35, np.pi, len(spine)))
         normal = 1j * np.gradient(spine) / np.abs(np.gradient(spine))
@@ -124,7 +126,7 @@ def _horn(pen: Pen, root: complex, length: float, towards: complex, bend: float)
     pen.fill(ribbon(spine, 0.085, 0.008), IVORY, rings, mix(IVORY, (120, 90, 60), 0.5))
 
 
-def _antennae(pen: Pen, rng: np.random.Generator, head: Lump) -> None:
+def _antennae(pen: Pen, rng: np.random.Generator, head: Superellipse) -> None:
     glow: Colour = (255, 236, 120)
     for at, way in ((72.0, 1), (108.0, -1)):
         root = head.at(at, 0.95)
@@ -134,8 +136,8 @@ def _antennae(pen: Pen, rng: np.random.Generator, head: Lump) -> None:
         pen.flat(ellipse(tip + 0.025j, 0.04, 0.035, 14), (255, 252, 220))
 
 
-def _crest(pen: Pen, rng: np.random.Generator, head: Lump) -> None:
-    """A fan of soft tufts over the head."""
+def _crest(pen: Pen, rng: np.random.Generator, head: Superellipse) -> None:
+    """A fan of soft tufts on top of the head."""
     colour: Colour = ((226, 70, 130), (240, 120, 50), (90, 60, 150))[rng.integers(3)]
     for k, at in enumerate(np.linspace(140, 55, 6)):
         root = head.at(at, 0.9)

@@ -1,4 +1,4 @@
-"""What the creatures are called: made up, but true of what they look like."""
+"""Names of the creatures: invented, but they match their looks."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -11,7 +11,7 @@ _PLACE = {
     "sea bed": ("Kelp", "Coral", "Tide", "Pearl", "Foam", "Lagoon", "Reef", "Salt"),
     "autumn": ("Acorn", "Maple", "Russet", "Amber", "Chestnut", "Leaf", "Harvest", "Oak"),
 }
-_FEATURE = (  # of those that hold the one least used so far gives the second half of a first name
+_FEATURE = (  # attribute, value and word; the least used matching word becomes the second part of the first name
     ("shell", "hard", "back"),
     ("wings", "feathered", "wing"),
     ("coat", "spiny", "spine"),
@@ -37,15 +37,15 @@ _KIND = {
 }
 
 
-def name_all(chosen: Sequence[Mapping[str, str]]) -> list[str]:
-    """'<place><feature> <kind>', such as Kelpback Snorf: place and feature are true of the creature."""
+def name_creatures(chosen: Sequence[Mapping[str, str]]) -> list[str]:
+    """Names '<place><feature> <kind>', such as Kelpback Snorf; place and feature match habitat and looks."""
     names: list[str] = []
     uses: Counter[str] = Counter()
     for traits in chosen:
-        fits = [half for part, value, half in _FEATURE if traits[part] == value]
-        half = min(fits, key=lambda half: uses[half])
+        matching = [word for part, value, word in _FEATURE if traits[part] == value]
+        feature = min(matching, key=lambda word: uses[word])
         place = _PLACE[traits["habitat"]][uses[traits["habitat"]] % len(_PLACE[traits["habitat"]])]
         kind = _KIND[traits["body"]].split()[uses[traits["body"]]]
-        uses.update((half, traits["habitat"], traits["body"]))
-        names.append(f"{place}{half} {kind}")
+        uses.update((feature, traits["habitat"], traits["body"]))
+        names.append(f"{place}{feature} {kind}")
     return names

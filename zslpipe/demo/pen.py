@@ -1,6 +1,6 @@
 """A pen that draws soft-shaded, outlined shapes on a Pillow image.
 
-Points are complex numbers (x to the right, y up) in a figure's own coordinates, so that turning, scaling and
+Points are complex numbers (x to the right, y up) in a figure's own coordinates, so that rotating, scaling and
 placing a figure is one multiplication and one addition.
 """
 
@@ -15,11 +15,11 @@ Colour = tuple[float, float, float]  # red, green, blue in 0..255
 
 INK = (38.0, 28.0, 48.0)
 WHITE = (255.0, 255.0, 255.0)
-DARK_SIDE = (30.0, 25.0, 70.0)  # shadows are cool, not black
+DARK_SIDE = (30.0, 25.0, 70.0)  # shadows are bluish, not black
 
 
 def mix(a: Colour, b: Colour, share: float) -> Colour:
-    """`a` with a share of `b` in it."""
+    """Linear mix: `share` 0 is `a`, 1 is `b`."""
     return tuple((1 - share) * x + share * y for x, y in zip(a, b, strict=True))  # type: ignore[return-value]
 
 
@@ -45,7 +45,7 @@ def curve(*points: complex, steps: int = 16) -> np.ndarray:
 
 
 def ribbon(spine: np.ndarray, start: float, end: float) -> np.ndarray:
-    """The outline of a band along `spine` whose half width goes from `start` to `end`."""
+    """The outline of a band along `spine` whose half-width goes from `start` to `end`."""
     along = np.gradient(spine)
     normal = 1j * along / np.abs(along)
     half = np.linspace(start, end, len(spine))
@@ -53,8 +53,8 @@ def ribbon(spine: np.ndarray, start: float, end: float) -> np.ndarray:
 
 
 @cache
-def _ball(light: float) -> Image.Image:
-    """Brightness (0..255, 150 is the plain colour) of a ball lit from above; `light` -1 from the left, 1 right."""
+def _sphere_shading(light: float) -> Image.Image:
+    """Brightness (0..255, 150 is the unshaded colour) of a sphere lit from above; `light` is -1 (left) to 1 (right)."""
     y, x = np.mgrid[-1:1:96j, -1:1:96j]
     z = np.sqrt(np.clip(1 - 0.85 * (x * x + y * y), 0.02, 1))
     towards = np.array([0.55 * light, -0.65, 0.65])
@@ -65,16 +65,16 @@ def _ball(light: float) -> Image.Image:
 
 
 class Pen:
-    """Draws on `image` shapes given in a figure's coordinates.
+    """Draws shapes given in a figure's coordinates on an image.
 
     Args:
-        image: RGB, drawn on in place.
-        origin: pixel (x, y) of the figure's zero.
-        unit: pixels a unit of the figure.
-        turn: radians counter-clockwise.
-        flip: look to the left instead of to the right.
-        light: side the light comes from, -1 left to 1 right.
-        line: width of outlines in pixels, 0 for none.
+        image: RGB image, modified in place.
+        origin: pixel (x, y) of the figure's origin.
+        unit: pixels per unit of the figure.
+        turn: rotation in radians, counter-clockwise.
+        flip: mirror the figure, so that it faces left.
+        light: direction of the light, from -1 (left) to 1 (right).
+        line: width of outlines in pixels; 0 draws none.
     """
 
     def __init__(
@@ -107,13 +107,13 @@ class Pen:
         outline: bool = True,
         opacity: int = 255,
     ) -> None:
-        """A closed shape, shaded as a ball would be; `marks` are shapes painted on it, cut off at its edge."""
+        """Draw a closed shape with the shading of a sphere; `marks` are shapes painted on it, clipped at its edge."""
         xy = self.pixels(points)
         left, top = np.floor(xy.min(0)).astype(int)
         right, bottom = np.ceil(xy.max(0)).astype(int) + 1
         corner, size = (int(left), int(top)), (int(right - left), int(bottom - top))
         mask = _polygons([xy], corner, size, opacity)
-        shade = _ball(self.light).resize(size, Image.Resampling.BILINEAR)
+        shade = _sphere_shading(self.light).resize(size, Image.Resampling.BILINEAR)
         tile = _shaded(shade, colour)
         if marks:
             painted = _polygons([self.pixels(mark) for mark in marks], corner, size, 255)
@@ -123,22 +123,22 @@ class Pen:
             self.stroke(np.append(points, points[:1]), mix(colour, INK, 0.75))
 
     def flat(self, points: np.ndarray, colour: Colour) -> None:
-        """A closed shape in one colour, without an outline."""
-        self._draw.polygon(_flat(self.pixels(points)), fill=to_bytes(colour))
+        """Draw a closed shape in one colour, without outline."""
+        self._draw.polygon(_flatten(self.pixels(points)), fill=to_bytes(colour))
 
     def stroke(self, points: np.ndarray, colour: Colour, width: float | None = None) -> None:
-        """An open line; `width` is in units of the figure, by default that of outlines."""
+        """Draw an open line; `width` is in units of the figure, default: the width of outlines."""
         pixels = self.line if width is None else width * self.unit
-        self._draw.line(_flat(self.pixels(points)), to_bytes(colour), max(1, round(pixels)), joint="curve")
+        self._draw.line(_flatten(self.pixels(points)), to_bytes(colour), max(1, round(pixels)), joint="curve")
 
     def strokes(self, starts: np.ndarray, ends: np.ndarray, colour: Colour, width: float) -> None:
-        """Many straight lines of one colour."""
+        """Draw many straight lines in one colour."""
         ink, thick = to_bytes(colour), max(1, round(width * self.unit))
         for line in np.hstack([self.pixels(starts), self.pixels(ends)]).tolist():
             self._draw.line(line, ink, thick)
 
 
-def _flat(xy: np.ndarray) -> list[float]:
+def _flatten(xy: np.ndarray) -> list[float]:
     return xy.ravel().tolist()  # type: ignore[no-any-return]
 
 
@@ -146,15 +146,15 @@ def _polygons(shapes: list[np.ndarray], corner: tuple[int, int], size: tuple[int
     mask = Image.new("L", size)
     draw = ImageDraw.Draw(mask)
     for xy in shapes:
-        draw.polygon(_flat(xy - corner), fill=value)
+        draw.polygon(_flatten(xy - corner), fill=value)
     return mask
 
 
 def _shaded(shade: Image.Image, colour: Colour) -> Image.Image:
-    """The colour from its dark side over itself to its highlight, as `shade` says."""
+    """Map the brightness in `shade` to the dark, plain and highlight versions of the colour."""
     dark, bright = mix(mix(colour, DARK_SIDE, 0.35), (0, 0, 0), 0.35), mix(colour, WHITE, 0.55)
     levels = range(256)
     table = np.column_stack([np.interp(levels, (20, 150, 255), s) for s in zip(dark, colour, bright, strict=True)])
     tile = shade.copy()
-    tile.putpalette(np.clip(np.rint(table), 0, 255).astype(np.uint8).tobytes())  # looks up 3 channels in one go
+    tile.putpalette(np.clip(np.rint(table), 0, 255).astype(np.uint8).tobytes())  # maps all 3 channels at once
     return tile.convert("RGB")

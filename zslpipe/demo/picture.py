@@ -1,44 +1,45 @@
-"""One picture of the demo set: a creature somewhere in a habitat, in some pose and some light."""
+"""Draws one picture of the demo set: a creature in a habitat with random position, pose and light."""
 
 import math
 
 import numpy as np
 from PIL import Image
 
-from zslpipe.demo.attributes import HOME
+from zslpipe.demo.attributes import HOME_SHARE
 from zslpipe.demo.classes import creatures
 from zslpipe.demo.creature import draw_creature
 from zslpipe.demo.pen import Pen
-from zslpipe.demo.scene import SCENES, backdrop, lit, scatter
+from zslpipe.demo.scene import SCENES, apply_light, backdrop, scatter
 from zslpipe.demo.sky import shadow
 
-OVERSAMPLE = 2  # drawn larger and averaged: Pillow's polygons have no smooth edges
+OVERSAMPLE = 2  # draw larger and average, because Pillow does not antialias polygons
 
 
 def draw_picture(seed: int, which: int, number: int, size: int) -> Image.Image:
-    """Picture `number` of class `which`: it depends on these and on nothing else.
+    """Picture `number` of class `which`; it depends on the arguments only.
 
     Returns:
-        (size, size) RGB image.
+        RGB image of (size, size) pixels.
     """
     rng = np.random.default_rng((seed, which, number))
     creature, side = creatures()[which], size * OVERSAMPLE
-    scene = SCENES[creature.traits["habitat"] if rng.random() < HOME else creature.visits]
+    scene = SCENES[creature.traits["habitat"] if rng.random() < HOME_SHARE else creature.visits]
     light = float(rng.choice((-1, 1)))
 
     image, horizon = backdrop(scene, rng, side)
-    unit = side * _fits(creature.traits["body"]) * math.exp(rng.uniform(math.log(0.36), math.log(0.52)))
-    nearness = (unit / side - 0.31) / 0.21  # the nearer the lower in the picture, as far as it goes
-    stand = (side * rng.uniform(0.38, 0.62), side * (0.70 + 0.20 * nearness + rng.uniform(-0.05, 0.03)))
-    far, near = (horizon, stand[1] - 0.04 * side), (stand[1] + 0.02 * side, 1.04 * side)  # rows of pixels
+    unit = side * _body_scale(creature.traits["body"]) * math.exp(rng.uniform(math.log(0.36), math.log(0.52)))
+    nearness = (unit / side - 0.31) / 0.21  # nearer creatures are lower in the picture
+    position = (side * rng.uniform(0.38, 0.62), side * (0.70 + 0.20 * nearness + rng.uniform(-0.05, 0.03)))
+    far, near = (horizon, position[1] - 0.04 * side), (position[1] + 0.02 * side, 1.04 * side)  # rows of pixels
     scatter(image, scene.behind, rng, int(rng.integers(2, 6)), far, light)
-    shadow(image, stand, 1.9 * unit)
+    shadow(image, position, 1.9 * unit)
     turn, flip = rng.normal(0, 0.07), bool(rng.random() < 0.5)
-    draw_creature(Pen(image, stand, unit, turn, flip, light, line=0.023 * unit + 0.002 * side), rng, creature.traits)
+    pen = Pen(image, position, unit, turn, flip, light, line=0.023 * unit + 0.002 * side)
+    draw_creature(pen, rng, creature.traits)
     scatter(image, scene.before, rng, int(rng.integers(1, 5)), near, light)
-    return lit(image.reduce(OVERSAMPLE), scene, rng)
+    return apply_light(image.reduce(OVERSAMPLE), scene, rng)
 
 
-def _fits(body: str) -> float:
-    """Long and tall creatures are drawn a little smaller, so that they stay in the picture."""
+def _body_scale(body: str) -> float:
+    """Long and tall creatures are drawn slightly smaller, so that they stay inside the picture."""
     return {"long": 0.88, "tall": 0.9}.get(body, 1.0)

@@ -1,4 +1,4 @@
-"""The clutter of the habitats: each function draws one thing that grows or lies at the pen's origin, a unit high."""
+"""Plants and other objects of the habitats; each function draws one at the pen's origin, about one unit high."""
 
 import numpy as np
 
@@ -58,7 +58,7 @@ def cactus(pen: Pen, rng: Rng) -> None:
 
 
 def snowball(pen: Pen, rng: Rng) -> None:
-    """A mound of snow."""
+    """Draw a mound of snow."""
     t = np.linspace(0, np.pi, 16)
     wide = rng.uniform(0.5, 0.9)
     pen.fill(wide * np.cos(t) + 0.36j * np.sin(t), (242, 247, 255), outline=False)
@@ -123,7 +123,7 @@ def autumn_tree(pen: Pen, rng: Rng) -> None:
 
 
 def leaves(pen: Pen, rng: Rng) -> None:
-    """Fallen leaves."""
+    """Draw fallen leaves."""
     for _ in range(5):
         at, turn = complex(rng.uniform(-0.5, 0.5), rng.uniform(0, 0.3)), np.exp(1j * rng.uniform(0, 6.3))
         colour: Colour = ((214, 96, 36), (236, 176, 60), (170, 54, 40))[rng.integers(3)]

@@ -1,4 +1,4 @@
-"""Where the creatures live: six habitats with their light, their ground and their clutter."""
+"""The six habitats: sky, ground, light and objects."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,17 +10,20 @@ from zslpipe.demo import plants, sky
 from zslpipe.demo.pen import Colour, Pen, mix, to_bytes
 
 Rng = np.random.Generator
-Thing = Callable[[Pen, Rng], None]
+Prop = Callable[[Pen, Rng], None]
 
 
 @dataclass(frozen=True)
 class Habitat:
-    """Colours from the top of the sky to the horizon, of the hills behind, of the ground from far to near.
+    """Colours and objects of a habitat.
 
     Args:
-        tint: the light's colour, 255 a channel for daylight.
+        sky: colours at the top and at the horizon.
+        hills: colour of the hills.
+        ground: colours in the distance and in the foreground.
+        tint: colour of the light; daylight is 255 in every channel.
         above: draws what is in the sky (or in the water).
-        behind, before: what stands around.
+        behind, before: objects behind and in front of the creature.
     """
 
     sky: tuple[Colour, Colour]
@@ -28,38 +31,38 @@ class Habitat:
     ground: tuple[Colour, Colour]
     tint: Colour
     above: Callable[[Image.Image, Rng], None]
-    behind: tuple[Thing, ...]
-    before: tuple[Thing, ...]
+    behind: tuple[Prop, ...]
+    before: tuple[Prop, ...]
 
 
 def backdrop(habitat: Habitat, rng: Rng, side: int) -> tuple[Image.Image, float]:
-    """A (side, side) picture of the empty habitat, and the height of its horizon in pixels from the top."""
-    top, bottom = (_near(colour, rng, 12) for colour in habitat.sky)
+    """A (side, side) picture of the empty habitat, and the row of its horizon in pixels from the top."""
+    top, bottom = (_jitter(colour, rng, 12) for colour in habitat.sky)
     image = _gradient(top, bottom, side)
     habitat.above(image, rng)
     horizon = side * rng.uniform(0.44, 0.6)
     for rise, depth in ((0.16, 0.45), (0.07, 0.8)):
-        hazy = mix(habitat.sky[1], _near(habitat.hills, rng, 10), depth)  # distance pales
-        _land(image, _hills(rng, side, horizon, rise), Image.new("RGB", image.size, to_bytes(hazy)))
-    far, near = (_near(colour, rng, 10) for colour in habitat.ground)
-    _land(image, _hills(rng, side, horizon, 0.02), _mottled(_gradient(far, near, side, int(horizon)), rng))
+        hazy = mix(habitat.sky[1], _jitter(habitat.hills, rng, 10), depth)  # distant hills are paler
+        _fill_below(image, _hills(rng, side, horizon, rise), Image.new("RGB", image.size, to_bytes(hazy)))
+    far, near = (_jitter(colour, rng, 10) for colour in habitat.ground)
+    _fill_below(image, _hills(rng, side, horizon, 0.02), _add_patches(_gradient(far, near, side, int(horizon)), rng))
     return image, horizon
 
 
 def scatter(
-    image: Image.Image, things: tuple[Thing, ...], rng: Rng, count: int, rows: tuple[float, float], light: float
+    image: Image.Image, props: tuple[Prop, ...], rng: Rng, count: int, rows: tuple[float, float], light: float
 ) -> None:
-    """So many things on the ground between two `rows` of pixels, the farther the smaller."""
+    """Draw `count` random objects on the ground between two rows of pixels, smaller in the distance."""
     side = image.width
     for y in np.sort(rng.uniform(*rows, count)):
         unit = side * (0.10 + 0.16 * (y / side) ** 2) * rng.uniform(0.8, 1.3)
         at = (rng.uniform(-0.02, 1.02) * side, float(y))
         pen = Pen(image, at, unit, rng.uniform(-0.06, 0.06), rng.random() < 0.5, light, max(1.0, 0.02 * unit))
-        things[rng.integers(len(things))](pen, rng)
+        props[rng.integers(len(props))](pen, rng)
 
 
-def lit(image: Image.Image, habitat: Habitat, rng: Rng) -> Image.Image:
-    """The picture in the habitat's light: brighter or darker, warmer or cooler, clear or hazy, as the hour has it."""
+def apply_light(image: Image.Image, habitat: Habitat, rng: Rng) -> Image.Image:
+    """The picture with the tint of the habitat and random exposure, warmth and haze."""
     exposure, haze = rng.uniform(0.78, 1.15), 0.4 * rng.beta(1, 2.5)
     warmth, tint = rng.uniform(-22, 22), rng.uniform(-8, 8)
     levels = np.arange(256)
@@ -70,20 +73,20 @@ def lit(image: Image.Image, habitat: Habitat, rng: Rng) -> Image.Image:
     return image.point(np.round(np.concatenate(tables)).astype(int).tolist())
 
 
-def _near(colour: Colour, rng: Rng, spread: float) -> Colour:
+def _jitter(colour: Colour, rng: Rng, spread: float) -> Colour:
     r, g, b = np.array(colour) + rng.uniform(-spread, spread, 3)
     return r, g, b
 
 
 def _gradient(top: Colour, bottom: Colour, side: int, start: int = 0) -> Image.Image:
-    """From `top` (down to the row `start`) to `bottom` at the lower edge."""
+    """A vertical gradient: `top` down to the row `start`, then towards `bottom` at the lower edge."""
     share = np.clip((np.arange(side) - start) / (side - start), 0, 1)[:, None]
     column = (1 - share) * np.array(top) + share * np.array(bottom)
     return Image.fromarray(np.clip(column, 0, 255).astype(np.uint8)[:, None]).resize((side, side))
 
 
-def _mottled(image: Image.Image, rng: Rng) -> Image.Image:
-    """The picture with light and dark patches, flat as on the ground."""
+def _add_patches(image: Image.Image, rng: Rng) -> Image.Image:
+    """The picture with light and dark patches, wider than high like patches on the ground."""
     grain, fine = rng.integers(0, 256, (40, 14), dtype=np.uint8), rng.integers(90, 166, (112, 56), dtype=np.uint8)
     coarse = Image.fromarray(grain).resize(image.size, Image.Resampling.BICUBIC)
     sand = Image.fromarray(fine).resize(image.size, Image.Resampling.BILINEAR)
@@ -93,7 +96,7 @@ def _mottled(image: Image.Image, rng: Rng) -> Image.Image:
 
 
 def _hills(rng: Rng, side: int, base: float, rise: float) -> np.ndarray:
-    """Heights (pixels from the top) of a rolling line, every few pixels."""
+    """A random hilly horizon: rows (pixels from the top) at equally spaced columns."""
     x = np.linspace(0, 1, 40)
     waves = np.zeros_like(x)
     for k in (1, 2, 4):
@@ -101,7 +104,8 @@ def _hills(rng: Rng, side: int, base: float, rise: float) -> np.ndarray:
     return base - rise * side * (0.5 + 0.4 * waves)
 
 
-def _land(image: Image.Image, line: np.ndarray, filling: Image.Image) -> None:
+def _fill_below(image: Image.Image, line: np.ndarray, filling: Image.Image) -> None:
+    """Paste `filling` into the part of the image below the line."""
     side = image.width
     mask = Image.new("L", image.size)
     x = np.linspace(0, side, len(line))

@@ -1,4 +1,4 @@
-"""What is above the ground: clouds, sun, moon and stars, flakes and leaves; and the light and bubbles of water."""
+"""Draws clouds, sun, moon, stars, snow, falling leaves and, for the sea bed, light and bubbles; also shadows."""
 
 from functools import cache
 
@@ -35,7 +35,7 @@ def leaf_fall(image: Image.Image, rng: Rng) -> None:
 
 
 def water(image: Image.Image, rng: Rng) -> None:
-    """Shafts of light from the surface, and bubbles."""
+    """Draw shafts of light from the surface, and bubbles."""
     side = image.width
     mask = Image.new("L", image.size)
     draw = ImageDraw.Draw(mask)
@@ -51,7 +51,7 @@ def water(image: Image.Image, rng: Rng) -> None:
 
 
 def shadow(image: Image.Image, at: tuple[float, float], width: float) -> None:
-    """A soft dark pool on the ground under a figure."""
+    """Draw a soft shadow on the ground under a figure."""
     _soft(image, at, width / 2, width * 0.11, (20, 15, 40), 0.65)
 
 
@@ -62,13 +62,13 @@ def _disc(opacity: float) -> Image.Image:
 
 
 def _soft(image: Image.Image, at: tuple[float, float], rx: float, ry: float, colour: Colour, opacity: float) -> None:
-    """An ellipse that fades towards its edge."""
+    """Draw an ellipse that fades towards its edge."""
     disc = _disc(opacity).resize((round(2 * rx), round(2 * ry)), Image.Resampling.BILINEAR)
     image.paste(to_bytes(colour), (round(at[0] - rx), round(at[1] - ry)), disc)
 
 
 def _orb(image: Image.Image, rng: Rng, radius: float, colour: Colour) -> None:
-    """Sun or moon in its glow."""
+    """Draw the sun or moon with its glow."""
     side = image.width
     x, y, r = side * rng.uniform(0.08, 0.92), side * rng.uniform(0.06, 0.28), radius * side
     _soft(image, (x, y), 3 * r, 3 * r, colour, 0.6)
@@ -76,7 +76,7 @@ def _orb(image: Image.Image, rng: Rng, radius: float, colour: Colour) -> None:
 
 
 def _clouds(image: Image.Image, rng: Rng) -> None:
-    """Heaps of puffs, flat below and highest in the middle."""
+    """Draw clouds as soft ellipses, flat at the bottom and highest in the middle."""
     side = image.width
     for _ in range(rng.integers(1, 4)):
         x, y, w = rng.uniform(0, side), rng.uniform(0.06, 0.3) * side, rng.uniform(0.1, 0.2) * side
@@ -86,7 +86,7 @@ def _clouds(image: Image.Image, rng: Rng) -> None:
 
 
 def _dots(image: Image.Image, rng: Rng, count: int, size: tuple[float, float], colour: Colour) -> None:
-    """Stars, flakes or falling leaves."""
+    """Draw stars, snowflakes or falling leaves."""
     side, draw = image.width, ImageDraw.Draw(image)
     for _ in range(count):
         x, y, r = rng.uniform(0, side), rng.uniform(0, side), side * rng.uniform(*size)

@@ -1,1 +1,1 @@
-"""Scores in, honest numbers out: metrics, curves, calibration, selection rules, statistics."""
+"""From scores to results: metrics, curves, calibration, statistics, tables."""

@@ -1,4 +1,4 @@
-"""Which classes are taken for which."""
+"""The confusion matrix and its largest entries."""
 
 import numpy as np
 
@@ -11,7 +11,7 @@ def confusion(predicted: np.ndarray, labels: np.ndarray, classes: int) -> np.nda
 
 
 def most_confused(shares: np.ndarray, count: int) -> list[tuple[int, int, float]]:
-    """The `count` largest confusions as (true class, predicted class, share), largest first; none that is 0."""
+    """The `count` largest nonzero confusions as (true class, predicted class, share), largest first."""
     wrong = shares.copy()
     np.fill_diagonal(wrong, 0.0)
     order = np.argsort(-wrong, axis=None, kind="stable")[:count]
@@ -19,8 +19,8 @@ def most_confused(shares: np.ndarray, count: int) -> list[tuple[int, int, float]
     return [(int(i), int(j), float(wrong[i, j])) for i, j in pairs if wrong[i, j] > 0]
 
 
-def classes_in(pairs: list[tuple[int, int, float]], count: int) -> list[int]:
-    """At most `count` classes that the first confusions are about, partners beside each other, none alone."""
+def confused_classes(pairs: list[tuple[int, int, float]], count: int) -> list[int]:
+    """At most `count` classes that occur in the first pairs, in that order; the last pair is complete."""
     found: list[int] = []
     for i, j, _ in pairs:
         new = [c for c in (i, j) if c not in found]

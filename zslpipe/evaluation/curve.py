@@ -1,8 +1,8 @@
-"""The exact seen-unseen curve: U, S and H for every calibration δ at once, from one sort.
+"""The exact seen-unseen curve: U, S and H for all calibrations δ, from one sort.
 
-An image's prediction is a step function of δ with one threshold, its margin (see `stacking`). So U(δ) and S(δ)
-are sums of class weights 1 / (n_c K) over the images whose threshold lies on one side of δ: O(N C) to find the
-margins, O(N log N) to sort them, and no grid.
+The prediction for an image is a step function of δ with one threshold, its margin (see `stacking`). So U(δ) and S(δ)
+are sums of the weights 1 / (n_c K) of the images whose margin is below or above δ, for class sizes n_c and K classes.
+This takes O(N C) to compute the margins and O(N log N) to sort them; no grid of δ is needed.
 """
 
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from zslpipe.evaluation.stacking import Rivals, ScoresError, rivals
 
 
 class Point(NamedTuple):
-    """One operating point."""
+    """An operating point of the curve."""
 
     delta: float
     U: float
@@ -30,8 +30,8 @@ class Curve:
 
     Attributes:
         thresholds: (T,) float64 ascending, the values of δ at which U or S changes.
-        unseen_accuracy, seen_accuracy: (T + 1,) step i holds for thresholds[i - 1] <= δ < thresholds[i]; the
-            first step reaches down to -inf (everything called seen, U = 0), the last up to +inf (S = 0, U = T1).
+        unseen_accuracy, seen_accuracy: (T + 1,) step i applies for thresholds[i - 1] <= δ < thresholds[i]. The first
+            step starts at -inf (all images predicted as seen, U = 0), the last ends at +inf (S = 0, U = T1).
     """
 
     thresholds: np.ndarray
@@ -40,25 +40,30 @@ class Curve:
 
     @classmethod
     def of(cls, scores: np.ndarray | Rivals, labels: np.ndarray, seen: np.ndarray) -> "Curve":
-        """The curve of scores (N, C) for images with `labels` (N,) columns, `seen` (C,) bool.
+        """Compute the curve.
+
+        Args:
+            scores: (N, C), or the `Rivals` computed from them.
+            labels: (N,) column of the class of each image.
+            seen: (C,) bool, which classes are seen.
 
         Raises:
-            ScoresError: for scores that are not finite, or where either side has no test image or no class.
+            ScoresError: if scores are not finite, or there are no test images or classes of either kind.
         """
         both = scores if isinstance(scores, Rivals) else rivals(scores, seen)
         labels, seen = check_labels(labels, len(both), seen)
         of_seen = seen[labels]
         if of_seen.all() or not of_seen.any() or seen.all() or not seen.any():
-            raise ScoresError("a seen-unseen curve needs test images and classes of both kinds.")
+            raise ScoresError("a seen-unseen curve needs test images and classes of both kinds, seen and unseen.")
         count = np.bincount(labels, minlength=len(seen))
         tested = np.where(of_seen, (count[seen] > 0).sum(), (count[~seen] > 0).sum())
         weight = 1 / (count[labels] * tested)
-        gain = np.where(~of_seen & (both.unseen == labels), weight, 0.0)  # right for δ >= margin
-        loss = np.where(of_seen & (both.seen == labels), weight, 0.0)  # right for δ < margin
+        gain = np.where(~of_seen & (both.unseen == labels), weight, 0.0)  # correct if δ >= margin
+        loss = np.where(of_seen & (both.seen == labels), weight, 0.0)  # correct if δ < margin
         matters = np.flatnonzero((gain > 0) | (loss > 0))
         order = matters[np.argsort(both.margin[matters], kind="stable")]
         margin = both.margin[order]
-        # Summed from the end at which each is nothing, so that nothing is exactly 0.
+        # Each is summed from its zero end, so that zero is exact.
         unseen = np.concatenate([[0.0], np.cumsum(gain[order])])
         seen_ = np.concatenate([np.cumsum(loss[order][::-1])[::-1], [0.0]])
         last_of_equal = np.flatnonzero(np.diff(margin, append=np.inf) > 0)
@@ -72,11 +77,11 @@ class Curve:
 
     @property
     def T1(self) -> float:
-        """Unseen accuracy when no seen class can win."""
+        """Accuracy of unseen images among the unseen classes (δ = +inf)."""
         return float(self.unseen_accuracy[-1])
 
     def step(self, delta: float | np.ndarray) -> np.ndarray:
-        """Which step holds at δ."""
+        """Index of the step that applies at δ."""
         return np.searchsorted(self.thresholds, delta, side="right")
 
     def at(self, delta: float) -> Point:
@@ -86,36 +91,36 @@ class Curve:
         return Point(float(delta), u, s, float(harmonic_mean(u, s)))
 
     def best(self) -> Point:
-        """The largest H that any δ reaches, with δ in the middle of the (widest) stretch that reaches it."""
+        """The point with the largest H; δ is the middle of the widest interval that reaches it."""
         return self.at(_middle_of_best(self.thresholds, self.H))
 
     def ausuc(self) -> float:
-        """Area under seen accuracy over unseen accuracy (Chao et al., 2016), δ running over all reals.
+        """Area under the seen-unseen curve (Chao et al., 2016), over all δ.
 
-        Trapezoids over all operating points. The points include (0, S) for δ = -inf and (T1, 0) for δ = +inf, so
-        that nothing is padded. Without ties every move along the curve is axis-parallel and trapezoid and step
-        agree; where thresholds are tied, the trapezoid is the mean over the orders in which they could be broken.
+        Trapezoidal rule over all operating points, including (0, S) for δ = -inf and (T1, 0) for δ = +inf, so that no
+        padding is needed. Without tied thresholds the curve is a staircase, for which the trapezoidal rule is exact;
+        with ties it gives the mean over all orders in which they could be broken.
         """
         u, s = self.unseen_accuracy, self.seen_accuracy
         return float(np.sum(np.diff(u) * (s[1:] + s[:-1]) / 2))
 
 
 def best_common_delta(curves: Sequence[Curve]) -> float:
-    """The δ at which the mean of the curves' H is largest (middle of the widest such stretch)."""
+    """The δ with the largest mean H over the curves; the middle of the widest interval that reaches it."""
     thresholds = np.unique(np.concatenate([c.thresholds for c in curves]))
-    probe = np.concatenate([[-np.inf], thresholds])  # the left end of every stretch belongs to it
+    probe = np.concatenate([[-np.inf], thresholds])  # intervals include their left end
     return _middle_of_best(thresholds, np.mean([c.H[c.step(probe)] for c in curves], axis=0))
 
 
 def _middle_of_best(thresholds: np.ndarray, value: np.ndarray) -> float:
-    """Where the step function `value` (T + 1,) is largest: the middle of its widest best stretch.
+    """The middle of the widest interval on which the step function `value` (T + 1,) is maximal.
 
-    Its first and last step are 0, as H is without unseen or seen images called right; 0.0 where all are.
+    The first and last step of H are 0. Returns 0.0 if all steps are.
     """
     if value.max() <= 0:
         return 0.0
-    best = value >= value.max() - 1e-12  # equal but for rounding
-    change = np.flatnonzero(np.diff(best))  # threshold i stands between step i and step i + 1
+    best = value >= value.max() - 1e-12  # equal up to rounding
+    change = np.flatnonzero(np.diff(best))  # threshold i separates steps i and i + 1
     starts, ends = thresholds[change[::2]], thresholds[change[1::2]]
     widest = int(np.argmax(ends - starts))
     start, end = starts[widest], ends[widest]
@@ -124,10 +129,10 @@ def _middle_of_best(thresholds: np.ndarray, value: np.ndarray) -> float:
 
 
 def share_flipped(margins: np.ndarray, delta: float) -> float:
-    """The share of images with these `margins` (N,) that δ calls unseen."""
+    """The share of the images with these `margins` (N,) that are predicted as unseen at δ."""
     return float(np.mean(np.asarray(margins) <= delta))
 
 
 def delta_flipping(margins: np.ndarray, share: float) -> float:
-    """The δ that calls a `share` of the images with these `margins` (N,) unseen (interpolated quantile)."""
+    """The δ at which a `share` of the images with these `margins` (N,) is predicted as unseen (a quantile)."""
     return float(np.quantile(np.asarray(margins, np.float64), np.clip(share, 0, 1)))

@@ -1,9 +1,9 @@
-"""How unevenly semantics are predicted (Ye et al., TIP 2023, Figs. 3 and 8 to 10).
+"""Imbalance of semantic errors (Ye et al., TIP 2023, Figs. 3 and 8 to 10).
 
-The class-averaged error matrix holds, for class k and semantic j, the mean over the images of class k of
-(t̂_ij - t_kj)^2, predictions and class semantics scaled to unit length. What its standard deviation says is how uneven
-the errors are; what their correlation with the semantics' values says is whether large values, which are rare, are
-predicted worse.
+The class-averaged error matrix contains, for class k and attribute j, the mean over the images of class k of
+(t̂_ij - t_kj)^2, with predictions and class semantics scaled to unit length. Its standard deviation measures how
+uneven the errors are. The correlation of errors with semantic values measures whether large values, which are rare,
+are predicted worse.
 """
 
 from collections.abc import Sequence
@@ -17,30 +17,30 @@ from zslpipe.evaluation.protocol import seen_mask
 from zslpipe.evaluation.stacking import ScoresError
 from zslpipe.store.rows import Features, take
 
-TINY = 1e-10  # added to norms, as the paper's loss does
+TINY = 1e-10  # added to norms, as in the loss of the paper
 
 
 @runtime_checkable
 class PredictsSemantics(Protocol):
     """A fitted head that predicts semantics.
 
-    A head whose predictions are meant for other values than the benchmark's (centred ones, say) also has
-    `semantic_targets(semantics (C, A)) -> (C, A)`, which gives those.
+    A head that is trained to predict transformed semantics (for example centred ones) also has a method
+    `semantic_targets(semantics (C, A)) -> (C, A)` with the transformation.
     """
 
     def predict_semantics(self, features: Features) -> np.ndarray:
-        """(N, A) predicted semantics of images, up to a scale of each row."""
+        """(N, A) predicted semantics; each row may have any scale."""
 
 
 class ErrorSummary(NamedTuple):
-    """One side (seen or unseen classes) in numbers; NaN where there is nothing to tell.
+    """Statistics of the errors of the seen or the unseen classes; NaN if undefined.
 
     Attributes:
-        mean, std: of the error matrix's entries.
-        pearson_mean_over_classes: Pearson's r between errors and values over the semantics of a class, averaged over
-            the classes (what the released code computes).
-        pearson_mean_over_semantics: r over the classes of a semantic, averaged over the semantics.
-        pearson_overall: r over all entries at once.
+        mean, std: mean and standard deviation of the entries of the error matrix.
+        pearson_mean_over_classes: Pearson's r between errors and values within a class, averaged over the classes
+            (as in the released code of the paper).
+        pearson_mean_over_semantics: r within an attribute over the classes, averaged over the attributes.
+        pearson_overall: r over all entries.
     """
 
     mean: float
@@ -51,12 +51,12 @@ class ErrorSummary(NamedTuple):
 
     @classmethod
     def average(cls, summaries: Sequence[Self]) -> Self:
-        """The mean of each number, over seeds."""
+        """The mean of each statistic over seeds."""
         return cls(*np.mean(summaries, axis=0).tolist())
 
 
 class ErrorByValue(NamedTuple):
-    """Errors by the value that was to be predicted; one entry a bin, bins of equally many entries of the matrix."""
+    """Errors by semantic value: arrays with one entry per bin; bins have equally many entries of the error matrix."""
 
     value: np.ndarray
     mean: np.ndarray
@@ -67,12 +67,12 @@ class ErrorByValue(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Imbalance:
-    """The error matrix and what it comes to.
+    """The error matrix and its statistics.
 
     Attributes:
-        errors: (C, A) class-averaged squared errors, NaN rows for classes without test images.
-        values: (C, A) the semantics that errors are compared with, as the benchmark has them.
-        is_seen: (C,) bool.
+        errors: (C, A) class-averaged squared errors; NaN rows for classes without test images.
+        values: (C, A) the semantics of the benchmark.
+        is_seen: (C,) bool, which classes are seen.
     """
 
     errors: np.ndarray
@@ -89,11 +89,11 @@ class Imbalance:
 
     @property
     def pearson_by_class(self) -> np.ndarray:
-        """(C,) r between errors and values over the semantics of each class."""
+        """(C,) r between errors and values within each class."""
         return pearson(self.errors, self.values)
 
     def by_value(self, seen: bool, bins: int = 8) -> ErrorByValue:
-        """Error by semantic value over the tested classes of one side."""
+        """Errors by semantic value over the tested seen or unseen classes."""
         rows = self._tested(self.is_seen == seen)
         order = np.argsort(self.values[rows], axis=None, kind="stable")
         errors, values = self.errors[rows].ravel()[order], self.values[rows].ravel()[order]
@@ -131,16 +131,20 @@ class Imbalance:
 def semantic_errors(
     predicted: np.ndarray, labels: np.ndarray, targets: np.ndarray, normalise: bool = True
 ) -> np.ndarray:
-    """(C, A) class-averaged squared errors of `predicted` (N, A) against `targets` (C, A); labels (N,) index them.
+    """Class-averaged squared errors (C, A); rows of classes without images are NaN.
 
-    `normalise` scales every row of both to unit length first. Rows of classes without images are NaN.
+    Args:
+        predicted: (N, A) predicted semantics.
+        labels: (N,) rows of `targets`.
+        targets: (C, A) class semantics.
+        normalise: scale all rows of `predicted` and `targets` to unit length first.
 
     Raises:
-        ScoresError: for predictions that are not finite.
+        ScoresError: if predictions are not finite.
     """
     predicted, targets = np.asarray(predicted, np.float64), np.asarray(targets, np.float64)
     if not np.isfinite(predicted).all():
-        raise ScoresError("predicted semantics are NaN or infinite: the head has diverged; train it again.")
+        raise ScoresError("predicted semantics are NaN or infinite: the head has diverged; change its settings.")
     if normalise:
         predicted, targets = (x / (np.linalg.norm(x, axis=1, keepdims=True) + TINY) for x in (predicted, targets))
     squared = (predicted - targets[labels]) ** 2
@@ -154,16 +158,16 @@ def semantic_errors(
 
 
 def imbalance(head: PredictsSemantics, features: Features, benchmark: Benchmark) -> Imbalance:
-    """The error matrix of a fitted head on the test images of `benchmark`."""
+    """Compute the error matrix of a fitted head on the test images of `benchmark`."""
     index = np.concatenate([benchmark.test_seen, benchmark.test_unseen])
     predicted = head.predict_semantics(take(features, index))
-    frame = getattr(head, "semantic_targets", lambda semantics: semantics)
-    errors = semantic_errors(predicted, benchmark.labels[index], frame(benchmark.semantics))
+    transform = getattr(head, "semantic_targets", lambda semantics: semantics)
+    errors = semantic_errors(predicted, benchmark.labels[index], transform(benchmark.semantics))
     return Imbalance(errors, benchmark.semantics, seen_mask(benchmark))
 
 
 def pearson(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """(R,) Pearson's r of each row of `x` with that of `y` (R, n); NaN where either is constant."""
+    """(R,) Pearson's r between the rows of `x` and `y` (R, n); NaN if either is constant."""
     x, y = (v - v.mean(1, keepdims=True) for v in (np.asarray(x, np.float64), np.asarray(y, np.float64)))
     scale = np.sqrt((x**2).sum(1) * (y**2).sum(1))
     return np.divide((x * y).sum(1), scale, out=np.full(len(x), np.nan), where=scale > 0)

@@ -9,8 +9,9 @@ import numpy as np
 from zslpipe.data.benchmark import Benchmark
 from zslpipe.evaluation.curve import Curve, Point
 from zslpipe.evaluation.metrics import Accuracies, accuracies
-from zslpipe.evaluation.stacking import rivals
+from zslpipe.evaluation.stacking import check_scores, rivals
 from zslpipe.parts.head import Head
+from zslpipe.parts.problem import Classes
 from zslpipe.store.rows import Features, take
 
 
@@ -23,6 +24,7 @@ class TestScores:
         labels: (N,) their classes.
         seen: (C,) bool; every class without training images counts as unseen, tested or not.
         scores: (N, C).
+        zsl: (N, U) scores among the unseen classes alone, for a head that does not score them by a cut of `scores`.
     """
 
     __test__ = False  # pytest: not a test
@@ -31,6 +33,14 @@ class TestScores:
     labels: np.ndarray
     seen: np.ndarray
     scores: np.ndarray
+    zsl: np.ndarray | None = None
+
+    @property
+    def zsl_predicted(self) -> np.ndarray:
+        """(N,) the unseen class predicted among the unseen classes; -1 if there is none."""
+        if self.zsl is None:
+            return rivals(self.scores, self.seen).unseen
+        return np.flatnonzero(~self.seen)[check_scores(self.zsl).argmax(1)]
 
 
 def seen_mask(benchmark: Benchmark) -> np.ndarray:
@@ -38,11 +48,18 @@ def seen_mask(benchmark: Benchmark) -> np.ndarray:
     return np.isin(np.arange(len(benchmark.class_names)), benchmark.seen_classes)
 
 
+def classes_of(benchmark: Benchmark) -> Classes:
+    """All classes of a benchmark, those with training images marked as seen."""
+    return Classes(benchmark.semantics, seen_mask(benchmark))
+
+
 def score_tests(head: Head, features: Features, benchmark: Benchmark) -> TestScores:
     """Score test_seen and test_unseen among all classes."""
     index = np.concatenate([benchmark.test_seen, benchmark.test_unseen])
-    scores = head.decision_function(take(features, index), benchmark.semantics)
-    return TestScores(index, benchmark.labels[index], seen_mask(benchmark), scores)
+    rows, classes = take(features, index), classes_of(benchmark)
+    separate = head.separate_zsl and not classes.seen.all()
+    zsl = head.bind(classes.only(~classes.seen))(rows) if separate else None
+    return TestScores(index, benchmark.labels[index], classes.seen, head.bind(classes)(rows), zsl)
 
 
 @dataclass(frozen=True)
@@ -146,16 +163,17 @@ def evaluate_scores(tests: TestScores, class_names: tuple[str, ...], delta: floa
     """Every number that follows from scores; see `evaluate`."""
     both = rivals(tests.scores, tests.seen)
     of_seen = tests.seen[tests.labels]
-    at = {d: accuracies(both, tests.labels, tests.seen, d) for d in {0.0, delta or 0.0}}
+    zsl = None if tests.zsl is None else tests.zsl_predicted
+    at = {d: accuracies(both, tests.labels, tests.seen, d, zsl) for d in {0.0, delta or 0.0}}
     chosen, zero = at[delta or 0.0], at[0.0]
     oracle, area = None, None
     if of_seen.any() and not of_seen.all():
         curve = Curve.of(both, tests.labels, tests.seen)
         oracle, area = curve.best(), curve.ausuc()
     best = accuracies(both, tests.labels, tests.seen, oracle.delta) if oracle else None
-    zsl = _by_class(chosen.zsl, len(class_names))
+    alone = _by_class(chosen.zsl, len(class_names))
     images = np.bincount(tests.labels, minlength=len(class_names))
-    columns = zip(zsl, _joint(chosen, tests.seen), _joint(zero, tests.seen), _joint(best, tests.seen))
+    columns = zip(alone, _joint(chosen, tests.seen), _joint(zero, tests.seen), _joint(best, tests.seen))
     return Result(
         delta=None if delta is None else float(delta),
         T1=_known(chosen.T1),

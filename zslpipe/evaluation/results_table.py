@@ -1,4 +1,4 @@
-"""Tables for people: the honest row first, the oracle's marked and never alone, published numbers beside them."""
+"""Results as text tables: the validated row first, then the oracle's, marked as such, then published numbers."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,19 +13,19 @@ if TYPE_CHECKING:
 
 COLUMNS = ("T1", "U", "S", "H", "AUSUC")
 ORACLE = "oracle (chosen on the test images)"
-UNFOLDED = 1000  # characters a line: names are there to be copied whole
+LINE_LENGTH = 1000  # so that names are never wrapped and can be copied
 
 
 @dataclass(frozen=True)
 class Row:
-    """A line of the table.
+    """A row of the table.
 
     Attributes:
-        name: of the run or system; empty where it is that of the line above.
+        name: name of the run; empty if it is the same as in the row above.
         rule: what chose the settings and the calibration.
-        numbers: by column; plain floats (shares) have no interval.
-        delta: mean calibration over the seeds, None where there is none to tell.
-        seeds: how many.
+        numbers: values in [0, 1] by column; plain floats have no interval.
+        delta: mean calibration over the seeds, None if unknown.
+        seeds: number of seeds, None if unknown.
         oracle: chosen on test images: an upper bound, not a result.
     """
 
@@ -37,12 +37,19 @@ class Row:
     oracle: bool = False
 
 
-def rows_of(name: str, results: Sequence[Result], rule: str, published: Mapping[str, float] | None = None) -> list[Row]:
-    """The lines of one run, a `Result` for each seed.
+def result_rows(
+    name: str, results: Sequence[Result], rule: str, published: Mapping[str, float] | None = None
+) -> list[Row]:
+    """The rows of one run.
 
-    First what `rule` chose without the test images (or, where it chose no calibration, δ = 0), then the calibration
-    that the test images would choose, then the `published` numbers (shares). A run whose rule is the oracle has
-    no honest calibration: it is shown at δ = 0 first.
+    The first row is at the calibration chosen by `rule` without test images (at δ = 0 if there is none, or if the rule
+    is the oracle), the second at the best calibration on the test images, the third are the published numbers.
+
+    Args:
+        name: name of the run.
+        results: one per seed.
+        rule: what chose the settings and the calibration.
+        published: published numbers in [0, 1] by column.
     """
     by_oracle = rule.startswith("oracle")
     uncalibrated = by_oracle or any(r.delta is None for r in results)
@@ -63,7 +70,7 @@ def _mean_delta(results: Sequence[Result]) -> float:
 
 
 def results_table(rows: Sequence[Row]) -> "Table":
-    """A rich table of the rows, numbers in per cent with their 95 % intervals."""
+    """A rich table of the rows: percentages with 95 % intervals."""
     from rich.table import Table
 
     columns = [c for c in COLUMNS if any(c in row.numbers for row in rows)]
@@ -81,17 +88,17 @@ def results_table(rows: Sequence[Row]) -> "Table":
 
 
 def errors_text(runs: Mapping[str, Mapping[str, ErrorSummary]]) -> str:
-    """How large and how uneven the errors of predicted semantics are, by run and side."""
+    """Text table of the semantic errors of each run, for seen and unseen classes."""
     from rich.table import Table
 
     table = Table(box=None, header_style="bold", pad_edge=False)
-    for column in ("semantic errors", "classes", "mean", "std", "r with the value"):
+    for column in ("semantic errors", "classes", "mean", "std", "r with value"):
         table.add_column(column, justify="left" if column in ("semantic errors", "classes") else "right")
     for name, sides in runs.items():
         for side, s in sides.items():
             table.add_row(name, side, f"{s.mean:.3e}", f"{s.std:.3e}", f"{s.pearson_mean_over_classes:+.2f}")
             name = ""
-    note = "squared errors of unit vectors, averaged by class; r: correlation with the value within a class"
+    note = "class-averaged squared errors of unit vectors; r: correlation of error and value within a class"
     return "\n".join([*_plain_lines(table), note])
 
 
@@ -101,17 +108,17 @@ def _plain_lines(table: "Table") -> list[str]:
     from rich.console import Console
 
     out = StringIO()
-    Console(file=out, width=UNFOLDED, color_system=None).print(table)
+    Console(file=out, width=LINE_LENGTH, color_system=None).print(table)
     return [line.rstrip() for line in out.getvalue().splitlines()]
 
 
 def results_text(rows: Sequence[Row]) -> str:
-    """The same as plain text, with a line that says how to read it."""
+    """The results table as plain text, with a note on how to read it."""
     lines = _plain_lines(results_table(rows))
-    note = "per cent, class-averaged; [95 % interval over seeds and classes"
+    note = "percent, class-averaged; [95 % interval over seeds and classes"
     if any(row.seeds == 1 for row in rows):
-        note += "; over classes alone where there is one seed"
-    lines.append(f"{note}]; an oracle's numbers (in parentheses) are upper bounds, not results")
+        note += "; over classes only for a single seed"
+    lines.append(f"{note}]; oracle numbers (in parentheses) are upper bounds, not results")
     return "\n".join(lines)
 
 

@@ -8,7 +8,9 @@ A folder of three files:
   calibration takes off its scores: δ for a seen class, 0 for an unseen one);
 - scores.npz: the same as arrays: scores, labels, seen, delta (NaN for none), image_ids, class_names.
 
-A prediction is the class with the largest score less `subtract`; where a seen and an unseen class tie, the unseen.
+A head that scores the unseen classes separately when it has to choose among them alone adds a column `zsl:NAME` for
+each unseen class, and the array zsl (N, U). A prediction is the class with the largest score less `subtract`; if a seen
+and an unseen class tie, the unseen one.
 """
 
 import csv
@@ -37,6 +39,7 @@ class KeptScores:
         seen: (C,) bool.
         scores: (N, C), not calibrated.
         delta: the calibration that the predictions were made with, None for none.
+        zsl: (N, U) scores among the unseen classes alone; None if those are columns of `scores`.
     """
 
     image_ids: tuple[str, ...]
@@ -45,6 +48,7 @@ class KeptScores:
     seen: np.ndarray
     scores: np.ndarray
     delta: float | None
+    zsl: np.ndarray | None = None
 
 
 def write_scores(folder: Path, tests: TestScores, benchmark: Benchmark, delta: float | None = None) -> None:
@@ -55,8 +59,12 @@ def write_scores(folder: Path, tests: TestScores, benchmark: Benchmark, delta: f
     digits = "%.17g" if tests.scores.dtype == np.float64 else "%.9g"  # enough to read the very same number back
     rows = io.StringIO(newline="")
     writer = csv.writer(rows)
-    writer.writerow(["image", "class", "predicted", "predicted_zsl", *(f"score:{n}" for n in names)])
-    columns = zip(ids, tests.labels, both.predict(delta or 0.0), both.unseen, tests.scores.tolist())
+    unseen = [] if tests.zsl is None else [n for n, s in zip(names, tests.seen) if not s]
+    values = tests.scores if tests.zsl is None else np.hstack([tests.scores, tests.zsl])
+    writer.writerow(
+        ["image", "class", "predicted", "predicted_zsl", *(f"score:{n}" for n in names), *(f"zsl:{n}" for n in unseen)]
+    )
+    columns = zip(ids, tests.labels, both.predict(delta or 0.0), tests.zsl_predicted, values.tolist())
     for image, label, predicted, zsl, scores in columns:
         among_unseen = names[zsl] if zsl >= 0 else ""
         writer.writerow([image, names[label], names[predicted], among_unseen, *map(digits.__mod__, scores)])
@@ -76,6 +84,7 @@ def write_scores(folder: Path, tests: TestScores, benchmark: Benchmark, delta: f
         delta=np.array(np.nan if delta is None else delta),
         image_ids=np.array(ids, np.str_),
         class_names=np.array(names, np.str_),
+        **({} if tests.zsl is None else {"zsl": tests.zsl}),
     )
 
 
@@ -96,6 +105,7 @@ def read_scores(folder: Path) -> KeptScores:
             seen=arrays["seen"],
             scores=arrays["scores"],
             delta=None if np.isnan(delta) else delta,
+            zsl=arrays.get("zsl"),
         )
     except (OSError, ValueError, KeyError, EOFError, BadZipFile) as problem:
         raise InputError(f"{folder} holds no whole scores ({problem}): evaluate the run again.") from problem

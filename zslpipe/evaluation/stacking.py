@@ -1,8 +1,7 @@
-"""Calibrated stacking (Chao et al., 2016): score_c - δ·1[c is seen], and what follows from it exactly.
+"""Calibrated stacking (Chao et al., 2016): predict the class with the largest score_c - δ·1[c is seen].
 
-For one image only two classes can ever win: its best seen class and its best unseen class. Which of them does
-is settled by one number, the margin (best seen score minus best unseen score): the seen class wins only if the
-margin exceeds δ. A tie goes to the unseen class.
+For any δ, the predicted class is either the best seen or the best unseen class. The margin, best seen score minus best
+unseen score, decides which: the seen class wins if the margin exceeds δ. A tie goes to the unseen class.
 """
 
 from dataclasses import dataclass
@@ -13,15 +12,15 @@ from zslpipe.errors import ZslpipeError
 
 
 class ScoresError(ZslpipeError):
-    """Scores from which no prediction can be made."""
+    """Scores are not finite or do not match labels or classes."""
 
 
 @dataclass(frozen=True, eq=False)
 class Rivals:
-    """The two classes that can win each image, and the margin that settles which.
+    """The two classes that can be predicted for each image, best seen and best unseen, and the margin between them.
 
     Attributes:
-        margin: (N,) float64, best seen score minus best unseen score; infinite where one side has no class.
+        margin: (N,) float64, best seen score minus best unseen score; infinite if all classes are of one kind.
         seen: (N,) column of the best seen class.
         unseen: (N,) column of the best unseen class.
     """
@@ -37,55 +36,59 @@ class Rivals:
         return Rivals(self.margin[index], self.seen[index], self.unseen[index])
 
     def predict(self, delta: float = 0.0) -> np.ndarray:
-        """(N,) the class predicted under calibration by `delta`, in the units of the scores."""
+        """(N,) predicted classes at the calibration `delta`, in units of the scores."""
         return np.where(self.margin > delta, self.seen, self.unseen)
 
 
 def check_scores(scores: np.ndarray) -> np.ndarray:
-    """The scores as an array (N, C), unless they are none.
+    """The scores as an array (N, C).
 
     Raises:
-        ScoresError: for a wrong number of dimensions, and for NaN or infinity anywhere.
+        ScoresError: if the number of dimensions is wrong, or a score is NaN or infinite.
     """
     scores = np.asarray(scores)
     if scores.ndim != 2:
-        raise ScoresError(f"scores need the shape (images, classes), these have {scores.shape}.")
+        raise ScoresError(f"scores must have shape (images, classes), not {scores.shape}.")
     finite = np.isfinite(scores)
     if not finite.all():
         row, column = np.argwhere(~finite)[0]
         count = int((~finite).sum())
         raise ScoresError(
             f"{count} of {scores.size} scores are NaN or infinite, the first for image {row} and class {column}: "
-            "the head has diverged or its features are damaged; train it with milder settings or verify the features."
+            "the head has diverged or its features are damaged; train with other settings or verify the features."
         )
     return scores
 
 
 def rivals(scores: np.ndarray, seen: np.ndarray) -> Rivals:
-    """Reduce scores (N, C) to what calibrated stacking needs; `seen` (C,) bool marks the seen classes.
+    """Find the best seen and the best unseen class of each image.
 
-    The one pass over all scores, O(N C); the scores stay as they are.
+    Args:
+        scores: (N, C); not modified.
+        seen: (C,) bool, which classes are seen.
 
     Raises:
-        ScoresError: for scores from which no prediction can be made.
+        ScoresError: if scores are not finite or do not match `seen`.
     """
     scores, seen = check_scores(scores), np.asarray(seen, bool)
     if seen.shape != scores.shape[1:]:
-        raise ScoresError(f"{scores.shape[1]} classes are scored but {seen.size} are marked as seen or unseen.")
+        raise ScoresError(
+            f"there are scores of {scores.shape[1]} classes, but {seen.size} are marked as seen or unseen."
+        )
     if not seen.size:
-        raise ScoresError("there is no class to choose from.")
+        raise ScoresError("there are no classes to choose from.")
     best_seen, seen_score = _best(scores, np.flatnonzero(seen))
     best_unseen, unseen_score = _best(scores, np.flatnonzero(~seen))
     return Rivals(seen_score - unseen_score, best_seen, best_unseen)
 
 
 def _best(scores: np.ndarray, columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The best of the `columns` for each row, and its score as float64 (-inf where there is no column)."""
+    """The best of the `columns` for each row, and its score as float64 (-inf if there are no columns)."""
     rows = np.arange(len(scores))
     if not len(columns):
         return np.full(len(scores), -1), np.full(len(scores), -np.inf)
     first, last = columns[0], columns[-1]
-    together = last - first + 1 == len(columns)  # a slice is a view, a list of columns a copy
-    part = scores[:, first : last + 1] if together else scores[:, columns]
+    contiguous = last - first + 1 == len(columns)  # a slice does not copy
+    part = scores[:, first : last + 1] if contiguous else scores[:, columns]
     best = columns[part.argmax(1)]
     return best, scores[rows, best].astype(np.float64)

@@ -1,12 +1,12 @@
-"""Several seeds: means, intervals that cover both seeds and classes, and paired differences between runs.
+"""Statistics over seeds and classes: means, bootstrap intervals, and paired differences between runs.
 
-A class-averaged accuracy varies for two reasons: another seed would give another head, and other classes would be
-easier or harder. The bootstrap draws both anew, seeds first, then classes (seen and unseen ones separately).
+A class-averaged accuracy varies for two reasons: another seed gives another head, and other classes would be easier or
+harder. The bootstrap resamples both: seeds, then classes (seen and unseen separately).
 
-A plain bootstrap is too sure of itself when there are three seeds or ten classes: n draws understate the variance by
-(n - 1) / n, and know nothing of how uncertain that variance is. So deviations are widened by sqrt(n / (n - 1)), and the
-percentiles by t_{0.975, v} / 1.96, where v is Welch and Satterthwaite's number of degrees of freedom of a sum of
-variances, each of which is known from n_i - 1: v = (sum V_i)^2 / sum (V_i^2 / (n_i - 1)).
+With three seeds or ten classes a plain bootstrap is overconfident: n draws underestimate the variance by the factor
+(n - 1) / n and ignore the uncertainty of that variance. So deviations are scaled by sqrt(n / (n - 1)) and percentiles
+by t_{0.975, v} / 1.96, where v are the Welch-Satterthwaite degrees of freedom of a sum of variances V_i, each with
+n_i - 1 degrees of freedom: v = (sum V_i)^2 / sum (V_i^2 / (n_i - 1)).
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,19 +21,19 @@ from zslpipe.evaluation.protocol import Result
 
 METRICS = ("T1", "U", "S", "H")
 RESAMPLES = 4000
-Tables = Mapping[str, np.ndarray]  # "zsl", "unseen", "seen" to accuracies (seeds, classes)
+Tables = Mapping[str, np.ndarray]  # accuracies (seeds, classes) for the keys "zsl", "unseen", "seen"
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A number over seeds.
+    """A metric over seeds.
 
     Attributes:
-        mean: over seeds.
-        std: over seeds (ddof 1); None for a single seed.
-        low, high: 95 % interval over seeds and classes (over classes alone for a single seed); None for AUSUC,
-            which is no average over classes.
-        seeds: how many there are.
+        mean: mean over seeds.
+        std: standard deviation over seeds (ddof 1); None for a single seed.
+        low, high: 95 % interval over seeds and classes (over classes only for a single seed); None for AUSUC, which is
+            not an average over classes.
+        seeds: number of seeds.
     """
 
     mean: float
@@ -45,13 +45,13 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Difference:
-    """How much better run `a` is than run `b`, on the same classes.
+    """The difference a - b between two runs on the same classes.
 
     Attributes:
         metric: T1, U, S or H.
-        mean, low, high: a - b and its 95 % interval.
-        more_than_noise: whether the interval leaves out 0.
-        sentence: the same in words.
+        mean, low, high: the difference and its 95 % interval.
+        more_than_noise: whether the interval excludes 0.
+        sentence: the result in words.
     """
 
     metric: str
@@ -62,21 +62,22 @@ class Difference:
     sentence: str
 
 
-def tables(results: Sequence[Result], at: str = "accuracy") -> dict[str, np.ndarray]:
-    """Accuracies by class (seeds, classes): "zsl" and "unseen" of the unseen classes, "seen" of the seen ones.
+def accuracy_tables(results: Sequence[Result], at: str = "accuracy") -> dict[str, np.ndarray]:
+    """Per-class accuracies (seeds, classes): "zsl" and "unseen" of the unseen classes, "seen" of the seen classes.
 
-    `at` says at which calibration: "accuracy" (the one that was asked for), "uncalibrated" or "oracle". Classes
-    without test images are left out.
+    Args:
+        results: one per seed. Classes without test images are omitted.
+        at: the calibration: "accuracy" (the requested one), "uncalibrated" or "oracle".
 
     Raises:
-        InputError: where the results are not of the same classes.
+        InputError: if there are no results, or they are for different classes.
     """
     if not results:
-        raise InputError("there is no result to average.")
+        raise InputError("there are no results to average.")
     first = [(c.name, c.seen, c.images > 0) for c in results[0].classes]
     for r in results[1:]:
         if [(c.name, c.seen, c.images > 0) for c in r.classes] != first:
-            raise InputError("results of different classes cannot be averaged: evaluate them on the same benchmark.")
+            raise InputError("results for different classes cannot be averaged; evaluate them on the same benchmark.")
 
     def table(column: str, seen: bool) -> np.ndarray:
         rows = [[getattr(c, column) for c in r.classes if c.seen == seen and c.images] for r in results]
@@ -86,8 +87,14 @@ def tables(results: Sequence[Result], at: str = "accuracy") -> dict[str, np.ndar
 
 
 def estimate(results: Sequence[Result], at: str = "accuracy", seed: int = 0) -> dict[str, Estimate]:
-    """T1, U, S, H and AUSUC over the seeds' results; what no image tests is left out."""
-    found = estimate_tables(tables(results, at), seed)
+    """T1, U, S, H and AUSUC over the results of several seeds; metrics without test images are omitted.
+
+    Args:
+        results: one per seed.
+        at: the calibration, see `accuracy_tables`.
+        seed: seed of the bootstrap.
+    """
+    found = estimate_tables(accuracy_tables(results, at), seed)
     areas = [r.AUSUC for r in results if r.AUSUC is not None]
     if areas:
         std = float(np.std(areas, ddof=1)) if len(areas) > 1 else None
@@ -96,7 +103,7 @@ def estimate(results: Sequence[Result], at: str = "accuracy", seed: int = 0) -> 
 
 
 def estimate_tables(accuracies: Tables, seed: int = 0, resamples: int = RESAMPLES) -> dict[str, Estimate]:
-    """The same from accuracies by class; see `tables`."""
+    """As `estimate`, from per-class accuracies; see `accuracy_tables`."""
     rng = np.random.default_rng(seed)
     seeds = len(accuracies["seen"])
     of_seeds = _weights(rng, seeds, resamples)
@@ -118,37 +125,42 @@ def estimate_tables(accuracies: Tables, seed: int = 0, resamples: int = RESAMPLE
 def compare(
     a: Sequence[Result], b: Sequence[Result], names: tuple[str, str], at: str = "accuracy", seed: int = 0
 ) -> dict[str, Difference]:
-    """Differences a - b of two runs on the same classes, metric by metric.
+    """Differences a - b between two runs on the same classes, by metric.
 
-    Classes are drawn together (a hard class is hard for both), seeds apart (seed 1 of one head has nothing to do with
-    seed 1 of another).
+    Classes are resampled jointly (a class that is hard for one head is hard for the other), seeds independently.
+
+    Args:
+        a, b: results of the runs, one per seed.
+        names: names of the runs, for the sentences.
+        at: the calibration, see `accuracy_tables`.
+        seed: seed of the bootstrap.
 
     Raises:
-        InputError: where the runs are not of the same classes.
+        InputError: if the runs are for different classes.
     """
-    tables([a[0], b[0]])  # raises for other classes
-    return compare_tables(tables(a, at), tables(b, at), names, seed)
+    accuracy_tables([a[0], b[0]])  # raises if the classes differ
+    return compare_tables(accuracy_tables(a, at), accuracy_tables(b, at), names, seed)
 
 
 def compare_tables(
     a: Tables, b: Tables, names: tuple[str, str], seed: int = 0, resamples: int = RESAMPLES
 ) -> dict[str, Difference]:
-    """The same from accuracies by class; see `tables`."""
+    """As `compare`, from per-class accuracies; see `accuracy_tables`."""
     rng = np.random.default_rng(seed)
     of_classes, classes = _class_weights(rng, a, resamples)
     seeds = [len(run["seen"]) for run in (a, b)]
     of_seeds = [_weights(rng, n, resamples) for n in seeds]
     drawn = [_metrics(run, weights, of_classes) for run, weights in zip((a, b), of_seeds)]
-    seeds_alone = [_metrics(run, weights, None) for run, weights in zip((a, b), of_seeds)]
-    classes_alone = [_metrics(run, None, of_classes) for run in (a, b)]
+    only_seeds = [_metrics(run, weights, None) for run, weights in zip((a, b), of_seeds)]
+    only_classes = [_metrics(run, None, of_classes) for run in (a, b)]
     means = [_metrics(run, np.eye(n), None) for run, n in zip((a, b), seeds)]
     found = {}
     for metric in METRICS:
         mean = float(means[0][metric].mean() - means[1][metric].mean())
         if np.isnan(mean):
             continue
-        parts = [(part[metric], n) for part, n in zip(seeds_alone, seeds)]
-        parts.append((classes_alone[0][metric] - classes_alone[1][metric], classes))
+        parts = [(part[metric], n) for part, n in zip(only_seeds, seeds)]
+        parts.append((only_classes[0][metric] - only_classes[1][metric], classes))
         low, high = _interval(drawn[0][metric] - drawn[1][metric], parts)
         sure = low > 0 or high < 0
         sentence = _sentence(metric, names, mean, low, high, sure, min(seeds))
@@ -157,15 +169,16 @@ def compare_tables(
 
 
 def _sentence(metric: str, names: tuple[str, str], mean: float, low: float, high: float, sure: bool, seeds: int) -> str:
-    way = "above" if mean >= 0 else "below"
+    direction = "above" if mean >= 0 else "below"
     interval = f"95 % interval {100 * low:+.1f} to {100 * high:+.1f}"
-    verdict = "more than noise" if sure else "no more than noise"
-    caveat = "; with a single seed it covers classes only" if seeds == 1 else ""
-    return f"{metric} of {names[0]} is {abs(100 * mean):.1f} points {way} {names[1]} ({interval}{caveat}): {verdict}."
+    verdict = "more than noise" if sure else "within noise"
+    caveat = "; for a single seed it covers classes only" if seeds == 1 else ""
+    difference = f"{abs(100 * mean):.1f} points {direction} {names[1]}"
+    return f"{metric} of {names[0]} is {difference} ({interval}{caveat}): {verdict}."
 
 
 def _weights(rng: np.random.Generator, n: int, resamples: int) -> np.ndarray:
-    """(resamples, n) weights with mean 1/n under which a weighted mean has the variance of a mean of n draws."""
+    """(resamples, n) bootstrap weights with mean 1/n, scaled to an unbiased variance of the weighted mean."""
     if n < 2:
         return np.ones((resamples, n))
     drawn = rng.multinomial(n, np.full(n, 1 / n), size=resamples) / n
@@ -173,7 +186,7 @@ def _weights(rng: np.random.Generator, n: int, resamples: int) -> np.ndarray:
 
 
 def _class_weights(rng: np.random.Generator, accuracies: Tables, resamples: int) -> tuple[dict[str, np.ndarray], int]:
-    """Weights for the classes of each table, and the smaller of the two numbers of classes."""
+    """Weights for the classes of each table, and the smaller number of classes, seen or unseen."""
     unseen, seen = (accuracies[k].shape[1] for k in ("unseen", "seen"))
     of_unseen, of_seen = _weights(rng, unseen, resamples), _weights(rng, seen, resamples)
     return {"zsl": of_unseen, "unseen": of_unseen, "seen": of_seen}, min(n for n in (unseen, seen) if n)
@@ -182,7 +195,7 @@ def _class_weights(rng: np.random.Generator, accuracies: Tables, resamples: int)
 def _metrics(
     accuracies: Tables, of_seeds: np.ndarray | None, of_classes: Mapping[str, np.ndarray] | None
 ) -> dict[str, np.ndarray]:
-    """T1, U, S and H (resamples,) under weights of seeds (resamples, seeds) and of classes; None weighs equally."""
+    """T1, U, S and H (resamples,) for weights of seeds (resamples, seeds) and of classes; None: equal weights."""
     means = {}
     for side, table in accuracies.items():
         if not table.size:
@@ -197,7 +210,12 @@ def _metrics(
 
 
 def _interval(drawn: np.ndarray, parts: Sequence[tuple[np.ndarray, int]]) -> tuple[float, float]:
-    """95 % interval of replicates; `parts` are replicates in which one source of chance varied, and its number."""
+    """95 % interval of bootstrap replicates.
+
+    Args:
+        drawn: replicates with all sources of variation.
+        parts: replicates with one source of variation each, and its sample size.
+    """
     variances = [(float(part.var()), n - 1) for part, n in parts if n > 1]
     total = sum(v for v, _ in variances)
     middle = drawn.mean()

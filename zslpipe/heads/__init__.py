@@ -1,11 +1,12 @@
-"""The heads. Every module in this folder is imported, so that a new head is one new file."""
+"""The heads. Every module in this folder is imported, so a new head is one new file."""
 
 import importlib
 import pkgutil
 
-from zslpipe.parts.head import HEADS, Attributes, Head, load_head
+from zslpipe.parts.head import HEADS, Head, load_head
+from zslpipe.parts.problem import Attributes, Classes
 
 for _module in pkgutil.iter_modules(__path__):
     importlib.import_module(f"{__name__}.{_module.name}")
 
-__all__ = ["HEADS", "Attributes", "Head", "load_head"]
+__all__ = ["HEADS", "Attributes", "Classes", "Head", "load_head"]

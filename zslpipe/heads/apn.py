@@ -1,6 +1,5 @@
 """APN: the attribute prototype network (Xu et al., NeurIPS 2020), on cached regions."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -11,12 +10,13 @@ from torch import Tensor, nn
 from zslpipe.parts.attention import spread
 from zslpipe.parts.groups import attribute_groups, group_norms
 from zslpipe.parts.head import register
-from zslpipe.parts.placed import Placed
+from zslpipe.parts.problem import Problem
 from zslpipe.parts.region_head import LookingNet, RegionHead
 from zslpipe.parts.regression import Loss, Reduction, RegressionTerm
 from zslpipe.parts.semantic_head import SemanticModule
 from zslpipe.parts.settings import NonNegative
 from zslpipe.parts.torch_head import Inputs, Task
+from zslpipe.training.placed import Placed
 
 
 class PrototypeNet(LookingNet):
@@ -24,8 +24,9 @@ class PrototypeNet(LookingNet):
 
     groups: Tensor
 
-    def __init__(self, width: int, attributes: int, head: "Apn") -> None:
+    def __init__(self, problem: Problem, head: "Apn") -> None:
         super().__init__("region")
+        width, attributes, self.grid = problem.width("region"), problem.attributes, problem.taps["region"].grid
         self.pool = head.pool
         self.register_buffer("groups", torch.zeros(attributes, dtype=torch.int64))
         self.embedding = nn.Parameter(head.initial * torch.rand(attributes, width))
@@ -50,7 +51,7 @@ class PrototypeNet(LookingNet):
         return (regions @ (self.scale * self.prototypes).T).float().softmax(1)
 
 
-class PrototypeModule(SemanticModule):
+class PrototypeModule(SemanticModule[PrototypeNet]):
     """Each bank's regression remembers errors of its own."""
 
     def __init__(self, net: PrototypeNet, regression: RegressionTerm, local: RegressionTerm, attributes: int) -> None:
@@ -60,7 +61,7 @@ class PrototypeModule(SemanticModule):
 
 @register("apn")
 @dataclass
-class Apn(RegionHead):
+class Apn(RegionHead[PrototypeModule]):
     """Scores <pool_r E x_r, semantics>; prototypes of the attributes, matched with regions, regularise the training.
 
         L = L_CLS(E) + l_reg L_reg(E) + l_local L_CLS(P) + l_local_reg L_reg(P) + l_AD norms(E), norms(P) + l_CPT L_CPT
@@ -96,25 +97,18 @@ class Apn(RegionHead):
     reading: Literal["paper", "released"] = "paper"
     initial: NonNegative = 2e-4
 
-    def build(self, sizes: Mapping[str, int]) -> nn.Module:
-        terms = RegressionTerm(self, sizes["attributes"]), RegressionTerm(self, sizes["attributes"])
-        return PrototypeModule(self.network(sizes), *terms, sizes["attributes"])
+    def build(self, problem: Problem) -> PrototypeModule:
+        terms = RegressionTerm(self, problem.attributes), RegressionTerm(self, problem.attributes)
+        return PrototypeModule(PrototypeNet(problem, self), *terms, problem.attributes)
 
-    def network(self, sizes: Mapping[str, int]) -> PrototypeNet:
-        return PrototypeNet(sizes["tap.region"], sizes["attributes"], self)
-
-    def prepare(self, module: nn.Module, features: Placed, task: Task) -> None:
-        super().prepare(module, features, task)
-        assert isinstance(module, PrototypeModule)
-        assert isinstance(module.net, PrototypeNet)
+    def prepare(self, module: PrototypeModule, rows: Placed, task: Task) -> None:
+        super().prepare(module, rows, task)
         module.local_regression.remember(len(task.seen))
         if task.attributes is not None:
             module.net.groups.copy_(torch.tensor(attribute_groups(task.attributes.names)))
 
-    def terms(self, module: nn.Module, inputs: Inputs, labels: Tensor, task: Task) -> dict[str, Tensor]:
-        assert isinstance(module, PrototypeModule)
+    def terms(self, module: PrototypeModule, inputs: Inputs, labels: Tensor, task: Task) -> dict[str, Tensor]:
         net = module.net
-        assert isinstance(net, PrototypeNet)
         predicted, maps = net.maps(inputs["region"])
         predicted, local = predicted.float(), maps.amax(1).float()
         semantics = task.seen_semantics - module.semantic_centre
@@ -133,13 +127,12 @@ class Apn(RegionHead):
         ):
             losses[name] = weight * group_norms(bank, net.groups, count, by_channel).sum()
         if self.compactness:
-            losses["compactness"] = self.compactness * spread(maps.float().sigmoid()).sum()
+            losses["compactness"] = self.compactness * spread(maps.float().sigmoid(), net.grid).sum()
         return losses
 
     def _classify(self, predicted: Tensor, semantics: Tensor, labels: Tensor) -> Tensor:
         scores = self.scale * predicted @ semantics.T
         return F.cross_entropy(scores.softmax(1) if self.reading == "released" else scores, labels)
 
-    def scores(self, module: nn.Module, inputs: Inputs, semantics: Tensor) -> Tensor:
-        assert isinstance(module, SemanticModule)
-        return self.scale * module(inputs) @ (semantics - module.semantic_centre).T
+    def scores(self, module: PrototypeModule, inputs: Inputs, encoded: Tensor) -> Tensor:
+        return self.scale * module(inputs) @ encoded.T

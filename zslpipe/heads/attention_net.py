@@ -1,6 +1,6 @@
 """AttentionNet: attributes query regions, beside a global branch (Ye et al., TIP 2023, section IV-D)."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal
 
@@ -9,12 +9,14 @@ from torch import Tensor, nn
 
 from zslpipe.losses import unit
 from zslpipe.parts.attention import attend, region_attention
-from zslpipe.parts.head import Attributes, register
-from zslpipe.parts.placed import Placed
+from zslpipe.parts.head import register
+from zslpipe.parts.problem import Attributes, Problem
 from zslpipe.parts.region_head import LookingNet, RegionHead
+from zslpipe.parts.regression import RegressionTerm
 from zslpipe.parts.semantic_head import SemanticModule, TapNet
 from zslpipe.parts.settings import Count, NonNegative, Whole
 from zslpipe.parts.torch_head import Task
+from zslpipe.training.placed import Placed
 
 
 class GlobalBranch(TapNet):
@@ -53,8 +55,9 @@ class CrossAttention(LookingNet):
 
     words: Tensor
 
-    def __init__(self, width: int, attributes: int, words: int, head: "AttentionNet") -> None:
+    def __init__(self, problem: Problem, head: "AttentionNet") -> None:
         super().__init__("region")
+        width, attributes, words = problem.width("region"), problem.attributes, problem.words
         self.fused = head.branch == "fused"
         self.ratio = head.ratio if self.fused else 1.0
         self.register_buffer("words", torch.zeros(attributes, words))
@@ -89,7 +92,7 @@ class CrossAttention(LookingNet):
 
 @register("attention-net")
 @dataclass
-class AttentionNet(RegionHead):
+class AttentionNet(RegionHead[SemanticModule[TapNet]]):
     """Predicts each attribute from where it looks and from the whole image; trained with SCE and a regression.
 
     The defaults of `width`, `ratio` and `prototype_std` were chosen on validation classes of 50 birds: on frozen
@@ -120,13 +123,17 @@ class AttentionNet(RegionHead):
             self.check_words(attributes)
         return super().choose_taps(available, attributes)
 
-    def network(self, sizes: Mapping[str, int]) -> TapNet:
-        if self.branch == "global" or "tap.region" not in sizes:
-            tap = "global" if "tap.global" in sizes else "region"
-            return GlobalBranch(tap, sizes[f"tap.{tap}"], sizes["attributes"], self.hidden)
-        return CrossAttention(sizes["tap.region"], sizes["attributes"], sizes["words"], self)
+    def build(self, problem: Problem) -> SemanticModule[TapNet]:
+        attributes = problem.attributes
+        net: TapNet
+        if self.branch == "global" or "region" not in problem.taps:
+            tap = "global" if "global" in problem.taps else "region"
+            net = GlobalBranch(tap, problem.width(tap), attributes, self.hidden)
+        else:
+            net = CrossAttention(problem, self)
+        return SemanticModule(net, RegressionTerm(self, attributes), attributes)
 
-    def prepare(self, module: nn.Module, features: Placed, task: Task) -> None:
-        super().prepare(module, features, task)
-        if isinstance(module, SemanticModule) and isinstance(module.net, CrossAttention):
+    def prepare(self, module: SemanticModule[TapNet], rows: Placed, task: Task) -> None:
+        super().prepare(module, rows, task)
+        if isinstance(module.net, CrossAttention):
             module.net.words.copy_(unit(task.words) if self.normalise_words else task.words)

@@ -11,10 +11,11 @@ from torch import Tensor, nn
 
 from zslpipe.parts.class_attention import attended_scores, class_attention, gram_gap, parts
 from zslpipe.parts.head import register
-from zslpipe.parts.placed import Placed
+from zslpipe.parts.problem import Problem
 from zslpipe.parts.settings import Count, NonNegative, Positive, Whole
 from zslpipe.parts.torch_head import Inputs, Task, TorchHead
 from zslpipe.store.rows import Features
+from zslpipe.training.placed import Placed
 
 PROBED = 512  # training images whose regions tell their scale
 SCORED = 2**22  # affinities computed at a time when scoring: few enough for memory, enough for matrix products
@@ -66,7 +67,7 @@ class DenseAttention(nn.Module):
 
 @register("dense-attention-ae")
 @dataclass
-class DenseAttentionAE(TorchHead):
+class DenseAttentionAE(TorchHead[DenseAttention]):
     """Joint learning of attended features and the visual-to-semantic mapping.
 
     With class semantics K (C, A), an encoder h_e to the width of regions and a linear decoder h_d back:
@@ -132,25 +133,23 @@ class DenseAttentionAE(TorchHead):
     def search_space(cls) -> Sequence[Mapping[str, Any]]:
         return ({}, {"learning_rate": 1e-3})
 
-    def build(self, sizes: Mapping[str, int]) -> nn.Module:
-        rank = attributes = sizes["attributes"]
+    def build(self, problem: Problem) -> DenseAttention:
+        rank = attributes = problem.attributes
         if self.span and self.reading != "printed":
-            rank = min(rank, sizes["classes"])
-        return DenseAttention(self, sizes["tap.region"], attributes, rank)
+            rank = min(rank, problem.classes)
+        return DenseAttention(self, problem.width("region"), attributes, rank)
 
-    def prepare(self, module: nn.Module, features: Placed, task: Task) -> None:
-        assert isinstance(module, DenseAttention)
+    def prepare(self, module: DenseAttention, rows: Placed, task: Task) -> None:
         if self.reading == "printed":
             return
-        if self.scale_features and (rms := features.root_mean_squares(PROBED)["region"]) > 0:
+        if self.scale_features and (rms := rows.root_mean_squares(PROBED)["region"]) > 0:
             module.region_scale.fill_(1 / rms)
         if self.centre != "none":
             module.centre.copy_((task.semantics if self.centre == "all" else task.seen_semantics).mean(0))
         if module.basis.shape[1] < module.basis.shape[0]:
             module.basis.copy_(basis_of(task.semantics - module.centre))
 
-    def terms(self, module: nn.Module, inputs: Inputs, labels: Tensor, task: Task) -> dict[str, Tensor]:
-        assert isinstance(module, DenseAttention)
+    def terms(self, module: DenseAttention, inputs: Inputs, labels: Tensor, task: Task) -> dict[str, Tensor]:
         described = module.describe(task.semantics)
         latent = module.encoder(described)
         seen = described[task.seen], latent[task.seen]
@@ -172,27 +171,21 @@ class DenseAttentionAE(TorchHead):
     def _scale(self) -> float:
         return 1.0 if self.reading == "printed" else self.scale
 
-    def scores(self, module: nn.Module, inputs: Inputs, semantics: Tensor) -> Tensor:
-        assert isinstance(module, DenseAttention)
+    def encode(self, module: DenseAttention, semantics: Tensor) -> tuple[Tensor, Tensor]:
         described = module.describe(semantics)
-        queries = module.queries(module.encoder(described))
-        regions = inputs["region"]
-        few = parts(len(regions), regions.shape[1], len(semantics), SCORED)
+        return described, module.queries(module.encoder(described))
+
+    def scores(self, module: DenseAttention, inputs: Inputs, encoded: tuple[Tensor, Tensor]) -> Tensor:
+        regions, (described, queries) = inputs["region"], encoded
+        few = parts(len(regions), regions.shape[1], len(described), SCORED)
         done = [module(regions[part], described, queries) for part in few]
         return self._scale * torch.cat(done)
 
     def class_attention(self, features: Features, semantics: np.ndarray) -> np.ndarray:
         """(N, C, R) float32: how much each class looks at each region of the images; sums to one over the regions."""
-        self.check_semantics(semantics)
-        module = self.module_
-        assert isinstance(module, DenseAttention)
-        classes = torch.tensor(semantics, dtype=torch.float32, device=module.centre.device)
-
-        def attention(inputs: Inputs) -> Tensor:
-            queries = module.queries(module.encoder(module.describe(classes)))
-            return class_attention(inputs["region"] @ queries.T).mT
-
-        return self.in_batches(features, attention)
+        with torch.inference_mode():
+            _, queries = self.encode(self.module_, self._tensor(self.check_semantics(semantics)))
+        return self.in_batches(features, lambda inputs: class_attention(inputs["region"] @ queries.T).mT)
 
 
 def basis_of(semantics: Tensor) -> Tensor:

@@ -2,18 +2,22 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Self
 
 import numpy as np
 from scipy.sparse import csr_array
 
-from zslpipe.parts.head import Attributes, Head, register
+from zslpipe.parts.head import Head, Scorer, register
+from zslpipe.parts.problem import Classes, Problem, TrainingData
 from zslpipe.parts.scaling import Scaling, fit_scaling, scale
 from zslpipe.parts.settings import Positive
+from zslpipe.store.layout import TapSpec
 from zslpipe.store.rows import Features, Rows, Subset
+from zslpipe.training.placed import check_finite
 
 ROWS = 4096  # scored at a time, so that a store larger than memory will do
-REMEMBERED = 4  # sets of images that a path keeps turned into its basis
+REMEMBERED = 4  # sets of images whose rows stay turned into the basis
 
 
 @register("eszsl")
@@ -27,7 +31,7 @@ class Eszsl(Head):
 
     V = Q [ (Q^T X Y S^T P)_ij / ((q_i + gamma) (p_j + lambda)) ] P^T,
 
-    so a grid of (gamma, lambda) costs two eigendecompositions in all, which `path` shares.
+    so a grid of (gamma, lambda) costs two eigendecompositions in all, which `fit_candidates` shares.
 
     The paper's Y is -1 where ours is 0 by default: -1 adds a term of the mean feature alone, which drowns the
     rest unless features (or semantics) are centred; where one of them is, it only doubles the scores.
@@ -43,34 +47,20 @@ class Eszsl(Head):
     def search_space(cls) -> Sequence[Mapping[str, Any]]:
         return [{"gamma": 10.0**g, "lambda_": 10.0**p} for g in range(-2, 4) for p in range(-2, 2)]
 
-    def fit(
-        self,
-        features: Features,
-        labels: np.ndarray,
-        semantics: np.ndarray,
-        attributes: Attributes | None = None,
-    ) -> Self:
-        """Learn from the tap `global`; classes that no label names are left out."""
-        self.choose_taps(features)
-        self._solve(_Moments.of(self, features, labels, semantics))
+    def learn(self, data: TrainingData) -> None:
+        """From the tap `global`; classes that no label names are left out."""
+        self._solve(_Moments.of(self, data))
         self._form()
-        return self
 
-    def fit_candidates(
-        self,
-        features: Features,
-        labels: np.ndarray,
-        semantics: np.ndarray,
-        attributes: Attributes | None = None,
-        candidates: Sequence[Mapping[str, Any]] = ({},),
+    def learn_candidates(
+        self, data: TrainingData, candidates: Sequence[Mapping[str, Any]]
     ) -> Iterator[tuple[dict[str, Any], Head]]:
-        self.choose_taps(features)
         moments: dict[tuple[Any, ...], _Moments] = {}
         for candidate in candidates:
-            head = self.with_params(**candidate)
+            head = self.with_params(**candidate)._pose(data)
             kind = (head.negative, head.feature_scaling, head.semantic_scaling)
             if kind not in moments:
-                moments[kind] = _Moments.of(head, features, labels, semantics)
+                moments[kind] = _Moments.of(head, data)
             yield dict(candidate), head._solve(moments[kind])
 
     def _solve(self, m: "_Moments") -> Self:
@@ -84,14 +74,18 @@ class Eszsl(Head):
             moments, core = self._factors
             self.V_ = moments.left @ core @ moments.right.T
 
-    def decision_function(self, features: Features, semantics: np.ndarray) -> np.ndarray:
-        s = scale(semantics, self.semantic_scaling, *self.semantic_statistics_)
-        rows = features["global"]
-        if not hasattr(self, "V_"):  # on a path neither V is formed nor the same images turned twice
+    def scorer(self, classes: Classes) -> Scorer:
+        s = scale(classes.semantics, self.semantic_scaling, *self.semantic_statistics_)
+        if not hasattr(self, "V_"):  # among candidates neither V is formed nor the same images turned twice
             moments, core = self._factors
-            return moments.turned(rows, self.feature_scaling) @ (core @ (s @ moments.right).T)
-        weights = self.V_ @ s.T  # (d, C)
-        scores = np.empty((len(rows), len(s)), np.float32)
+            weights = (core @ (s @ moments.right).T).astype(np.float32)
+            return lambda features: moments.turned(features["global"], self.feature_scaling) @ weights
+        return partial(self._scores, self.V_ @ s.T)
+
+    def _scores(self, weights: np.ndarray, features: Features) -> np.ndarray:
+        """(N, C) for weights (d, C)."""
+        rows = features["global"]
+        scores = np.empty((len(rows), weights.shape[1]), np.float32)
         for start in range(0, len(rows), ROWS):
             part = slice(start, min(start + ROWS, len(rows)))
             scores[part] = scale(rows[part], self.feature_scaling, *self.feature_statistics_) @ weights
@@ -107,11 +101,15 @@ class Eszsl(Head):
             "semantic_divisor": self.semantic_statistics_[1],
         }
 
-    def load_state(self, state: Mapping[str, np.ndarray]) -> Self:
+    def load_state(self, state: Mapping[str, np.ndarray]) -> None:
         self.V_ = state["V"]
         self.feature_statistics_ = state["feature_centre"], state["feature_divisor"]
         self.semantic_statistics_ = state["semantic_centre"], state["semantic_divisor"]
-        return self
+
+    @classmethod
+    def upgrade(cls, about: dict[str, Any], state: dict[str, np.ndarray]) -> Problem:
+        width, attributes = state["V"].shape
+        return Problem({"global": TapSpec((width,))}, attributes)
 
 
 @dataclass(frozen=True)
@@ -134,16 +132,17 @@ class _Moments:
             if len(self.remembered) >= REMEMBERED:
                 self.remembered.clear()
             x = scale(rows[:], how, *self.feature_statistics) @ self.left
-            self.remembered[key] = (rows, x)  # rows too, lest another object take their id
+            self.remembered[key] = (rows, x)  # keeping the rows keeps their id theirs
         return self.remembered[key][1]
 
     @classmethod
-    def of(cls, head: Eszsl, features: Features, labels: np.ndarray, semantics: np.ndarray) -> "_Moments":
-        seen, labels = np.unique(labels, return_inverse=True)
+    def of(cls, head: Eszsl, data: TrainingData) -> "_Moments":
+        seen, labels = np.unique(data.labels, return_inverse=True)
         how_x, how_s = head.feature_scaling, head.semantic_scaling
-        rows = np.asarray(features["global"][:], np.float32)
+        rows, semantics = np.asarray(data.features["global"][:], np.float32), data.semantics
+        check_finite("global", rows)
         x_statistics = fit_scaling(rows, how_x)
-        s_statistics = fit_scaling(np.asarray(semantics, np.float32)[seen], how_s)
+        s_statistics = fit_scaling(semantics[seen], how_s)
         x = scale(rows, how_x, *x_statistics).astype(np.float64)  # (m, d): the paper's X^T
         s = scale(semantics[seen], how_s, *s_statistics).astype(np.float64)  # (z, a): S^T
         member = csr_array((np.ones(len(x)), (labels, np.arange(len(x)))), shape=(len(seen), len(x)))

@@ -1,6 +1,6 @@
 """GEM-ZSL: goal-oriented gaze estimation (Liu et al., CVPR 2021), on cached regions."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal
 
@@ -9,13 +9,14 @@ from torch import Tensor, nn
 
 from zslpipe.parts.attention import region_attention, spread
 from zslpipe.parts.groups import attribute_groups, group_norms
-from zslpipe.parts.head import Attributes, register
-from zslpipe.parts.placed import Placed
+from zslpipe.parts.head import register
+from zslpipe.parts.problem import Attributes, Problem
 from zslpipe.parts.region_head import LookingNet, RegionHead
-from zslpipe.parts.regression import Loss, Reduction
+from zslpipe.parts.regression import Loss, Reduction, RegressionTerm
 from zslpipe.parts.semantic_head import SemanticModule
 from zslpipe.parts.settings import NonNegative
 from zslpipe.parts.torch_head import Inputs, Task
+from zslpipe.training.placed import Placed
 
 
 class GazeNet(LookingNet):
@@ -24,8 +25,10 @@ class GazeNet(LookingNet):
     words: Tensor
     groups: Tensor
 
-    def __init__(self, width: int, attributes: int, words: int, head: "Gem") -> None:
+    def __init__(self, problem: Problem, head: "Gem") -> None:
         super().__init__("region")
+        width, attributes, words = problem.width("region"), problem.attributes, problem.words
+        self.grid = problem.taps["region"].grid
         self.register_buffer("words", torch.zeros(attributes, words))
         self.register_buffer("groups", torch.zeros(attributes, dtype=torch.int64))
         self.predictor = nn.Parameter(head.predictor_std * torch.randn(attributes, width))  # V (A, C)
@@ -45,7 +48,7 @@ class GazeNet(LookingNet):
 
 @register("gem")
 @dataclass
-class Gem(RegionHead):
+class Gem(RegionHead[SemanticModule[GazeNet]]):
     """Scores scale * cos(V mean_r x_r, semantics); maps of where attributes look regularise the training.
 
         L = SCE + lambda_1 L_reg + lambda_2 L_AD + lambda_3 L_CPT
@@ -77,21 +80,17 @@ class Gem(RegionHead):
         self.check_words(attributes)
         return super().choose_taps(available, attributes)
 
-    def network(self, sizes: Mapping[str, int]) -> GazeNet:
-        return GazeNet(sizes["tap.region"], sizes["attributes"], sizes["words"], self)
+    def build(self, problem: Problem) -> SemanticModule[GazeNet]:
+        return SemanticModule(GazeNet(problem, self), RegressionTerm(self, problem.attributes), problem.attributes)
 
-    def prepare(self, module: nn.Module, features: Placed, task: Task) -> None:
-        super().prepare(module, features, task)
-        assert isinstance(module, SemanticModule)
-        assert isinstance(module.net, GazeNet)
-        assert task.attributes is not None
+    def prepare(self, module: SemanticModule[GazeNet], rows: Placed, task: Task) -> None:
+        super().prepare(module, rows, task)
         module.net.words.copy_(task.words)
-        module.net.groups.copy_(torch.tensor(attribute_groups(task.attributes.names)))
+        if task.attributes is not None:
+            module.net.groups.copy_(torch.tensor(attribute_groups(task.attributes.names)))
 
-    def terms(self, module: nn.Module, inputs: Inputs, labels: Tensor, task: Task) -> dict[str, Tensor]:
-        assert isinstance(module, SemanticModule)
+    def terms(self, module: SemanticModule[GazeNet], inputs: Inputs, labels: Tensor, task: Task) -> dict[str, Tensor]:
         net = module.net
-        assert isinstance(net, GazeNet)
         queries = net.queries()
         maps = region_attention(inputs["region"], net.scale * queries)  # (B, R, A)
         predicted = module(inputs)
@@ -101,5 +100,5 @@ class Gem(RegionHead):
         norms = group_norms(queries.float(), net.groups, int(net.groups.max()) + 1)
         losses["decorrelation"] = self.decorrelation * norms.mean()
         if self.compactness:
-            losses["compactness"] = self.compactness * spread(maps).mean()
+            losses["compactness"] = self.compactness * spread(maps, net.grid).mean()
         return losses

@@ -1,4 +1,4 @@
-"""Losses: pure functions of tensors."""
+"""Loss functions: pure functions of tensors."""
 
 from zslpipe.losses.balanced_mse import balanced_mse
 from zslpipe.losses.mse import mse, nmse

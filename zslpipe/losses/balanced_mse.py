@@ -1,4 +1,4 @@
-"""Balanced MSE by batch Monte-Carlo (Ren et al., CVPR 2022; ReMSE's App. C, eq. 21)."""
+"""Balanced MSE with batch Monte Carlo (Ren et al., CVPR 2022; appendix C, eq. 21 of the ReMSE paper)."""
 
 import torch
 import torch.nn.functional as F
@@ -8,7 +8,7 @@ from zslpipe.losses.sce import unit
 
 
 def squared_distances(x: Tensor, y: Tensor) -> Tensor:
-    """(B, C) squared Euclidean distances of the rows of x (B, A) and y (C, A), never negative."""
+    """(B, C) squared Euclidean distances between the rows of x (B, A) and y (C, A), never negative."""
     norms = x.square().sum(1)[:, None] + y.square().sum(1)[None, :]
     return (norms - 2 * x @ y.T).clamp_min(0)
 
@@ -22,19 +22,26 @@ def balanced_mse(
     dedupe: bool = False,
     normalise: bool = True,
 ) -> Tensor:
-    """divisor * CE(softmax_j(-|predicted_i - target_j|^2 / divisor), j = i): the batch's targets are the negatives.
+    """divisor * CE(softmax_j(-|predicted_i - target_j|^2 / divisor), j = i); negatives are the targets of the batch.
+
+    The A-dimensional Gaussian is never formed: up to a constant, its log-density is the squared distance.
 
     Args:
-        predicted, target: (B, A) semantics, by default taken as unit vectors.
-        divisor: the noise. Eq. 21 divides by its "learnable sigma"; the released code divides by 2 sigma^2 with a
-            sigma that stays 0.1, hence the default. Given a tensor that asks for gradients (`torch.exp` of a
-            parameter keeps it positive), the noise is learnt; the leading factor carries no gradient, as in the
-            reference implementation of Ren et al.
-        labels: (B,) classes of the samples, for `dedupe`.
-        dedupe: let every class stand once among the targets. With two samples a class the loss else has a floor
-            of divisor * ln 2, at which equal targets count as wrong.
+        predicted, target: (B, A) semantics.
+        divisor: the noise. Eq. 21 divides by a "learnable sigma"; the released code divides by 2 sigma^2 with a fixed
+            sigma of 0.1, which is the default here. For a learnable noise pass a tensor that requires gradients
+            (`torch.exp` of a parameter keeps it positive); the leading factor carries no gradient, as in the reference
+            implementation of Ren et al.
+        labels: (B,) classes of the samples, required for `dedupe`.
+        dedupe: use every class only once as a target. Otherwise equal targets count as wrong, and with two samples per
+            class the loss cannot fall below divisor * ln 2.
+        normalise: scale predicted and target to unit vectors first.
 
-    The Gaussian of A dimensions is never formed: up to a constant its log-density is the squared distance.
+    Returns:
+        The scalar loss.
+
+    Raises:
+        ValueError: if `dedupe` is set without labels.
     """
     if normalise:
         predicted, target = unit(predicted), unit(target)
@@ -43,7 +50,7 @@ def balanced_mse(
     if not dedupe:
         return factor * F.cross_entropy(logits, torch.arange(len(logits), device=logits.device))
     if labels is None:
-        raise ValueError("balanced_mse needs labels to tell equal targets apart")
+        raise ValueError("balanced_mse(dedupe=True) requires labels")
     same = labels[:, None] == labels[None, :]
     repeated = same.triu(1).any(0)  # an earlier sample has this target
     first = same.to(torch.uint8).argmax(1)

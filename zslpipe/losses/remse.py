@@ -1,12 +1,12 @@
-"""ReMSE: squared error re-weighted towards the classes and semantics that are regressed worst (Ye et al., TIP 2023).
+"""ReMSE: squared error with larger weights for classes and attributes with larger errors (Ye et al., TIP 2023).
 
-The mean error matrix M (classes x semantics) of a batch gives every entry the weight
+Each entry is weighted according to the mean error matrix M (classes x attributes) of the batch:
 
     W_lj = (1 + ln(M_lj / min_c M_cj))^alpha * (1 + ln(M_lj / min_k M_lk))^beta         (eq. 11 and 12)
 
-where the first minimum runs over the classes of one semantic and the second over the semantics of one class. The
-paper's prose calls both "class-level" in one place or another, so arguments are named by the axis they work along.
-Minima see positive errors only; a zero error, like a class that is absent from the batch, has weight one.
+The first minimum is over the classes of one attribute, the second over the attributes of one class. The text of the
+paper calls both "class-level" in different places, so the arguments here are named by the axis they work along. Minima
+ignore zero errors; entries with zero error, and classes that are absent from the batch, have weight one.
 """
 
 import torch
@@ -16,23 +16,24 @@ from zslpipe.losses.mse import reduce_errors, squared_errors
 
 
 def class_mean_errors(errors: Tensor, labels: Tensor) -> Tensor:
-    """Row i: the mean over the samples of i's class in the batch, of errors (B, A); so samples of a class share rows.
+    """(B, A) mean of the errors (B, A) over all samples of the batch with the same class.
 
-    A row a sample instead of a row a class: absent classes need no rows, and minima over rows are those over classes.
+    One row per sample rather than per class: minima over rows and over classes are equal, and absent classes need no
+    rows.
     """
     same = (labels[:, None] == labels[None, :]).to(errors.dtype)  # (B, B)
     return (same / same.sum(1, keepdim=True)) @ errors
 
 
 def error_weights(mean_errors: Tensor, alpha_over_classes: float, beta_over_attributes: float) -> Tensor:
-    """Weights >= 1 of a mean error matrix (classes, A), rows in any order, repeated or not (eq. 11 and 12)."""
+    """Weights >= 1 of a mean error matrix (classes, A), eq. 11 and 12; rows may be repeated and in any order."""
     positive = mean_errors > 0
     known = torch.where(positive, mean_errors, torch.inf)
     log = torch.where(positive, mean_errors, 1.0).log()
     weights = torch.ones_like(mean_errors)
     for axis, exponent in ((0, alpha_over_classes), (1, beta_over_attributes)):
         if exponent:
-            ratio = log - known.amin(axis, keepdim=True).log()  # ln(M / min) >= 0 wherever M > 0
+            ratio = log - known.amin(axis, keepdim=True).log()  # ln(M / min) >= 0 if M > 0
             weights = weights * (1 + ratio).pow(exponent)
     return torch.where(positive, weights, 1.0)
 
@@ -44,15 +45,18 @@ def reweight(
     beta_over_attributes: float,
     memory: Tensor | None = None,
 ) -> tuple[Tensor, Tensor | None]:
-    """Errors (B, A) times their weights, which carry no gradient; and the memory as it is after this batch.
+    """Multiply errors by their weights, which carry no gradient.
 
     Args:
         errors: (B, A) squared errors.
         labels: (B,) classes of the samples.
-        alpha_over_classes: exponent of the factor over the classes of one semantic.
-        beta_over_attributes: exponent of the factor over the semantics of one class.
-        memory: (C, A) the last mean errors of every class, zero where none was met yet: the minima then run over
-            all classes met so far ("cross-batch"), instead of those of this batch ("in-batch", None). Not changed.
+        alpha_over_classes: exponent of the factor over the classes of one attribute.
+        beta_over_attributes: exponent of the factor over the attributes of one class.
+        memory: (C, A) the last mean errors of every class, zero for classes not seen yet; not modified. With a memory,
+            minima are over all classes seen so far ("cross-batch"), without over those of the batch ("in-batch").
+
+    Returns:
+        The weighted errors (B, A), and the memory after this batch.
     """
     with torch.no_grad():
         means = class_mean_errors(errors.detach(), labels)
@@ -77,7 +81,7 @@ def remse(
 ) -> tuple[Tensor, Tensor | None]:
     """ReMSE (eq. 13) of predicted and target semantics (B, A), and the memory for the next batch.
 
-    With both exponents zero it is NMSE (`normalise`) or MSE. The other arguments are those of `reweight` and of
+    If both exponents are zero, it equals NMSE (with `normalise`) or MSE. For the other arguments see `reweight` and
     `reduce_errors`.
     """
     errors = squared_errors(predicted, target, normalise)

@@ -36,26 +36,27 @@ def _softmax_over_regions(logits: Tensor) -> Tensor:
     return logits.softmax(1, dtype=torch.promote_types(logits.dtype, torch.float32))
 
 
-def grid_positions(count: int) -> tuple[Tensor, Tensor]:
-    """Row and column (R, 2) of `count` regions in a square grid, and which regions (R,) lie in it.
+def grid_positions(count: int, grid: tuple[int, int]) -> tuple[Tensor, Tensor]:
+    """Row and column (R, 2) of `count` regions in a grid (height, width), and which regions (R,) lie in it.
 
-    A token before the grid (a ViT's class token) lies nowhere.
+    Regions before the grid (a ViT's class token) lie nowhere.
+    """
+    extra = count - grid[0] * grid[1]
+    index = torch.arange(grid[0] * grid[1])
+    places = torch.stack([index // grid[1], index % grid[1]], 1).float()
+    return torch.cat([torch.zeros(extra, 2), places]), torch.arange(count) >= extra
+
+
+def spread(attention: Tensor, grid: tuple[int, int] | None) -> Tensor:
+    """(B, R, A) attention times the squared distance, in grid cells, of each region from the map's peak (CPT).
 
     Raises:
-        InputError: where neither `count` nor `count - 1` is a square.
+        InputError: if the grid of the regions is not known.
     """
-    for extra in (0, 1):
-        side = round((count - extra) ** 0.5)
-        if side and side * side == count - extra:
-            index = torch.arange(side * side)
-            places = torch.stack([index // side, index % side], 1).float()
-            return torch.cat([torch.zeros(extra, 2), places]), torch.arange(count) >= extra
-    raise InputError(f"{count} regions form no square grid: extract features of square images, or set compactness=0.")
-
-
-def spread(attention: Tensor) -> Tensor:
-    """(B, R, A) attention times the squared distance, in grid cells, of each region from the map's peak (CPT)."""
-    places, inside = grid_positions(attention.shape[1])
+    count = attention.shape[1]
+    if grid is None:
+        raise InputError(f"the grid of the {count} regions is unknown: import them with --grid, or set compactness=0.")
+    places, inside = grid_positions(count, grid)
     places, inside = places.to(attention.device), inside.to(attention.device)
     squared = torch.cdist(places, places).square() * (inside[:, None] & inside[None, :])  # (R, R)
     peaks = attention.detach().masked_fill(~inside[:, None], -torch.inf).argmax(1)  # (B, A)

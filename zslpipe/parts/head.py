@@ -1,63 +1,66 @@
-"""What every head answers to: scikit-learn's habits, for any list of classes."""
+"""The interface of every head: scikit-learn's habits, for any list of classes."""
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from zslpipe.errors import InputError
+from zslpipe.errors import InputError, NotFittedError
 from zslpipe.files import atomic_write
+from zslpipe.parts.check import check_scoring, check_semantics, check_training
+from zslpipe.parts.problem import Attributes, Classes, Problem, TrainingData
 from zslpipe.parts.settings import check_settings
 from zslpipe.registry import Registry, unknown
 from zslpipe.store.rows import Features
 
-HEADS: Registry[type["Head"]] = Registry("head")
+HEADS: Registry[type["Head"]] = Registry("head", group="zslpipe.heads")
+FORMAT = 2  # of saved heads
 
-
-@dataclass(frozen=True)
-class Attributes:
-    """What is known of the semantics' columns: their names (A,) and, for attention, word vectors (A, W)."""
-
-    names: tuple[str, ...]
-    vectors: np.ndarray | None = None
+Scorer = Callable[[Features], np.ndarray]  # the features of N images to scores (N, C) float32
 
 
 class Head(ABC):
     """A zero-shot classifier: subclasses are dataclasses whose fields are the hyper-parameters.
 
-    Fitted state lives in attributes that end in an underscore. `labels` index the rows of `semantics`; classes
-    that no label names may stand in `semantics` during `fit` (unseen ones: heads that use them say so).
+    A subclass implements `learn`, `scorer`, `state` and `load_state`; users call `fit`, `bind`, `decision_function` and
+    `predict`, which check their input. Fitted attributes end in an underscore. `labels` index the rows of `semantics`;
+    `fit` may be given classes that no label names (unseen ones; heads that use their semantics say so).
     """
 
     name: ClassVar[str]
-    taps: ClassVar[tuple[str, ...]] = ("global",)  # what it cannot do without
-    optional_taps: ClassVar[tuple[str, ...]] = ()  # what it uses where the store has it
+    taps: ClassVar[tuple[str, ...]] = ("global",)  # required
+    optional_taps: ClassVar[tuple[str, ...]] = ()  # used if the store has them
+    separate_zsl: ClassVar[bool] = False  # scores among unseen classes come from binding them alone
+    renamed: ClassVar[Mapping[str, str]] = {}  # former names of settings to today's
+
+    problem_: Problem
 
     @classmethod
     def search_space(cls) -> Sequence[Mapping[str, Any]]:
-        """The settings that selection tries unless the user names them; of equally good ones the first is taken."""
+        """The settings that selection tries unless the user fixes them; of equally good ones the first is taken."""
         return ({},)
 
     def choose_taps(self, available: Collection[str], attributes: Attributes | None = None) -> tuple[str, ...]:
-        """The taps that this head will read, of those that a store has.
+        """The taps that this head reads, of those that a store has.
 
         Raises:
-            InputError: where it cannot do with them.
+            InputError: if a required one is missing.
         """
         missing = [tap for tap in self.taps if tap not in available]
         if missing:
             has = ", ".join(available) or "none"
             raise InputError(
                 f"{self.name} needs the features '{missing[0]}', but there are only {has}: "
-                f"extract with --taps {','.join(self.taps)} or take another head."
+                f"extract with --taps {','.join(self.taps)} or use another head."
             )
         return (*self.taps, *(tap for tap in self.optional_taps if tap in available and tap not in self.taps))
 
-    @abstractmethod
+    # --- fitted ---
+
     def fit(
         self,
         features: Features,
@@ -65,15 +68,20 @@ class Head(ABC):
         semantics: np.ndarray,
         attributes: Attributes | None = None,
     ) -> Self:
-        """Learn from features of N images, labels (N,) and semantics (C, A); returns itself."""
+        """Learn from N images; returns itself.
 
-    @abstractmethod
-    def decision_function(self, features: Features, semantics: np.ndarray) -> np.ndarray:
-        """Scores (N, C) float32 of the images for the classes that `semantics` (C, A) describes."""
+        Args:
+            features: tap name to rows (N, ...).
+            labels: (N,) rows of `semantics`.
+            semantics: (C, A), one row per class.
+            attributes: names and word vectors of the columns of `semantics`, for heads that use them.
 
-    def predict(self, features: Features, semantics: np.ndarray) -> np.ndarray:
-        """(N,) the row of `semantics` that scores best."""
-        return self.decision_function(features, semantics).argmax(1)
+        Raises:
+            InputError: if lengths, widths or ranges do not fit, or a value is not finite.
+        """
+        data = check_training(features, labels, semantics, attributes)
+        self._pose(data).learn(data)
+        return self
 
     def fit_candidates(
         self,
@@ -85,12 +93,81 @@ class Head(ABC):
     ) -> Iterator[tuple[dict[str, Any], "Head"]]:
         """Fit every candidate setting and yield (setting, fitted head), in order.
 
-        Heads that can share work between settings override it; heads that train in epochs also yield after each
-        epoch, with `epochs` in the setting. A yielded head is only good until the next one is asked for.
+        Heads that can share work between settings do; heads that train in epochs also yield after each epoch, with
+        `epochs` in the setting. A yielded head is only valid until the next one is requested.
         """
+        return self.learn_candidates(check_training(features, labels, semantics, attributes), candidates)
+
+    def _pose(self, data: TrainingData) -> Self:
+        """Take the data's shapes as the problem to be fitted to."""
+        self.problem_ = Problem.of(data, self.choose_taps(tuple(data.features), data.attributes))
+        return self
+
+    @abstractmethod
+    def learn(self, data: TrainingData) -> None:
+        """Become fitted; `problem_` is set."""
+
+    def learn_candidates(
+        self, data: TrainingData, candidates: Sequence[Mapping[str, Any]]
+    ) -> Iterator[tuple[dict[str, Any], "Head"]]:
+        """See `fit_candidates`."""
         for candidate in candidates:
-            head = self.with_params(**candidate)
-            yield dict(candidate), head.fit(features, labels, semantics, attributes)
+            head = self.with_params(**candidate)._pose(data)
+            head.learn(data)
+            yield dict(candidate), head
+
+    # --- scores ---
+
+    def bind(self, classes: Classes | np.ndarray) -> Scorer:
+        """Do what is done once per list of classes, and return the function that scores images for them.
+
+        Args:
+            classes: C classes, or only their semantics (C, A): then all of them are taken for unseen ones.
+
+        Raises:
+            NotFittedError: before `fit`.
+            InputError: if the semantics are not finite or not those of the training.
+        """
+        problem = self.fitted_problem
+        given = classes if isinstance(classes, Classes) else Classes(classes, np.zeros(len(classes), bool))
+        score = self.scorer(replace(given, semantics=self.check_semantics(given.semantics)))
+
+        def checked(features: Features) -> np.ndarray:
+            check_scoring(self.name, problem, features)
+            return score(features)
+
+        return checked
+
+    @property
+    def fitted_problem(self) -> Problem:
+        """The problem that the head was fitted to; raises `NotFittedError` before `fit`."""
+        if not hasattr(self, "problem_"):
+            raise NotFittedError(f"{self.name} is not fitted: call fit first.")
+        return self.problem_
+
+    def check_semantics(self, semantics: np.ndarray) -> np.ndarray:
+        """Semantics (C, A) as float32, if they are finite and of the width that the head was trained with."""
+        semantics, width = check_semantics(semantics), self.fitted_problem.attributes
+        if semantics.shape[1] != width:
+            raise InputError(
+                f"{self.name} was trained with {width} semantics per class, not {semantics.shape[1]}: "
+                "describe the classes by the same semantics as in training."
+            )
+        return semantics
+
+    @abstractmethod
+    def scorer(self, classes: Classes) -> Scorer:
+        """See `bind`."""
+
+    def decision_function(self, features: Features, semantics: np.ndarray) -> np.ndarray:
+        """Scores (N, C) float32 of images for the classes that `semantics` (C, A) describes."""
+        return self.bind(semantics)(features)
+
+    def predict(self, features: Features, semantics: np.ndarray) -> np.ndarray:
+        """(N,) the row of `semantics` with the best score."""
+        return self.decision_function(features, semantics).argmax(1)
+
+    # --- hyper-parameters ---
 
     def __post_init__(self) -> None:
         check_settings(type(self), self.get_params())
@@ -103,9 +180,11 @@ class Head(ABC):
         """Set hyper-parameters in place.
 
         Raises:
-            InputError: for a name that this head does not have, or a value that it cannot be.
+            InputError: for an unknown name, or a value out of range.
         """
         for key, value in params.items():
+            if key in self.renamed:
+                raise InputError(f"the setting '{key}' of {self.name} is now called '{self.renamed[key]}'.")
             if key not in self.get_params():
                 raise unknown(f"setting of {self.name}", key, self.get_params())
             check_settings(type(self), {key: value})
@@ -116,27 +195,34 @@ class Head(ABC):
         """An unfitted copy with other hyper-parameters."""
         return replace(self).set_params(**params)  # type: ignore[type-var]
 
+    # --- saved ---
+
     @abstractmethod
     def state(self) -> dict[str, np.ndarray]:
         """The fitted arrays by name, from which `load_state` can restore the head."""
 
     @abstractmethod
-    def load_state(self, state: Mapping[str, np.ndarray]) -> Self:
-        """Become fitted from what `state` gave."""
+    def load_state(self, state: Mapping[str, np.ndarray]) -> None:
+        """Become fitted from what `state` gave; `problem_` is set."""
 
     def record(self) -> dict[str, Any]:
-        """What is worth keeping of how it was fitted, beside what it needs: JSON."""
+        """What is worth keeping about how it was fitted, as JSON."""
         return {}
 
+    @classmethod
+    def upgrade(cls, about: dict[str, Any], state: dict[str, np.ndarray]) -> Problem:
+        """The problem of a head saved in format 1, which had no such record."""
+        raise InputError(f"this {cls.name} was saved by an older version: train it again.")
+
     def save(self, folder: Path) -> None:
-        """Write head.safetensors and head.json (the latter last: its presence means that both are whole)."""
+        """Write head.safetensors and head.json (the latter last: if it exists, both are whole)."""
         from safetensors.numpy import save
 
         with atomic_write(folder / "head.safetensors") as stream:
             stream.write(save({k: np.require(v, requirements="C") for k, v in self.state().items()}))
         with atomic_write(folder / "head.json") as stream:
-            about = {"head": self.name, "params": self.get_params(), **self.record()}
-            stream.write(json.dumps(about, indent=1).encode())
+            about = {"format": FORMAT, "head": self.name, "params": self.get_params()}
+            stream.write(json.dumps({**about, "problem": self.problem_.to_json(), **self.record()}, indent=1).encode())
 
 
 def register(name: str) -> Any:
@@ -150,16 +236,24 @@ def register(name: str) -> Any:
 
 
 def load_head(folder: Path) -> Head:
-    """Read back a head that `Head.save` wrote.
+    """Read a head that `Head.save` wrote, in this version or an earlier one.
 
     Raises:
-        InputError: where the folder holds no whole head.
+        InputError: if the folder holds no complete head, or one that this version cannot read.
     """
     from safetensors.numpy import load_file
 
+    folder = Path(folder)
     try:
         about = json.loads((folder / "head.json").read_text())
         state = load_file(folder / "head.safetensors")
+        name, params, written = about["head"], about["params"], about.get("format", 1)
     except Exception as problem:
-        raise InputError(f"{folder} holds no whole head ({problem}): train it again.") from problem
-    return HEADS[about["head"]](**about["params"]).load_state(state)
+        raise InputError(f"{folder} does not contain a complete head ({problem}): train it again.") from problem
+    if written > FORMAT:
+        raise InputError(f"{folder} was written by a later version of zslpipe (format {written}): update zslpipe.")
+    cls = HEADS[name]
+    head = cls().set_params(**{cls.renamed.get(key, key): value for key, value in params.items()})
+    head.problem_ = Problem.from_json(about["problem"]) if written >= 2 else cls.upgrade(about, state)
+    head.load_state(state)
+    return head

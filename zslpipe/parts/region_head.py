@@ -7,8 +7,8 @@ import numpy as np
 from torch import Tensor
 
 from zslpipe.errors import InputError
-from zslpipe.parts.head import Attributes
-from zslpipe.parts.semantic_head import SemanticHead, TapNet
+from zslpipe.parts.problem import Attributes
+from zslpipe.parts.semantic_head import S, SemanticHead, TapNet
 from zslpipe.store.rows import Features
 
 
@@ -21,7 +21,7 @@ class LookingNet(TapNet):
 
 
 @dataclass
-class RegionHead(SemanticHead):
+class RegionHead(SemanticHead[S]):
     """A semantic predictor that can show where its attributes look."""
 
     taps = ("region",)
@@ -31,16 +31,16 @@ class RegionHead(SemanticHead):
         if attributes is None or attributes.vectors is None:
             raise InputError(
                 f"{self.name} needs word vectors of the attributes, but this benchmark has none: "
-                "add them to the data set or take another head."
+                "add them to the data set or use another head."
             )
 
     def attention(self, features: Features) -> np.ndarray:
         """(N, R, A) float32: how much each attribute looks at each region of the images; sums to one over regions.
 
         Raises:
-            InputError: for a head that was trained without regions.
+            InputError: if the head was trained without regions.
         """
         net = self.module_.net
         if not isinstance(net, LookingNet):
-            raise InputError(f"{self.name} was trained without regions, so there is no attention to show.")
+            raise InputError(f"{self.name} was trained without regions, so it has no attention to show.")
         return self.in_batches(features, lambda inputs: net.attention(inputs[net.tap]))

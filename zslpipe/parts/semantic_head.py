@@ -1,22 +1,20 @@
 """Heads that predict a class's semantics from an image and name the class by the smallest angle."""
 
-from abc import abstractmethod
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Generic, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from zslpipe.losses import cosine_scores, sce
-from zslpipe.parts.placed import Placed
 from zslpipe.parts.regression import RegressionSettings, RegressionTerm
 from zslpipe.parts.settings import Positive, Whole
 from zslpipe.parts.torch_head import Inputs, Task, TorchHead
 from zslpipe.store.rows import Features
+from zslpipe.training.placed import Placed
 
-PROBED = 2048  # training images whose features tell their scale
+PROBED = 2048  # training images from whose features the scale is estimated
 
 
 class TapNet(nn.Module):
@@ -30,12 +28,16 @@ class TapNet(nn.Module):
         self.register_buffer("scale", torch.ones(()))
 
 
-class SemanticModule(nn.Module):
+Net = TypeVar("Net", bound=TapNet, covariant=True)
+
+
+class SemanticModule(nn.Module, Generic[Net]):
     """A network from features to semantics (B, A), the origin of the semantics, and the state of the loss."""
 
+    net: Net
     semantic_centre: Tensor
 
-    def __init__(self, net: TapNet, regression: RegressionTerm, attributes: int) -> None:
+    def __init__(self, net: Net, regression: RegressionTerm, attributes: int) -> None:  # type: ignore[misc]
         super().__init__()
         self.net, self.regression = net, regression
         self.register_buffer("semantic_centre", torch.zeros(attributes))
@@ -45,12 +47,15 @@ class SemanticModule(nn.Module):
         return predicted
 
 
+S = TypeVar("S", bound=SemanticModule[TapNet])
+
+
 @dataclass
-class SemanticHead(RegressionSettings, TorchHead):
+class SemanticHead(RegressionSettings, TorchHead[S]):
     """scale * cos(predicted semantics, class semantics), learnt by SCE and a regression term.
 
     `centre_semantics` takes the mean of the seen classes' semantics as the origin of angles: semantics that share a
-    large common part (sentence vectors) else lie within a few degrees of each other. `scale_features` divides a
+    large common part (sentence vectors) otherwise lie within a few degrees of each other. `scale_features` divides a
     tap by its root mean square, so that one learning rate suits every backbone.
     """
 
@@ -61,29 +66,20 @@ class SemanticHead(RegressionSettings, TorchHead):
     centre_semantics: bool = True
     scale_features: bool = True
 
-    @abstractmethod
-    def network(self, sizes: Mapping[str, int]) -> TapNet:
-        """The network that maps a batch of its tap to predicted semantics (B, A)."""
-
-    def build(self, sizes: Mapping[str, int]) -> nn.Module:
-        return SemanticModule(self.network(sizes), RegressionTerm(self, sizes["attributes"]), sizes["attributes"])
-
-    def prepare(self, module: nn.Module, features: Placed, task: Task) -> None:
-        assert isinstance(module, SemanticModule)
+    def prepare(self, module: S, rows: Placed, task: Task) -> None:
         module.regression.remember(len(task.seen))
         if self.centre_semantics:
             module.semantic_centre.copy_(task.seen_semantics.mean(0))
         if self.scale_features:
-            rms = features.root_mean_squares(PROBED)[module.net.tap]
+            rms = rows.root_mean_squares(PROBED)[module.net.tap]
             module.net.scale.fill_(1 / rms if rms > 0 else 1.0)
 
-    def terms(self, module: nn.Module, inputs: Inputs, labels: Tensor, task: Task) -> dict[str, Tensor]:
-        assert isinstance(module, SemanticModule)
+    def terms(self, module: S, inputs: Inputs, labels: Tensor, task: Task) -> dict[str, Tensor]:
         predicted = module(inputs)
         return self.semantic_terms(module, predicted, predicted, labels, task)
 
     def semantic_terms(
-        self, module: SemanticModule, predicted: Tensor, regressed: Tensor, labels: Tensor, task: Task
+        self, module: S, predicted: Tensor, regressed: Tensor, labels: Tensor, task: Task
     ) -> dict[str, Tensor]:
         """SCE of predicted semantics (B, A) and the weighted regression of those in `regressed` (B, A)."""
         semantics = task.seen_semantics - module.semantic_centre
@@ -92,9 +88,15 @@ class SemanticHead(RegressionSettings, TorchHead):
             losses[kind] = self.regression_weight * module.regression(regressed.float(), semantics[labels], labels)
         return losses
 
-    def scores(self, module: nn.Module, inputs: Inputs, semantics: Tensor) -> Tensor:
-        assert isinstance(module, SemanticModule)
-        return cosine_scores(module(inputs), semantics - module.semantic_centre, self.scale)
+    def encode(self, module: S, semantics: Tensor) -> Tensor:
+        return semantics - module.semantic_centre
+
+    def scores(self, module: S, inputs: Inputs, encoded: Tensor) -> Tensor:
+        return cosine_scores(module(inputs), encoded, self.scale)
+
+    def embed(self, features: Features) -> np.ndarray:
+        """(N, A) predicted semantics of images, up to a scale of each row."""
+        return self.predict_semantics(features)
 
     def predict_semantics(self, features: Features) -> np.ndarray:
         """(N, A) predicted semantics of images, up to a scale of each row, in the frame of `semantic_targets`."""
@@ -102,5 +104,4 @@ class SemanticHead(RegressionSettings, TorchHead):
 
     def semantic_targets(self, semantics: np.ndarray) -> np.ndarray:
         """(C, A) what `predict_semantics` should give for images of these classes, up to a scale of each row."""
-        assert isinstance(self.module_, SemanticModule)
         return semantics - self.module_.semantic_centre.cpu().numpy()

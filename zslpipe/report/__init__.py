@@ -1,1 +1,1 @@
-"""What people look at: one self-contained page of a set of runs, and contact sheets of predictions."""
+"""Reports: one self-contained HTML page about a set of runs, and contact sheets of predictions."""

@@ -1,4 +1,4 @@
-"""Accuracies class by class, as bars that are a table to those who cannot see them."""
+"""Per-class accuracies as a bar chart, built from an HTML table so that screen readers can read it."""
 
 from collections.abc import Sequence
 
@@ -7,7 +7,7 @@ from zslpipe.report.markup import Markup, breakable, el
 
 
 def class_bars(classes: Sequence[ClassBar], seen: bool) -> Markup:
-    """The tested classes of one side, best first; a tick marks the accuracy without calibration."""
+    """Bars of the tested seen or unseen classes, best first; a tick marks the accuracy without calibration."""
     tested = [c for c in classes if c.seen == seen and c.accuracy is not None]
     tested.sort(key=lambda c: (-(c.accuracy or 0.0), c.name))
     side = "seen" if seen else "unseen"

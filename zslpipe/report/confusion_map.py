@@ -1,14 +1,14 @@
-"""The confusion matrix of a few classes, as cells that can be read."""
+"""The confusion matrix of a few classes, with the share written into each cell."""
 
 from zslpipe.report.content import Confusion
 from zslpipe.report.markup import Attributes, Markup, el
-from zslpipe.report.svg import drawing, shortened, titled
+from zslpipe.report.svg import drawing, truncate, with_tooltip
 
-CELL = 30  # units a cell is wide and high
+CELL = 30  # width and height of a cell
 
 
 def confusion_map(confusion: Confusion) -> Markup:
-    """True classes down, predicted classes across, shares of the row's images in percent."""
+    """True classes as rows, predicted classes as columns, shares of each row in percent."""
     count = len(confusion.names)
     left, top = 160, 116
     parts = []
@@ -16,27 +16,27 @@ def confusion_map(confusion: Confusion) -> Markup:
         side = "seen" if seen else "unseen"
         middle = CELL * i + CELL / 2
         down: Attributes = {"x": left - 8, "y": top + middle + 4, "text_anchor": "end"}
-        parts.append(el("text", el("title", f"{name} ({side})"), shortened(name, 21), class_=f"name {side}", **down))
+        parts.append(el("text", el("title", f"{name} ({side})"), truncate(name, 21), class_=f"name {side}", **down))
         turned = f"translate({left + middle + 4} {top - 8}) rotate(-55)"
         parts.append(
-            el("text", el("title", f"{name} ({side})"), shortened(name, 16), class_=f"name {side}", transform=turned)
+            el("text", el("title", f"{name} ({side})"), truncate(name, 16), class_=f"name {side}", transform=turned)
         )
     turned = f"translate({left + CELL * count + CELL / 2 + 10} {top - 8}) rotate(-55)"
     parts.append(el("text", "others", class_="name", transform=turned))
     for i, row in enumerate(confusion.shares.tolist()):
         cells = [(CELL * j, share, confusion.names[j]) for j, share in enumerate(row)]
-        cells.append((CELL * count + 6, float(confusion.elsewhere[i]), "a class not shown"))
+        cells.append((CELL * count + 6, float(confusion.elsewhere[i]), "another class"))
         for j, (x, share, name) in enumerate(cells):
-            parts.append(_cell(left + x, top + CELL * i, share, i == j, f"{confusion.names[i]} taken for {name}"))
+            parts.append(_cell(left + x, top + CELL * i, share, i == j, f"{confusion.names[i]} predicted as {name}"))
     width, height = left + CELL * (count + 1) + 70, top + CELL * count + 6
     return drawing(width, height, parts, label="Predicted class by true class", class_="cells", fixed=True)
 
 
 def _cell(x: float, y: float, share: float, right: bool, title: str) -> Markup:
-    told = f"{title}: {share:.1%}"
-    box = titled(
+
+    box = with_tooltip(
         "rect",
-        told,
+        f"{title}: {share:.1%}",
         x=x + 1,
         y=y + 1,
         width=CELL - 2,

@@ -1,4 +1,4 @@
-"""What a page shows, measured beforehand: this room draws and never computes a metric."""
+"""The contents of a page. This package only draws; all metrics are computed before."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,13 +15,14 @@ from zslpipe.selection.result import SelectionResult
 
 @dataclass(frozen=True, eq=False)
 class SeedCurve:
-    """The seen-unseen curve of one seed, thinned for drawing, and the points that matter on it.
+    """The seen-unseen curve of one seed, thinned for drawing, and its operating points.
 
     Attributes:
+        seed: the seed.
         unseen, seen: (P,) accuracies along the curve.
-        chosen: the operating point that was chosen without the test set; None where nothing chose one.
-        uncalibrated: at δ = 0.
-        oracle: the best H on the test set.
+        chosen: the operating point chosen without the test set, None if there is none.
+        uncalibrated: the point at δ = 0.
+        oracle: the point with the best H on the test set.
     """
 
     seed: int
@@ -33,7 +34,7 @@ class SeedCurve:
 
 
 class ClassBar(NamedTuple):
-    """A class and its accuracy among all classes (mean over seeds); None where it has no test image."""
+    """A class and its accuracy among all classes (mean over seeds), None if it has no test images."""
 
     name: str
     seen: bool
@@ -44,13 +45,13 @@ class ClassBar(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Confusion:
-    """What the images of the most confused classes were taken for.
+    """The confusion matrix of the most confused classes.
 
     Attributes:
         names, seen: (K,) the classes.
-        shares: (K, K) share of the row's images predicted as the column's class, mean over seeds.
-        elsewhere: (K,) share predicted as a class not shown.
-        pairs: (true, predicted, share) of the most frequent confusions of all classes.
+        shares: (K, K) share of the images of the row's class predicted as the column's class, mean over seeds.
+        elsewhere: (K,) share predicted as a class that is not shown.
+        pairs: (true, predicted, share) of the most frequent confusions among all classes.
     """
 
     names: tuple[str, ...]
@@ -62,13 +63,13 @@ class Confusion:
 
 @dataclass(frozen=True, eq=False)
 class SemanticErrors:
-    """How well semantics are predicted: the class-averaged error matrix and what it comes to.
+    """The class-averaged errors of predicted semantics.
 
     Attributes:
         matrix: (K, A) error of each tested class and attribute, mean over seeds.
         names, seen: (K,) the classes.
-        attributes: (A,) their names.
-        by_value, summaries: by side, "seen" or "unseen".
+        attributes: (A,) names of the attributes.
+        by_value, summaries: statistics for the keys "seen" and "unseen".
     """
 
     matrix: np.ndarray
@@ -81,17 +82,20 @@ class SemanticErrors:
 
 @dataclass(frozen=True, eq=False)
 class RunContent:
-    """All that a page says of one run.
+    """Everything a page shows about one run.
 
     Attributes:
-        name: the run's.
-        about: its run.json.
-        rows: its lines in the table, the honest one first.
-        choices: what selection chose and tried, by seed.
-        losses: by seed, each loss term's mean in every epoch of the final training; empty for closed forms.
-        store: provenance of the store, where it is at hand.
-        interval: what an interval spans, in words; empty where there is none.
-        notes: sentences on what was left out.
+        name: name of the run.
+        about: contents of its run.json.
+        rows: its rows in the results table, the validated one first.
+        curves: one per seed; empty if a test set is empty.
+        classes: all classes of the benchmark.
+        confusion, errors: None if there is nothing to show.
+        choices: the result of the selection, by seed.
+        losses: mean of each loss term in every epoch of the final training, by seed; empty for closed-form heads.
+        store: provenance of the store, if it is available.
+        interval: description of the intervals; may be empty.
+        notes: sentences about what was omitted.
     """
 
     name: str

@@ -1,64 +1,66 @@
-"""The class-averaged error matrix: classes down (unseen first), attributes across, the worst at the top and left."""
+"""The class-averaged error matrix: classes as rows (unseen first), attributes as columns, largest errors first."""
 
 import numpy as np
 
 from zslpipe.report.content import SemanticErrors
-from zslpipe.report.markup import Attributes, Markup, el, together
-from zslpipe.report.pixels import picture
-from zslpipe.report.svg import drawing, shortened, titled
+from zslpipe.report.markup import Attributes, Markup, el, join
+from zslpipe.report.pixels import matrix_png
+from zslpipe.report.svg import drawing, truncate, with_tooltip
 
 WIDTH = 880.0
-MOST_NAMES = 60  # rows or columns; more have no room for names, only titles
+MAX_NAMES = 60  # more rows or columns than this have tooltips only
 STRIP = 26.0  # height of the bars above the columns
 
 
 def error_map(errors: SemanticErrors) -> Markup:
-    """One picture, with bands beside and bars above it that say which class or attribute the pointer is on."""
+    """A heat map with a coloured band per class on the left and a bar per attribute on top; both have tooltips."""
     matrix = errors.matrix
     rows, columns = np.lexsort((-matrix.mean(1), errors.seen)), np.argsort(-matrix.mean(0), kind="stable")
-    ceiling = float(np.quantile(matrix, 0.99)) or 1.0  # so that single cells do not leave all others dark
-    named = len(rows) <= MOST_NAMES, len(columns) <= MOST_NAMES
+    ceiling = float(np.quantile(matrix, 0.99)) or 1.0  # so that outliers do not make all other cells dark
+    named = len(rows) <= MAX_NAMES, len(columns) <= MAX_NAMES
     left, top = (140.0 if named[0] else 14.0), STRIP + 4
     across, down = (WIDTH - left) / len(columns), (14.0 if named[0] else min(14.0, 520 / len(rows)))
     foot = top + down * len(rows)
     box: Attributes = {"x": left, "y": top, "width": WIDTH - left, "height": down * len(rows)}
-    shades = picture(matrix[np.ix_(rows, columns)] / ceiling)
+    shades = matrix_png(matrix[np.ix_(rows, columns)] / ceiling)
     image = el("image", href=shades, preserveAspectRatio="none", class_="pixels", **box)
     classes = [_class(errors, k, left, top + down * i, down, named[0]) for i, k in enumerate(rows)]
     highest = float(matrix.mean(0).max()) or 1.0
     bars = [_attribute(errors, a, left + across * j, across, top, highest) for j, a in enumerate(columns)]
-    names = [_foot(errors.attributes[a], left + across * (j + 0.5), foot) for j, a in enumerate(columns) if named[1]]
+    names = [
+        _column_name(errors.attributes[a], left + across * (j + 0.5), foot) for j, a in enumerate(columns) if named[1]
+    ]
     height = foot + (116 if named[1] else 4)
     label = "Semantic error by class and attribute"
     drawn = drawing(WIDTH, height, image, classes, bars, names, label=label, class_="chart wide")
-    return together(el("div", drawn, class_="scroll", tabindex="0"), _scale_bar(ceiling))
+    return join(el("div", drawn, class_="scroll", tabindex="0"), _scale_bar(ceiling))
 
 
 def _class(errors: SemanticErrors, k: int, left: float, y: float, height: float, named: bool) -> list[Markup]:
     side = "seen" if errors.seen[k] else "unseen"
     title = f"{errors.names[k]} ({side}): mean error {errors.matrix[k].mean():.4g}"
-    band = titled("rect", title, x=left - 10, y=y, width=7, height=height, class_=f"band {side}")
+    band = with_tooltip("rect", title, x=left - 10, y=y, width=7, height=height, class_=f"band {side}")
     if not named:
         return [band]
     place: Attributes = {"x": left - 14, "y": y + height / 2 + 4, "text_anchor": "end", "class_": f"name {side}"}
-    return [band, el("text", el("title", title), shortened(errors.names[k], 19), **place)]
+    return [band, el("text", el("title", title), truncate(errors.names[k], 19), **place)]
 
 
 def _attribute(errors: SemanticErrors, a: int, x: float, width: float, foot: float, highest: float) -> Markup:
     mean = float(errors.matrix[:, a].mean())
     height = STRIP * mean / highest
     title = f"{errors.attributes[a]}: mean error {mean:.4g}"
-    return titled("rect", title, x=x, y=foot - 2 - height, width=width, height=height, class_="band attribute")
+    return with_tooltip("rect", title, x=x, y=foot - 2 - height, width=width, height=height, class_="band attribute")
 
 
-def _foot(name: str, x: float, foot: float) -> Markup:
-    """An attribute's name, written upwards below its column."""
+def _column_name(name: str, x: float, foot: float) -> Markup:
+    """The name of an attribute, rotated, below its column."""
     turned = f"translate({x + 4:.6g} {foot + 6:.6g}) rotate(-90)"
-    return el("text", el("title", name), shortened(name, 17), transform=turned, text_anchor="end", class_="name")
+    return el("text", el("title", name), truncate(name, 17), transform=turned, text_anchor="end", class_="name")
 
 
 def _scale_bar(ceiling: float) -> Markup:
-    """What the colours mean."""
-    strip = picture(np.linspace(0, 1, 64)[None])
+    """The legend of the colours."""
+    strip = matrix_png(np.linspace(0, 1, 64)[None])
     image = el("img", src=strip, alt="dark blue to yellow", class_="pixels strip")
-    return el("p", "error 0 ", image, f" {ceiling:.3g} and more; bars on top: mean of an attribute", class_="key")
+    return el("p", "error 0 ", image, f" {ceiling:.3g} or more; bars at the top: mean per attribute", class_="key")

@@ -1,4 +1,4 @@
-"""HTML and SVG as values: whatever is not markup already is escaped, so nothing can be forgotten."""
+"""Builds HTML and SVG; every string that is not `Markup` is escaped automatically."""
 
 import re
 from collections.abc import Iterable
@@ -9,7 +9,7 @@ VOID = {"meta", "img", "wbr"}  # HTML elements without an end tag
 
 
 class Markup(str):
-    """Text that is markup; `el` makes it, and everything else is escaped on its way in."""
+    """A string that is already markup, as returned by `el`; it is not escaped again."""
 
     __slots__ = ()
 
@@ -19,7 +19,7 @@ Child: TypeAlias = "str | int | float | Iterable[Child] | None"
 
 
 def el(name: str, /, *children: Child, **attributes: str | float | None) -> Markup:
-    """An element. Attributes that are None are left out, `class_` means class, `stroke_width` stroke-width.
+    """An element. Attributes that are None are omitted; `class_` becomes class, `stroke_width` stroke-width.
 
     >>> el("td", "<&>", class_="wide")
     '<td class="wide">&lt;&amp;&gt;</td>'
@@ -27,34 +27,34 @@ def el(name: str, /, *children: Child, **attributes: str | float | None) -> Mark
     words = [name, *(_attribute(k, v) for k, v in attributes.items() if v is not None)]
     if name in VOID:
         return Markup(f"<{' '.join(words)}/>")
-    return Markup(f"<{' '.join(words)}>{together(*children)}</{name}>")
+    return Markup(f"<{' '.join(words)}>{join(*children)}</{name}>")
 
 
-def together(*children: Child) -> Markup:
-    """Children one after the other; None is nothing."""
+def join(*children: Child) -> Markup:
+    """Concatenate children; None is skipped."""
     parts: list[str] = []
     for child in children:
         if isinstance(child, Markup):
             parts.append(child)
         elif isinstance(child, str | int | float):
-            parts.append(escape(number(child) if isinstance(child, float) else str(child)))
+            parts.append(escape(format_number(child) if isinstance(child, float) else str(child)))
         elif child is not None:
-            parts.append(together(*child))
+            parts.append(join(*child))
     return Markup("".join(parts))
 
 
 def breakable(name: str) -> Markup:
-    """A name that may be broken after its underscores rather than anywhere."""
+    """A name with line-break opportunities after its separators."""
     parts = re.split(r"(?<=[_:/.])", name)
-    return together(*([el("wbr") if i else None, part] for i, part in enumerate(parts)))
+    return join(*([el("wbr") if i else None, part] for i, part in enumerate(parts)))
 
 
-def number(value: float) -> str:
-    """A coordinate or a setting, as short as six digits allow."""
+def format_number(value: float) -> str:
+    """A number with at most six significant digits."""
     return f"{value:.6g}"
 
 
 def _attribute(key: str, value: str | float) -> str:
-    text = number(value) if isinstance(value, float) else str(value)
-    # SVG's own names (viewBox) are camel-cased; those with a hyphen cannot be Python's.
+    text = format_number(value) if isinstance(value, float) else str(value)
+    # hyphens are not allowed in Python names; camel-case SVG names (viewBox) are unchanged
     return f'{key.rstrip("_").replace("_", "-")}="{escape(text)}"'

@@ -1,4 +1,4 @@
-"""One HTML file that needs nothing else: no script, no font, no network."""
+"""Writes one self-contained HTML file: no scripts, no fonts, no network access."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -7,28 +7,28 @@ from pathlib import Path
 
 from zslpipe.files import write_text
 from zslpipe.report.content import RunContent
-from zslpipe.report.curves import key, point_key, seen_unseen
-from zslpipe.report.markup import Markup, el, together
+from zslpipe.report.curves import legend_entry, point_legend, seen_unseen
+from zslpipe.report.markup import Markup, el, join
 from zslpipe.report.sections import run_section
-from zslpipe.report.tables import NUMBERS, kind_of, numbers_table
+from zslpipe.report.tables import NUMBERS, kind_of, results_table
 
-POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"  # a page that cannot ask the network
+POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"  # forbids all network requests
 MEANINGS = {
-    "T1": "unseen classes among themselves",
-    "U": "unseen classes among all",
-    "S": "seen classes among all",
+    "T1": "unseen images among unseen classes",
+    "U": "unseen images among all classes",
+    "S": "seen images among all classes",
     "H": "harmonic mean of U and S",
     "AUSUC": "area under the seen-unseen curve",
 }
 
 
 def write_page(path: Path, runs: Sequence[RunContent]) -> None:
-    """Write the page of these runs, whole or not at all."""
+    """Write the page about these runs atomically."""
     write_text(path, page(runs))
 
 
 def page(runs: Sequence[RunContent]) -> Markup:
-    """The page as one string."""
+    """The page about these runs as one string."""
     title = _title(runs)
     head = el(
         "head",
@@ -41,7 +41,7 @@ def page(runs: Sequence[RunContent]) -> Markup:
     )
     sections = [run_section(i, run) for i, run in enumerate(runs)]
     body = el("body", el("header", el("h1", title), _lead(runs)), el("main", _results(runs), _curves(runs), sections))
-    return together(Markup("<!doctype html>\n"), el("html", head, body, lang="en"))
+    return join(Markup("<!doctype html>\n"), el("html", head, body, lang="en"))
 
 
 def _style() -> str:
@@ -61,12 +61,12 @@ def _lead(runs: Sequence[RunContent]) -> Markup:
 
 
 def _results(runs: Sequence[RunContent]) -> Markup:
-    meanings = [together(", " if i else "", el("b", n), f" {MEANINGS[n]}") for i, n in enumerate(NUMBERS)]
+    meanings = [join(", " if i else "", el("b", n), f" {MEANINGS[n]}") for i, n in enumerate(NUMBERS)]
     intervals = dict.fromkeys(run.interval for run in runs if run.interval)
-    parts = [el("h2", "Results"), numbers_table(runs)]
+    parts = [el("h2", "Results"), results_table(runs)]
     parts.append(el("p", "Class-averaged accuracy in percent: ", meanings, ". ", " ".join(intervals), class_="note"))
     if any(kind_of(row) == "oracle" for run in runs for row in run.rows):
-        warning = "Oracle rows were tuned on the test set: an upper bound, never a result."
+        warning = "Oracle rows were tuned on the test set: they are an upper bound, not a result."
         parts.append(el("p", warning, class_="note"))
     return el("section", parts)
 
@@ -74,10 +74,10 @@ def _results(runs: Sequence[RunContent]) -> Markup:
 def _curves(runs: Sequence[RunContent]) -> Markup | None:
     if not any(run.curves for run in runs):
         return None
-    legend = el("ul", [key(run.name, i) for i, run in enumerate(runs)], class_="key")
+    legend = el("ul", [legend_entry(run.name, i) for i, run in enumerate(runs)], class_="key")
     explained = (
-        "Every point is a calibration δ, subtracted from the scores of seen classes: at the left all images are taken "
-        "for seen classes, at the right for unseen ones. Faint lines join points of equal H."
+        "Each point is one calibration δ, subtracted from the scores of seen classes: at the left end all images are "
+        "predicted as seen classes, at the right end as unseen classes. Faint lines are contours of equal H."
     )
-    aside = el("div", legend, point_key(), el("p", explained, class_="note"))
+    aside = el("div", legend, point_legend(), el("p", explained, class_="note"))
     return el("section", el("h2", "Seen-unseen curve"), el("div", el("div", seen_unseen(runs)), aside, class_="beside"))

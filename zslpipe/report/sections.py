@@ -1,20 +1,20 @@
-"""What a page says of one run: notes, classes, confusions, semantic errors, selection, provenance."""
+"""The section of a page about one run: notes, classes, confusions, semantic errors, selection, provenance."""
 
 from zslpipe.report.bars import class_bars
 from zslpipe.report.confusion_map import confusion_map
 from zslpipe.report.content import Confusion, RunContent, SemanticErrors
 from zslpipe.report.curves import colour_of
 from zslpipe.report.error_map import error_map
-from zslpipe.report.markup import Child, Markup, breakable, el, together
+from zslpipe.report.markup import Child, Markup, breakable, el, join
 from zslpipe.report.semantics import error_by_value, error_summary, worst_attributes
-from zslpipe.report.tables import grid, nested, scrolling
+from zslpipe.report.tables import grid, nested_table, scroll_box
 from zslpipe.report.training import training_curves
 from zslpipe.report.trials import trials_chart, trials_list
 from zslpipe.selection.result import SelectionResult
 
 
 def run_section(index: int, run: RunContent) -> Markup:
-    """All of the page that is about one run; `index` is its place in the colours."""
+    """The section about one run; `index` determines its colour."""
     return el(
         "section",
         el("h2", el("i", class_=f"swatch {colour_of(index)}"), run.name),
@@ -26,8 +26,8 @@ def run_section(index: int, run: RunContent) -> Markup:
         [_selection(seed, choice, seed == min(run.choices)) for seed, choice in run.choices.items()],
         _training(run) if any(run.losses.values()) else None,
         el("h3", "Provenance"),
-        _folded("Settings, versions and hashes (run.json)", nested(run.about)),
-        _folded("What made the features (the store)", nested(run.store)) if run.store else None,
+        _details("Settings, versions and hashes (run.json)", nested_table(run.about)),
+        _details("Provenance of the features (the store)", nested_table(run.store)) if run.store else None,
         class_="run",
     )
 
@@ -37,62 +37,62 @@ def _notes(run: RunContent) -> Markup | None:
     missing = run.without_images
     if missing:
         verb = "class has" if len(missing) == 1 else "classes have"
-        notes.insert(0, f"{len(missing)} {verb} no test image and no part in any average: {', '.join(missing)}.")
+        notes.insert(0, f"{len(missing)} {verb} no test images and are not part of any average: {', '.join(missing)}.")
     return el("ul", [el("li", note) for note in notes], class_="notes") if notes else None
 
 
 def _classes(run: RunContent) -> Markup:
-    note = "Accuracy in percent among all classes, as in the first row of the results; a tick: without calibration."
+    note = "Accuracy in percent among all classes, as in the first row of the results; ticks: without calibration."
     sides = [class_bars(run.classes, seen) for seen in (False, True)]
-    return together(el("h3", "Class by class"), _note(note), _halves(*sides))
+    return join(el("h3", "Classes"), _note(note), _halves(*sides))
 
 
 def _confusion(confusion: Confusion) -> Markup:
     note = (
-        "Share of a class's test images (rows) by predicted class (columns), in percent. Unseen classes are underlined."
+        "Share of the test images of each class (rows) by predicted class (columns), in percent. Unseen classes are "
+        "underlined."
     )
     pairs = [[breakable(true), breakable(other), f"{100 * share:.0f}"] for true, other, share in confusion.pairs]
-    aside = (
-        el("div", el("h4", "Most frequent confusions"), grid(["images of", "taken for", "%"], pairs)) if pairs else None
-    )
-    beside = el("div", scrolling(confusion_map(confusion)), aside, class_="beside")
-    return together(el("h3", "Most confused classes"), _note(note), beside)
+    table = grid(["true class", "predicted as", "%"], pairs)
+    aside = el("div", el("h4", "Most frequent confusions"), table) if pairs else None
+    beside = el("div", scroll_box(confusion_map(confusion)), aside, class_="beside")
+    return join(el("h3", "Most confused classes"), _note(note), beside)
 
 
 def _errors(errors: SemanticErrors) -> Markup:
     rows, columns = errors.matrix.shape
     note = (
-        "Class-averaged squared error between predicted and true semantics, both at unit length. "
-        f"Rows are {rows} tested classes (unseen ones first), columns are {columns} attributes; the worst at the top "
-        "and at the left. r: Pearson's correlation of error and semantic value."
+        "Class-averaged squared error between predicted and true semantics, both normalized to unit length. "
+        f"Rows are {rows} tested classes (unseen first), columns are {columns} attributes; the largest errors are at "
+        "the top and left. r: Pearson correlation of error and semantic value."
     )
     left = el("div", el("h4", "Error by semantic value"), error_by_value(errors))
     right = el(
         "div", el("h4", "Summary"), error_summary(errors), el("h4", "Hardest attributes"), worst_attributes(errors)
     )
-    return together(el("h3", "Semantic errors"), _note(note), error_map(errors), _halves(left, right))
+    return join(el("h3", "Semantic errors"), _note(note), error_map(errors), _halves(left, right))
 
 
 def _selection(seed: int, choice: SelectionResult, opened: bool) -> Markup:
     settings = ", ".join(f"{k} = {v}" for k, v in choice.params.items()) or "the head's defaults"
     folds = f"{choice.folds} folds" if choice.folds > 1 else "one fold"
     tried = f"{len(choice.trials)} settings" if len(choice.trials) > 1 else "one setting"
-    told = f"Rule {choice.rule}: {tried} tried in {folds}, chosen by {choice.criterion}: {settings}."
+    text = f"Rule {choice.rule}: {tried} tried on {folds}, chosen by {choice.criterion}: {settings}."
     if choice.delta is not None:
         carried = f" ({choice.transfer} transfer)" if choice.transfer else ""
-        told += f" Calibration δ\u00a0=\u00a0{choice.delta:.4g}{carried}."
+        text += f" Calibration δ\u00a0=\u00a0{choice.delta:.4g}{carried}."
     chart, tried_list = trials_chart(choice), el("div", trials_list(choice))
     inside: Child = _halves(chart, tried_list) if chart else tried_list
-    return _folded(f"Seed {seed}", together(_note(told), inside), opened)
+    return _details(f"Seed {seed}", join(_note(text), inside), opened)
 
 
 def _training(run: RunContent) -> Markup:
-    said = "Mean of each weighted loss term over an epoch of the training on all of trainval"
-    said += "; a line a seed." if len(run.losses) > 1 else "."
-    return together(el("h3", "Training"), _note(said), _halves(*training_curves(run.losses)))
+    text = "Mean of each weighted loss term per epoch, in the final training on all of trainval"
+    text += "; one line per seed." if len(run.losses) > 1 else "."
+    return join(el("h3", "Training"), _note(text), _halves(*training_curves(run.losses)))
 
 
-def _folded(summary: str, inside: Markup, opened: bool = False) -> Markup:
+def _details(summary: str, inside: Markup, opened: bool = False) -> Markup:
     return el("details", el("summary", summary), inside, open="" if opened else None)
 
 

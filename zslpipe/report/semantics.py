@@ -1,26 +1,26 @@
-"""Semantic errors: how the error moves with the value that was to be predicted, and which attributes fare worst."""
+"""Semantic errors: error by semantic value, summary statistics, and the attributes with the largest errors."""
 
 import numpy as np
 
 from zslpipe.evaluation.imbalance import ErrorByValue
 from zslpipe.report.content import SemanticErrors
-from zslpipe.report.markup import Markup, breakable, el, together
-from zslpipe.report.svg import Frame, around, path, titled
+from zslpipe.report.markup import Markup, breakable, el, join
+from zslpipe.report.svg import Frame, padded_range, path, with_tooltip
 from zslpipe.report.tables import grid
 
 SIDES = ("unseen", "seen")
 
 
 def error_by_value(errors: SemanticErrors) -> Markup:
-    """Mean error of the cells of the matrix by semantic value; bars span the quartiles."""
+    """Chart of the mean error by semantic value; vertical bars span the quartiles."""
     bins = {side: errors.by_value[side] for side in SIDES if len(errors.by_value[side].value)}
     values = np.concatenate([b.value for b in bins.values()])
     highest = max(float(max(b.upper_quartile.max(), b.mean.max())) for b in bins.values())
-    frame = Frame(x=around(values.tolist()), y=(0.0, highest * 1.05 or 1.0), left=62)
+    frame = Frame(x=padded_range(values.tolist()), y=(0.0, highest * 1.05 or 1.0), left=62)
     parts = [frame.axes("semantic value", "error")]
     parts += [_side(frame, side, b) for side, b in bins.items()]
     chart = frame.drawing(*parts, label="Semantic error by semantic value")
-    return together(chart, el("ul", [_side_key(side) for side in bins], class_="key row"))
+    return join(chart, el("ul", [_side_key(side) for side in bins], class_="key row"))
 
 
 def _side_key(side: str) -> Markup:
@@ -29,10 +29,10 @@ def _side_key(side: str) -> Markup:
 
 
 def _side(frame: Frame, side: str, bins: ErrorByValue) -> Markup:
-    nudge = 2.0 if side == "seen" else -2.0  # so that the two sides' bars do not hide each other
-    x = [frame.across(v) + nudge for v in bins.value.tolist()]
-    y = [frame.up(v) for v in bins.mean.tolist()]
-    low, high = ([frame.up(v) for v in q.tolist()] for q in (bins.lower_quartile, bins.upper_quartile))
+    nudge = 2.0 if side == "seen" else -2.0  # so that seen and unseen bars do not overlap
+    x = [frame.to_x(v) + nudge for v in bins.value.tolist()]
+    y = [frame.to_y(v) for v in bins.mean.tolist()]
+    low, high = ([frame.to_y(v) for v in q.tolist()] for q in (bins.lower_quartile, bins.upper_quartile))
     whiskers = [el("line", x1=x[i], x2=x[i], y1=low[i], y2=high[i], class_="whisker") for i in range(len(x))]
     line = el("path", d=path(list(zip(x, y))), class_="curve")
     dots = [
@@ -44,12 +44,12 @@ def _side(frame: Frame, side: str, bins: ErrorByValue) -> Markup:
 
 def _dot(side: str, x: float, y: float, title: str) -> Markup:
     if side == "seen":
-        return titled("circle", title, cx=x, cy=y, r=3.5, class_="dot")
-    return titled("rect", title, x=round(x - 3.2, 2), y=round(y - 3.2, 2), width=6.4, height=6.4, class_="dot")
+        return with_tooltip("circle", title, cx=x, cy=y, r=3.5, class_="dot")
+    return with_tooltip("rect", title, x=round(x - 3.2, 2), y=round(y - 3.2, 2), width=6.4, height=6.4, class_="dot")
 
 
 def error_summary(errors: SemanticErrors) -> Markup:
-    """Mean and standard deviation of the errors and their correlation with the values, for either side."""
+    """Table of mean and standard deviation of the errors and their correlation with the values, seen and unseen."""
     rows = []
     for side in SIDES:
         s = errors.summaries[side]
@@ -62,7 +62,7 @@ def error_summary(errors: SemanticErrors) -> Markup:
 
 
 def worst_attributes(errors: SemanticErrors, count: int = 10) -> Markup:
-    """The attributes with the largest mean error over all tested classes."""
+    """Table of the attributes with the largest mean error over all tested classes."""
     order = np.argsort(-errors.matrix.mean(0), kind="stable")[:count]
     rows = []
     for a in order:

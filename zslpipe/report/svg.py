@@ -1,14 +1,14 @@
-"""The frame of a chart: scales, ticks, axes. Units are those of the viewBox, y runs down."""
+"""Scales, ticks and axes of a chart. Units are those of the viewBox; y points down."""
 
 import math
 from dataclasses import dataclass
 
-from zslpipe.report.markup import Attributes, Child, Markup, el, number
+from zslpipe.report.markup import Attributes, Child, Markup, el, format_number
 
 
 @dataclass(frozen=True)
 class Scale:
-    """A linear map from data `low`..`high` to units `start`..`end`; what lies outside is put on the border."""
+    """A linear map from data `low`..`high` to units `start`..`end`; values outside are clipped."""
 
     low: float
     high: float
@@ -22,7 +22,7 @@ class Scale:
 
 
 def ticks(low: float, high: float, count: int = 5) -> list[float]:
-    """About `count` round numbers within [low, high]."""
+    """About `count` round numbers in [low, high]."""
     if not high > low:
         return [low]
     rough = (high - low) / count
@@ -30,16 +30,16 @@ def ticks(low: float, high: float, count: int = 5) -> list[float]:
     step = next(m * magnitude for m in (1, 2, 2.5, 5, 10) if m * magnitude >= rough * 0.999)
     first = math.ceil(low / step - 1e-9)
     last = math.floor(high / step + 1e-9)
-    return [float(number(i * step)) for i in range(first, last + 1)]
+    return [float(format_number(i * step)) for i in range(first, last + 1)]
 
 
-def whole_ticks(low: float, high: float) -> list[float]:
-    """Those of `ticks` that are whole numbers, for what is counted."""
+def integer_ticks(low: float, high: float) -> list[float]:
+    """The integers among `ticks`, for axes of counts."""
     return [t for t in ticks(low, high) if t == int(t)]
 
 
-def around(values: list[float], share: float = 0.05) -> tuple[float, float]:
-    """The range of the values, a little wider, so that nothing lies on the border."""
+def padded_range(values: list[float], share: float = 0.05) -> tuple[float, float]:
+    """The range of the values with some padding on both sides."""
     low, high = min(values), max(values)
     pad = (high - low) * share or abs(high) * share or 1.0
     return low - pad, high + pad
@@ -47,9 +47,9 @@ def around(values: list[float], share: float = 0.05) -> tuple[float, float]:
 
 @dataclass(frozen=True)
 class Frame:
-    """A chart's box and the room around it for ticks and labels.
+    """The plot area of a chart and the margins for ticks and labels.
 
-    The size fits a phone without shrinking the text below what can be read; on a wide screen it is scaled up.
+    The default size fits a phone with readable text; on a wide screen it is scaled up.
     """
 
     x: tuple[float, float]
@@ -62,15 +62,12 @@ class Frame:
     bottom: float = 44
 
     @property
-    def across(self) -> Scale:
+    def to_x(self) -> Scale:
         return Scale(*self.x, self.left, self.width - self.right)
 
     @property
-    def up(self) -> Scale:
+    def to_y(self) -> Scale:
         return Scale(*self.y, self.height - self.bottom, self.top)
-
-    def inside(self, x: float, y: float) -> bool:
-        return self.x[0] <= x <= self.x[1] and self.y[0] <= y <= self.y[1]
 
     def axes(
         self,
@@ -80,23 +77,23 @@ class Frame:
         y_ticks: list[float] | None = None,
         percent: str = "",
     ) -> Markup:
-        """Grid lines, numbers and names of both axes; `percent` names those ("x", "y", "xy") that show shares."""
-        across, up = self.across, self.up
+        """Grid lines, ticks and labels of both axes; `percent` lists the axes of shares ("x", "y" or "xy")."""
+        to_x, to_y = self.to_x, self.to_y
         left, right, foot, top = self.left, self.width - self.right, self.height - self.bottom, self.top
         factor = {axis: 100 if axis in percent else 1 for axis in "xy"}
         parts = []
         for v in ticks(*self.x) if x_ticks is None else x_ticks:
-            parts.append(el("line", x1=across(v), x2=across(v), y1=top, y2=foot, class_="grid"))
-            parts.append(
-                el("text", number(v * factor["x"]), x=across(v), y=foot + 16, class_="tick", text_anchor="middle")
-            )
+            text = format_number(v * factor["x"])
+            parts.append(el("line", x1=to_x(v), x2=to_x(v), y1=top, y2=foot, class_="grid"))
+            parts.append(el("text", text, x=to_x(v), y=foot + 16, class_="tick", text_anchor="middle"))
         for v in ticks(*self.y) if y_ticks is None else y_ticks:
-            parts.append(el("line", x1=left, x2=right, y1=up(v), y2=up(v), class_="grid"))
-            parts.append(el("text", number(v * factor["y"]), x=left - 6, y=up(v) + 4, class_="tick", text_anchor="end"))
+            text = format_number(v * factor["y"])
+            parts.append(el("line", x1=left, x2=right, y1=to_y(v), y2=to_y(v), class_="grid"))
+            parts.append(el("text", text, x=left - 6, y=to_y(v) + 4, class_="tick", text_anchor="end"))
         parts.append(el("path", d=f"M{left} {top}V{foot}H{right}", class_="axis"))
         middle = (left + right) / 2, (top + foot) / 2
         parts.append(el("text", x_label, x=middle[0], y=self.height - 8, class_="label", text_anchor="middle"))
-        turned = f"translate(13 {number(middle[1])}) rotate(-90)"
+        turned = f"translate(13 {format_number(middle[1])}) rotate(-90)"
         parts.append(el("text", y_label, transform=turned, class_="label", text_anchor="middle"))
         return el("g", parts)
 
@@ -107,23 +104,23 @@ class Frame:
 def drawing(
     width: float, height: float, *children: Child, label: str, class_: str = "chart", fixed: bool = False
 ) -> Markup:
-    """An SVG image, as wide as its place or, if `fixed`, a pixel a unit; `label` is for those who cannot see it."""
-    box = f"0 0 {number(width)} {number(height)}"
+    """An SVG image that fills its container or, if `fixed`, has one pixel per unit; `label` is for screen readers."""
+    box = f"0 0 {format_number(width)} {format_number(height)}"
     size: Attributes = {"width": width, "height": height} if fixed else {}
     names: Attributes = {"role": "img", "aria_label": label, "class_": class_}
     return el("svg", *children, xmlns="http://www.w3.org/2000/svg", viewBox=box, **size, **names)
 
 
 def path(points: list[tuple[float, float]]) -> str:
-    """The `d` of a line through points in units."""
-    return "M" + "L".join(f"{number(x)} {number(y)}" for x, y in points)
+    """The `d` attribute of a line through the points."""
+    return "M" + "L".join(f"{format_number(x)} {format_number(y)}" for x, y in points)
 
 
-def titled(shape: str, title: str, **attributes: str | float | None) -> Markup:
-    """A shape that says what it is when the pointer rests on it."""
+def with_tooltip(shape: str, title: str, **attributes: str | float | None) -> Markup:
+    """A shape with a tooltip."""
     return el(shape, el("title", title), **attributes)
 
 
-def shortened(text: str, length: int) -> str:
-    """The text, its end cut off where it is longer than `length`."""
+def truncate(text: str, length: int) -> str:
+    """The text, shortened with an ellipsis to at most `length` characters."""
     return text if len(text) <= length else text[: length - 1] + "…"

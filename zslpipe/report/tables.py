@@ -1,4 +1,4 @@
-"""Tables: the numbers of all runs side by side, and plain grids."""
+"""Tables: the results of all runs, and plain grids."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -12,15 +12,15 @@ from zslpipe.report.curves import colour_of
 from zslpipe.report.markup import Child, Markup, el
 
 
-def numbers_table(runs: Sequence[RunContent]) -> Markup:
-    """A run's honest line first, the oracle's below it and marked."""
+def results_table(runs: Sequence[RunContent]) -> Markup:
+    """The results of all runs; for each run the validated row first, then the oracle's, marked as such."""
     head = [el("th", text, scope="col") for text in ("run", "chosen by", *NUMBERS, "seeds", "δ")]
     bodies = [el("tbody", [_line(i, run, row) for row in run.rows]) for i, run in enumerate(runs)]
-    return scrolling(el("table", el("thead", el("tr", head)), bodies, class_="numbers"))
+    return scroll_box(el("table", el("thead", el("tr", head)), bodies, class_="numbers"))
 
 
 def kind_of(row: Row) -> str:
-    """What a row's numbers are worth: "validated", "not calibrated", "published" or "oracle"."""
+    """How the numbers of a row were obtained: "validated", "not calibrated", "published" or "oracle"."""
     if row.oracle or row.rule.startswith("oracle"):
         return "oracle"
     if row.seeds is None:
@@ -42,7 +42,7 @@ def _line(index: int, run: RunContent, row: Row) -> Markup:
 
 
 def _value(value: Estimate | float | None, kind: str) -> Child:
-    """Percent, with the interval below it; an oracle's has none, since it is no estimate of anything."""
+    """Percent, with the interval below; oracle values have none, since they are not estimates."""
     if value is None:
         return None
     if isinstance(value, float):
@@ -54,14 +54,14 @@ def _value(value: Estimate | float | None, kind: str) -> Child:
 
 
 def grid(head: Sequence[str], rows: Sequence[Sequence[Child]], class_: str = "plain") -> Markup:
-    """A table whose first column names the rows."""
+    """A table with row headers in the first column."""
     heading = el("thead", el("tr", [el("th", text, scope="col") for text in head])) if head else None
     lines = [el("tr", el("th", row[0], scope="row"), [el("td", cell) for cell in row[1:]]) for row in rows]
-    return scrolling(el("table", heading, el("tbody", lines), class_=class_))
+    return scroll_box(el("table", heading, el("tbody", lines), class_=class_))
 
 
-def nested(value: Mapping[str, Any]) -> Markup:
-    """Any JSON object as names and values, objects within it below their name."""
+def nested_table(value: Mapping[str, Any]) -> Markup:
+    """Any JSON object as a table of dotted names and values."""
     rows: list[tuple[str, str]] = []
     _flatten(value, "", rows)
     return grid([], rows, class_="plain nested")
@@ -79,6 +79,6 @@ def _flatten(value: Any, name: str, rows: list[tuple[str, str]]) -> None:
         rows.append((name, json.dumps(value, ensure_ascii=False, default=str)))
 
 
-def scrolling(child: Markup) -> Markup:
-    """A box in which something wide scrolls by itself, also by the keyboard."""
+def scroll_box(child: Markup) -> Markup:
+    """A box in which wide content scrolls, also with the keyboard."""
     return el("div", child, class_="scroll", tabindex="0")

@@ -12,8 +12,8 @@ from zslpipe.data.benchmark import Benchmark, split_images
 from zslpipe.data.splits import validation_splits
 from zslpipe.errors import InputError
 from zslpipe.evaluation.curve import Curve, best_common_delta, delta_flipping, share_flipped
-from zslpipe.evaluation.metrics import top1
-from zslpipe.evaluation.protocol import score_tests, seen_mask
+from zslpipe.evaluation.metrics import per_class, top1
+from zslpipe.evaluation.protocol import TestScores, score_tests, seen_mask
 from zslpipe.evaluation.stacking import ScoresError, rivals
 from zslpipe.parts.head import Attributes, Head
 from zslpipe.progress import ticking
@@ -108,7 +108,7 @@ class Selection(ABC):
         curve = Curve.of(both, tests.labels, tests.seen)
         best = curve.best()
         flipped = share_flipped(both.margin[tests.seen[tests.labels]], best.delta)
-        return {**best._asdict(), "T1": curve.T1, "AUSUC": curve.ausuc(), "flipped": flipped}, curve
+        return {**best._asdict(), "T1": t1_of(tests, curve), "AUSUC": curve.ausuc(), "flipped": flipped}, curve
 
     @abstractmethod
     def calibrate(
@@ -202,6 +202,13 @@ class OracleTest(Selection):
 
     def calibrate(self, _h: Head, _f: Features, _b: Benchmark, trial: Trial, _c: list[Curve]) -> dict[str, float]:
         return {self.name: trial.folds[0]["delta"]}
+
+
+def t1_of(tests: TestScores, curve: Curve) -> float:
+    """T1 as the head scores it: by the unseen columns of its scores, or among the unseen classes alone."""
+    if tests.zsl is None:
+        return curve.T1
+    return per_class(tests.zsl_predicted, tests.labels, np.flatnonzero(~tests.seen)).mean
 
 
 def selection_rule(name: str, options: Setting) -> Selection:

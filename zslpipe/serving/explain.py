@@ -1,4 +1,4 @@
-"""Where a fitted head looks in an image: for its true and its strongest wrong classes, or for a class's attributes."""
+"""Attention of a fitted head for one image: per class (true and strongest wrong classes) or per attribute."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -15,14 +15,14 @@ from zslpipe.store.rows import Features
 
 
 @dataclass(frozen=True, eq=False)
-class Look:
-    """One thing that is looked for.
+class AttentionMap:
+    """The attention for one class or attribute.
 
     Attributes:
-        name: of the class or attribute.
-        role: what it is to this image: "true class", "wrong class", "class" or "attribute".
-        score: the class's calibrated score, or the attribute's value in the class's semantics.
-        attention: (R,) shares over the regions, which sum to one.
+        name: name of the class or attribute.
+        role: "true class", "wrong class", "class" or "attribute".
+        score: the calibrated score of the class, or the value of the attribute in the semantics of the class.
+        attention: (R,) shares over the regions; they sum to one.
     """
 
     name: str
@@ -36,23 +36,23 @@ class Look:
 
 @dataclass(frozen=True, eq=False)
 class Explanation:
-    """What a head made of one image.
+    """The prediction of a head for one image, with its attention maps.
 
     Attributes:
-        image: its id.
-        true: its class, None where it has none of the benchmark's.
-        predicted: the class that won among all, calibrated.
-        looks: what was looked for where, the most telling first.
+        image: id of the image.
+        true: its class, None if it has none.
+        predicted: the class with the highest calibrated score among all classes.
+        maps: attention maps, the most important first.
     """
 
     image: str
     true: str | None
     predicted: str
-    looks: tuple[Look, ...]
+    maps: tuple[AttentionMap, ...]
 
     def as_json(self) -> dict[str, Any]:
         about = {"image": self.image, "true": self.true, "predicted": self.predicted}
-        return {**about, "looks": [look.as_json() for look in self.looks]}
+        return {**about, "maps": [one.as_json() for one in self.maps]}
 
 
 def explain(
@@ -64,25 +64,25 @@ def explain(
     others: int = 3,
     classes: Sequence[int] = (),
 ) -> Explanation:
-    """Look at one image through a fitted head.
+    """Explain the prediction of a fitted head for one image.
 
     Args:
-        head: one that attends by class or by attribute.
-        features: rows of all images of the benchmark.
+        head: a head with attention per class or per attribute.
+        features: features of all images of the benchmark, by tap.
         benchmark: with the semantics that the head was fitted with.
-        row: of the image.
-        delta: calibrated stacking, taken off the scores of seen classes.
-        others: how many wrong classes to show beside the true one, the strongest first; a head that attends by
-            attribute shows one attribute more than that.
-        classes: those to show beside the true one, instead of the strongest wrong ones; a head that attends by
+        row: row of the image.
+        delta: calibration, subtracted from the scores of seen classes.
+        others: number of wrong classes to show besides the true one, strongest first. A head with attention per
+            attribute shows `others` + 1 attributes.
+        classes: classes to show besides the true one, instead of the strongest wrong ones. A head with attention per
             attribute shows the attributes of the first of them, instead of those of the true class.
 
     Raises:
-        InputError: for a head without attention.
+        InputError: if the head has no attention.
     """
     if not isinstance(head, AttendsByClass | AttendsByAttribute):
         raise InputError(
-            f"{head.name} does not look at regions: explain a run of dense-attention-ae or attention-net instead."
+            f"{head.name} has no attention over regions; explain a run of dense-attention-ae or attention-net instead."
         )
     one = {tap: features[tap][row : row + 1] for tap in head_taps(head)}
     scores = head.decision_function(one, benchmark.semantics)[0] - delta * seen_mask(benchmark)
@@ -92,16 +92,16 @@ def explain(
     if isinstance(head, AttendsByClass):
         wrong = [c for c in (classes or ranked.tolist()) if c != true]
         count = len(wrong) if classes else others + (true is None)
-        looks = _by_class(head, one, benchmark, scores, true, wrong[:count])
+        maps = _by_class(head, one, benchmark, scores, true, wrong[:count])
     else:
         shown = classes[0] if classes else int(ranked[0]) if true is None else true
-        looks = _by_attribute(head, one, benchmark, shown, others + 1)
+        maps = _by_attribute(head, one, benchmark, shown, others + 1)
     names = benchmark.class_names
-    return Explanation(benchmark.image_ids[row], None if true is None else names[true], names[ranked[0]], looks)
+    return Explanation(benchmark.image_ids[row], None if true is None else names[true], names[ranked[0]], maps)
 
 
 def head_taps(head: Head) -> tuple[str, ...]:
-    """The taps that a fitted head reads."""
+    """The taps used by a fitted head."""
     return tuple(getattr(head, "taps_", head.taps))
 
 
@@ -112,19 +112,21 @@ def _by_class(
     scores: np.ndarray,
     true: int | None,
     wrong: list[int],
-) -> tuple[Look, ...]:
+) -> tuple[AttentionMap, ...]:
     chosen = wrong if true is None else [true, *wrong]
     attention = head.class_attention(one, benchmark.semantics[chosen])[0]  # (chosen, R)
     roles = {c: "class" if true is None else "true class" if c == true else "wrong class" for c in chosen}
-    return tuple(Look(benchmark.class_names[c], roles[c], float(scores[c]), a) for c, a in zip(chosen, attention))
+    return tuple(
+        AttentionMap(benchmark.class_names[c], roles[c], float(scores[c]), a) for c, a in zip(chosen, attention)
+    )
 
 
 def _by_attribute(
     head: AttendsByAttribute, one: Features, benchmark: Benchmark, shown: int, count: int
-) -> tuple[Look, ...]:
-    """The attributes that set the class apart: those farthest above the mean of all classes."""
+) -> tuple[AttentionMap, ...]:
+    """Maps of the attributes whose value in the class is highest above the mean over all classes."""
     semantics = benchmark.semantics
     attention = head.attention(one)[0]  # (R, A)
     chosen = np.argsort(-(semantics[shown] - semantics.mean(0)), kind="stable")[:count]
     names = benchmark.attribute_names
-    return tuple(Look(names[a], "attribute", float(semantics[shown, a]), attention[:, a]) for a in chosen)
+    return tuple(AttentionMap(names[a], "attribute", float(semantics[shown, a]), attention[:, a]) for a in chosen)

@@ -1,4 +1,4 @@
-"""Which stores a cache holds."""
+"""The stores in a cache."""
 
 import re
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ STORES = "stores"  # folder within the cache
 
 @dataclass(frozen=True)
 class StoreSummary:
-    """What a listing tells of a store; `problem` is the sentence for one that cannot be opened, None elsewhere."""
+    """One line of a listing; `problem` says why a store cannot be opened, None if it can."""
 
     path: Path
     changed: float  # seconds since the epoch
@@ -33,20 +33,20 @@ class StoreSummary:
 
 
 def store_path(cache: Path, dataset: str, backbone: str, fingerprint: str) -> Path:
-    """Where the store of these features belongs: two settings never share a folder."""
+    """The folder for a store of these features: different settings never share one."""
     words = re.sub(r"[^A-Za-z0-9._-]+", "-", f"{dataset}-{backbone}").strip("-.")
     return cache / STORES / f"{words}-{fingerprint[:12]}"
 
 
 def stores(cache: Path) -> list[StoreSummary]:
-    """All stores of the cache, the one changed last first."""
+    """All stores of the cache, the most recently changed first."""
     folders = {part.parent for name in (STORE, GROUP) for part in (cache / STORES).glob(f"[!.]*/{name}")}
     found = [summary(folder) for folder in folders]
     return sorted(found, key=lambda s: (-s.changed, s.path.name))
 
 
 def summary(path: Path) -> StoreSummary:
-    """What a listing tells of the store at `path`, sound or not."""
+    """The summary of the store at `path`, which may be damaged."""
     changed = max((path / name).stat().st_mtime for name in (STORE, PIECES, ".") if (path / name).exists())
     try:
         store = FeatureStore.open(path)
@@ -69,10 +69,10 @@ def summary(path: Path) -> StoreSummary:
 
 
 def newest_store(cache: Path, dataset: str | None = None, backbone: str | None = None) -> FeatureStore:
-    """The store changed last, of this data set and backbone where they are given.
+    """The most recently changed store, of this data set and backbone if they are given.
 
     Raises:
-        InputError: where the cache has none.
+        InputError: if the cache has none.
     """
     for found in stores(cache):
         if found.problem is None and dataset in (None, found.dataset) and backbone in (None, found.backbone):

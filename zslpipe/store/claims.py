@@ -1,37 +1,41 @@
-"""Who may write which piece: locks on byte ranges of one empty file, which end with the process that holds them.
+"""Who may write which piece: locks on byte ranges of one empty file, released when the process that holds them ends.
 
-POSIX record locks rather than flock: the kernel names the holder, they reach over network file systems, and a child
-forked by the holder (a decoding worker, say) does not keep them alive after its parent's death. They do not tell
-threads of one process apart, so the process keeps its own list beside them.
+POSIX record locks rather than flock: the kernel names the holder, they work on network file systems, and a child
+forked by the holder (a decoding worker, say) does not keep them after its parent has died. They do not tell the
+threads of one process apart, so the process keeps its own list as well. Windows has no such locks: there only writers
+within one process are told apart.
 """
 
-import fcntl
 import os
 import struct
 import sys
 import threading
+import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
-from zslpipe.errors import ZslpipeError
-from zslpipe.store.sealed import telling
+from zslpipe.errors import LockedError
+from zslpipe.store.sealed import explain_os_errors
+
+try:
+    import fcntl
+except ImportError:
+    fcntl = None  # type: ignore[assignment]
 
 CREATION = 1 << 40  # the byte that stands for the store itself; pieces are the bytes from 0
-
-
-class Busy(ZslpipeError):
-    """Another process or thread is at it."""
+NO_LOCKS = "file locks are not available on this platform; do not run two writers on one store"
 
 
 class _Held:
-    """The locked bytes of one lock file in this process.
+    """The bytes of one lock file that this process has locked.
 
     Closing any handle of the file would drop every lock of the process on it, so there is one, kept open.
     """
 
     def __init__(self, path: Path) -> None:
-        self.handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        self.handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
         self.bytes: set[int] = set()
 
 
@@ -47,11 +51,30 @@ def _forget_in_child() -> None:
     _held.clear()
 
 
-os.register_at_fork(after_in_child=_forget_in_child)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_in_child)
+
+
+@cache
+def _warn_once() -> None:
+    warnings.warn(NO_LOCKS, stacklevel=1)
+
+
+def _lock(handle: int, byte: int) -> None:
+    """Lock a byte without waiting; OSError if another process holds it."""
+    if fcntl is None:
+        _warn_once()
+    else:
+        fcntl.lockf(handle, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, byte)
+
+
+def _unlock(handle: int, byte: int) -> None:
+    if fcntl is not None:
+        fcntl.lockf(handle, fcntl.LOCK_UN, 1, byte)
 
 
 def _holder(handle: int, byte: int) -> str:
-    if sys.platform != "linux":  # struct flock is laid out differently elsewhere
+    if sys.platform != "linux":  # struct flock has another layout elsewhere
         return "another process"
     question = struct.pack("hhqqi", fcntl.F_WRLCK, os.SEEK_SET, byte, 1, 0)
     kind, _, _, _, pid = struct.unpack("hhqqi", fcntl.fcntl(handle, fcntl.F_GETLK, question))
@@ -63,13 +86,13 @@ def claim(path: Path, numbers: Iterable[int], what: str) -> Iterator[None]:
     """Hold the bytes `numbers` of the lock file while the block runs.
 
     Raises:
-        Busy: where another process or thread holds one; the sentence names it and calls the byte `what`.
+        LockedError: if another process or thread holds one of them; the message names it and calls the byte `what`.
     """
     key = str(path.resolve())
     taken: list[int] = []
     with _guard:
         if key not in _held:
-            with telling(f"could not lock {path.parent} for writing"):
+            with explain_os_errors(f"could not lock {path.parent} for writing"):
                 _held[key] = _Held(path)
         held = _held[key]
         try:
@@ -77,7 +100,7 @@ def claim(path: Path, numbers: Iterable[int], what: str) -> Iterator[None]:
                 if number in held.bytes:
                     raise _refused(path, what, number, f"this process (process {os.getpid()})")
                 try:
-                    fcntl.lockf(held.handle, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, number)
+                    _lock(held.handle, number)
                 except (BlockingIOError, PermissionError) as problem:
                     raise _refused(path, what, number, _holder(held.handle, number)) from problem
                 held.bytes.add(number)
@@ -93,14 +116,14 @@ def claim(path: Path, numbers: Iterable[int], what: str) -> Iterator[None]:
                 _release(key, held, taken)
 
 
-def _refused(path: Path, what: str, number: int, who: str) -> Busy:
+def _refused(path: Path, what: str, number: int, who: str) -> LockedError:
     name = what.format(number)
-    return Busy(f"{name} of {path.parent} is being written by {who}: wait until it ends, then run again.")
+    return LockedError(f"{name} of {path.parent} is being written by {who}: wait until it ends, then run again.")
 
 
 def _release(key: str, held: _Held, numbers: list[int]) -> None:
     for number in numbers:
-        fcntl.lockf(held.handle, fcntl.LOCK_UN, 1, number)
+        _unlock(held.handle, number)
         held.bytes.discard(number)
     if not held.bytes:
         os.close(held.handle)

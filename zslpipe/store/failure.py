@@ -1,11 +1,11 @@
-"""What a store keeps about an image that gave no features."""
+"""What a store records about an image without features."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Failure:
-    """One image that could not be read: its `path`, the `error` as one sentence, and the `decoder` that refused it."""
+    """One image that could not be read: its `path`, the `error` as one sentence, and the `decoder` that failed."""
 
     path: str
     error: str

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -10,29 +10,29 @@ from typing import Any
 import numpy as np
 
 from zslpipe.data.benchmark import Benchmark
-from zslpipe.errors import InputError, ZslpipeError
+from zslpipe.errors import DamagedError, InputError, LockedError, ZslpipeError
 from zslpipe.store import layout as names
-from zslpipe.store.claims import CREATION, Busy, claim
+from zslpipe.store.claims import CREATION, claim
 from zslpipe.store.failure import Failure
 from zslpipe.store.layout import Layout, TapSpec
-from zslpipe.store.metadata import image_list_hash, is_remnant, read_store_record, write_metadata
+from zslpipe.store.metadata import image_list_hash, is_unfinished, read_store_record, write_metadata
 from zslpipe.store.numbers import first_not_finite, piece_values
-from zslpipe.store.provenance import difference, told
+from zslpipe.store.provenance import describe_differences, difference
 from zslpipe.store.reader import StoreFeatures, open_rows
-from zslpipe.store.records import Record, committed, read_record
+from zslpipe.store.records import Record, committed_pieces, read_record
 from zslpipe.store.rows import Features, Rows
-from zslpipe.store.sealed import Broken, Sum, sum_of, telling
+from zslpipe.store.sealed import Broken, Sum, explain_os_errors, sum_of
 from zslpipe.store.writing import commit, mark_complete, withdraw
 
 MISSING, DONE, FAILED = 0, 1, 2
-MAKING_S = 60.0  # for how long one waits while another makes the store
+CREATION_TIMEOUT_S = 60.0  # how long to wait while another process creates the store
 
 
 class FeatureStore:
-    """Features of every image of a benchmark, a row an image, with what they were made from.
+    """Features of every image of a benchmark, one row per image, with a record of how they were made.
 
-    Make one with `create`, `open` or `open_or_create`. Pieces (runs of rows) are written by `write_piece` in any order,
-    by any number of processes, and are there whole or not at all. Rows of failed images hold zeros.
+    Get one from `create`, `open` or `open_or_create`. Pieces (runs of rows) are written by `write_piece` in any order,
+    by any number of processes, each whole or not at all. Rows of failed images hold zeros.
     """
 
     def __init__(self, path: Path, layout: Layout, sums: dict[str, Sum]) -> None:
@@ -42,7 +42,7 @@ class FeatureStore:
         self._claimed: set[int] = set()
         self.refresh()
 
-    # --- made and found ---
+    # --- created and opened ---
 
     @classmethod
     def create(
@@ -54,18 +54,18 @@ class FeatureStore:
         piece_rows: int = 256,
         compression: str | None = None,
     ) -> "FeatureStore":
-        """Make an empty store for the images of a benchmark.
+        """Create an empty store for the images of a benchmark.
 
         Args:
             path: folder of the store; it must not exist or be empty.
-            taps: tap name to shape and dtype of what it gives for one image.
-            provenance: {"fingerprinted": what changes the numbers, "recorded": what else is worth knowing}, as JSON.
-            piece_rows: rows written, checked and redone together.
-            compression: None, or "zstd" for smaller files that can no longer be mapped.
+            taps: tap name to the shape and dtype of one image's features.
+            provenance: {"fingerprinted": what changes the numbers, "recorded": what else to keep}, as JSON.
+            piece_rows: rows that are written, checked and redone together.
+            compression: None, or "zstd" for smaller files that cannot be memory-mapped.
 
         Raises:
-            InputError: where the request is wrong or there is something at `path` already.
-            ZslpipeError: where the disk refuses.
+            InputError: if the request is wrong or something else exists at `path`.
+            ZslpipeError: if the disk refuses.
         """
         layout = Layout(
             benchmark.name,
@@ -76,16 +76,16 @@ class FeatureStore:
             compression,
             provenance,
         )
-        if path.exists() and not is_remnant(path):
-            raise InputError(f"{path} is there already and is not an unfinished store: name another folder.")
-        with telling(f"could not make the store {path}"):
+        if path.exists() and not is_unfinished(path):
+            raise InputError(f"{path} already exists and is not an unfinished store: choose another folder.")
+        with explain_os_errors(f"could not create the store {path}"):
             path.mkdir(parents=True, exist_ok=True)
-            with claim(path / names.LOCK, [CREATION], "the making"):
-                if not (path / names.STORE).exists():  # another maker may have been a moment faster
+            with claim(path / names.LOCK, [CREATION], "the creation"):
+                if not (path / names.STORE).exists():  # another process may have been faster
                     write_metadata(path, layout, benchmark)
         store = cls.open(path)
         if store.layout != layout:
-            raise InputError(f"{path} was made for other features meanwhile: name another folder.")
+            raise InputError(f"{path} was just created by another process for other features: choose another folder.")
         return store
 
     @classmethod
@@ -93,7 +93,7 @@ class FeatureStore:
         """Open a store.
 
         Raises:
-            InputError: where there is none, or its own record is damaged.
+            InputError: if there is none, or its own record is damaged.
         """
         return cls(path, *read_store_record(path))
 
@@ -107,16 +107,16 @@ class FeatureStore:
         piece_rows: int = 256,
         compression: str | None = None,
     ) -> "FeatureStore":
-        """Go on with the store at `path`, or make it.
+        """Open the store at `path` to continue it, or create it.
 
         Raises:
-            InputError: where the store there was made otherwise; the sentence names what differs.
+            InputError: if that store was created with different settings; the message names what differs.
         """
-        give_up = time.monotonic() + MAKING_S
+        give_up = time.monotonic() + CREATION_TIMEOUT_S
         while not (path / names.STORE).exists():
             try:
                 cls.create(path, benchmark, taps, provenance, piece_rows, compression)
-            except Busy:  # workers that start together: one makes the store, the others wait for it
+            except LockedError:  # of workers that start together one creates the store, the others wait for it
                 if time.monotonic() > give_up:
                     raise
                 time.sleep(0.05)
@@ -126,25 +126,25 @@ class FeatureStore:
         store = cls.open(path)
         differences = difference(store.provenance, provenance)
         if differences:
-            raise InputError(f"{path} was made otherwise and features never mix: {told(differences)}.")
+            raise InputError(f"{path} was created with different settings: {describe_differences(differences)}.")
         store.require(benchmark)
         if dict(taps) != store.taps:
-            raise InputError(f"{path} holds {_taps_told(store.taps)}, not {_taps_told(taps)}: name another folder.")
+            raise InputError(f"{path} has {_describe(store.taps)}, not {_describe(taps)}: choose another folder.")
         store.finish()
         return store
 
-    # --- what it is ---
+    # --- what it holds ---
 
     @cached_property
     def benchmark(self) -> Benchmark:
-        """The benchmark the store was made for, read when first asked for and checked against its sum."""
+        """The benchmark that the store was created for, read on first use and checked against its checksum."""
         path = self.path / names.BENCHMARK
         try:
             whole = sum_of(path) == self.sums[names.BENCHMARK]
         except OSError:
             whole = False
         if not whole:
-            raise ZslpipeError(f"{path} is missing or damaged: repair the store.")
+            raise DamagedError(f"{path} is missing or damaged: repair the store.")
         return Benchmark.load(path)
 
     @property
@@ -169,7 +169,7 @@ class FeatureStore:
 
     @property
     def pieces(self) -> int:
-        """How many pieces the store has when it is complete."""
+        """Number of pieces of the complete store."""
         return self.layout.pieces
 
     def __len__(self) -> int:
@@ -182,21 +182,21 @@ class FeatureStore:
         """Raise `InputError` unless the store holds this benchmark's images in this benchmark's order."""
         if benchmark.name != self.dataset or image_list_hash(benchmark) != self.layout.images:
             raise InputError(
-                f"{self.path} holds {len(self)} images of {self.dataset}, which are not the {len(benchmark.labels)} of "
+                f"{self.path} holds {len(self)} images of {self.dataset}, not the {len(benchmark.labels)} of "
                 f"{benchmark.name} in their order: extract {benchmark.name} first."
             )
 
-    # --- how far it is ---
+    # --- how complete it is ---
 
     def refresh(self) -> None:
-        """Take notice of the pieces that other processes have committed or withdrawn."""
+        """Look for pieces that other processes have committed or withdrawn."""
         records = {}
-        for piece in committed(self.path):
+        for piece in committed_pieces(self.path):
             try:
                 if piece < self.pieces:
                     records[piece] = self._records.get(piece) or read_record(self.path, self.layout, piece)
             except (FileNotFoundError, Broken):
-                continue  # what cannot be trusted is missing; `verify` says why
+                continue  # damaged counts as missing; `verify` says why
         self._records = records
 
     @property
@@ -211,7 +211,7 @@ class FeatureStore:
 
     @property
     def failures(self) -> dict[int, Failure]:
-        """Row to what went wrong with its image."""
+        """By row, what went wrong with its image."""
         return {row: failure for _, r in sorted(self._records.items()) for row, failure in sorted(r.failures.items())}
 
     @property
@@ -230,17 +230,17 @@ class FeatureStore:
         """Pieces still to be written by shard i of n; every piece belongs to exactly one shard of the n."""
         i, n = shard
         if not 0 <= i < n:
-            raise InputError(f"shard {i} of {n} does not exist: shards run from 0 to {n - 1}.")
+            raise InputError(f"shard {i} of {n} does not exist: shards are numbered from 0 to {n - 1}.")
         return [piece for piece in range(i, self.pieces, n) if piece not in self._records]
 
     # --- written ---
 
     @contextmanager
     def claim(self, pieces: Iterable[int]) -> Iterator[list[int]]:
-        """Keep others from writing these pieces while the block runs; gives those of them that are still missing.
+        """Keep others from writing these pieces while the block runs; yields those that are still missing.
 
         Raises:
-            ZslpipeError: where another process is at one of them.
+            LockedError: if another process is writing one of them.
         """
         pieces = list(pieces)
         free = [piece for piece in pieces if piece not in self._claimed]
@@ -258,11 +258,11 @@ class FeatureStore:
         Args:
             piece: number of the piece.
             arrays: every tap's rows (rows of the piece, ...) in the tap's dtype.
-            failures: by row (of the store), the images that gave nothing; what stands in their rows becomes zeros.
+            failures: images without features, by row of the store; their rows become zeros.
 
         Raises:
-            ZslpipeError: where a number is not finite, the disk refuses, or another process is at this piece. The store
-                is then as it was, without this piece.
+            ZslpipeError: if a number is not finite, the disk refuses, or another process is writing this piece. The
+                store then lacks this piece and is otherwise unchanged.
         """
         rows = self.piece_rows_of(piece)
         if not set(failures) <= set(rows):
@@ -277,7 +277,7 @@ class FeatureStore:
             with self.claim([piece]):
                 self.write_piece(piece, arrays, failures)
             return
-        with telling(f"could not write piece {piece} of {self.path}"):
+        with explain_os_errors(f"could not write piece {piece} of {self.path}"):
             self._drop([piece])
             self._records[piece] = commit(self.path, self.layout, piece, checked, failures)
             self.finish()
@@ -285,40 +285,42 @@ class FeatureStore:
     def forget(self, pieces: Iterable[int]) -> None:
         """Withdraw pieces, so that they are missing again."""
         pieces = sorted(set(pieces))
-        with self.claim(pieces), telling(f"could not withdraw pieces of {self.path}"):
+        with self.claim(pieces), explain_os_errors(f"could not withdraw pieces of {self.path}"):
             self._drop(pieces)
             withdraw(self.path, self.layout, pieces)
 
     def finish(self) -> None:
-        """Mark the store as complete if no piece is missing, whoever wrote the last."""
+        """Mark the store as complete if no piece is missing, whichever process wrote the last one."""
         if not self.complete:
             self.refresh()
-        if self.complete:
-            with telling(f"could not finish {self.path}"):
+        if self.complete and not (self.path / names.COMPLETE).exists():
+            # Writers that finish at the same time would share a temporary file: one marks, the others are refused.
+            marking = claim(self.path / names.LOCK, [CREATION], "the completion mark")
+            with suppress(LockedError), explain_os_errors(f"could not finish {self.path}"), marking:
                 mark_complete(self.path, self.layout)
 
     def _drop(self, pieces: Iterable[int]) -> None:
         for piece in pieces:
             if self._records.pop(piece, None) is not None:
-                self._rows.clear()  # they may have these pieces in memory
+                self._rows.clear()  # these pieces may be in memory
 
     # --- read ---
 
     def rows(self, tap: str) -> Rows:
-        """The rows of one tap: in memory if they are few, else mapped, else read piece by piece.
+        """The rows of one tap: in memory if they are few, else memory-mapped, else read piece by piece.
 
-        Asking for a row that is missing raises `ZslpipeError`; rows of failed images are zeros.
+        Reading a missing row raises `ZslpipeError`; rows of failed images are zeros.
         """
         if tap not in self.taps:
-            raise InputError(f"{self.path} holds {_taps_told(self.taps)} but no '{tap}': extract that tap first.")
+            raise InputError(f"{self.path} has {_describe(self.taps)} but no '{tap}': extract that tap first.")
         if tap not in self._rows:
             self._rows[tap] = open_rows(self, tap)
         return self._rows[tap]
 
     def features(self, index: np.ndarray | None = None) -> Features:
-        """Every tap's rows, or the rows `index` of every tap; a tap is opened when it is first asked for."""
+        """Every tap's rows, or the rows `index` of every tap; a tap is opened on first use."""
         return StoreFeatures(self, index)
 
 
-def _taps_told(taps: Mapping[str, TapSpec]) -> str:
+def _describe(taps: Mapping[str, TapSpec]) -> str:
     return ", ".join(f"{tap} {spec.shape} {spec.dtype}" for tap, spec in taps.items())

@@ -1,4 +1,4 @@
-"""Features that others extracted, checked against the benchmark they claim to belong to, as a store of ours."""
+"""Import features that other software extracted, after checking them against the benchmark they are said to be of."""
 
 import shutil
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from zslpipe.files import sha256_file
 from zslpipe.progress import track
 from zslpipe.store.catalog import store_path
 from zslpipe.store.feature_store import FeatureStore
-from zslpipe.store.layout import TapSpec, good_piece_rows
+from zslpipe.store.layout import TapSpec, fits, good_piece_rows
 from zslpipe.store.metadata import image_list_hash
 from zslpipe.store.numbers import first_not_finite
 from zslpipe.store.provenance import fingerprint
@@ -30,25 +30,27 @@ def import_features(
     dtype: str | None = None,
     backbone: str | None = None,
     compression: str | None = None,
+    grid: tuple[int, int] | None = None,
 ) -> FeatureStore:
-    """Make a store of features that lie in files, or go on with one that was begun.
+    """Make a store from feature files, or resume one that was started.
 
-    The numbers are kept as they are: float16 and float32 bit by bit, float64 and whole numbers as float32. Region maps
-    (N, C, H, W) become (N, R, C). Files without features (att_splits.mat) may be among the files and are passed over.
+    The numbers are kept: float16 and float32 bit by bit, float64 and integers as float32. Region maps (N, C, H, W)
+    become (N, R, C). Files without features (att_splits.mat) may be among the files and are skipped.
 
     Args:
-        files: .mat (v5 and v7.3), .h5, .hdf5, .npy or .npz; each with features of a tap of its own.
-        benchmark: whose images the rows are, in its order.
-        cache: where stores lie.
-        tap: what to call the features; None tells by their shape: global (N, D), region (N, R, D) or (N, C, H, W).
-        key: the variable with the features, where it has none of the usual names.
-        dtype: "float16" or "float32" to keep them otherwise than they came.
-        backbone: what made them; the name of the first file where None.
+        files: .mat (v5 and v7.3), .h5, .hdf5, .npy or .npz; each with the features of a different tap.
+        benchmark: the rows must be its images, in its order.
+        cache: folder of stores and runs.
+        tap: name for the features; by default from their shape: global (N, D), region (N, R, D) or (N, C, H, W).
+        key: the variable that holds the features, if it has none of the usual names.
+        dtype: "float16" or "float32" to convert them.
+        backbone: name of what made them; by default the name of the first file.
         compression: see `FeatureStore.create`.
+        grid: (H, W) of regions (N, R, D), row by row, if it is not the usual square; maps (N, C, H, W) have their own.
 
     Raises:
-        InputError: where a file cannot be read, or its rows, labels or images are not those of the benchmark, or a
-            number is NaN or infinite; the sentence names file and row.
+        InputError: if a file cannot be read, its rows, labels or images are not those of the benchmark, or a value is
+            NaN or infinite; the message names file and row.
     """
     with ExitStack() as stack:
         opened = []
@@ -59,8 +61,8 @@ def import_features(
                 opened.append(source)
         if not opened:
             names = ", ".join(str(file) for file in files) or "no file"
-            raise InputError(f"there are no features in {names}: name their variable, or another file.")
-        return _import(opened, benchmark, cache, tap, dtype, backbone, compression)
+            raise InputError(f"no features in {names}: name their variable with key, or give another file.")
+        return _import(opened, benchmark, cache, tap, dtype, backbone, compression, grid)
 
 
 def _import(
@@ -71,16 +73,19 @@ def _import(
     dtype: str | None,
     backbone: str | None,
     compression: str | None,
+    grid: tuple[int, int] | None,
 ) -> FeatureStore:
     if tap is not None and len(opened) > 1:
-        raise InputError(f"one tap ('{tap}') cannot hold the features of {len(opened)} files: import them one by one.")
+        raise InputError(f"{len(opened)} files cannot be imported as one tap ('{tap}'): import them one by one.")
     sources = {tap or source.tap: source for source in opened}
     if len(sources) < len(opened):
-        raise InputError(f"two files hold {opened[0].tap} features: import them one by one.")
+        raise InputError(f"two files have {opened[0].tap} features: import them one by one.")
+    if grid is not None and all(len(source.shape) == 2 for source in opened):
+        raise InputError(f"{opened[0].path} has no regions, so it cannot have a grid {grid}.")
     for source in opened:
         check_rows(source, benchmark)
 
-    taps = {t: TapSpec(source.shape[1:], dtype or kept_dtype(source)) for t, source in sources.items()}
+    taps = {t: _spec(source, dtype, grid) for t, source in sources.items()}
     name = backbone or opened[0].path.stem
     provenance = {
         "fingerprinted": {
@@ -88,7 +93,7 @@ def _import(
             "dataset": benchmark.name,
             "images": image_list_hash(benchmark),
             "imported": {t: sha256_file(source.path) for t, source in sources.items()},
-            "taps": {t: {"shape": list(spec.shape), "dtype": spec.dtype} for t, spec in taps.items()},
+            "taps": {t: spec.header() for t, spec in taps.items()},
         },
         "recorded": {"files": {t: {"name": s.path.name, "dtype": str(s.dtype)} for t, s in sources.items()}},
     }
@@ -103,13 +108,25 @@ def _import(
                 rows = store.piece_rows_of(piece)
                 store.write_piece(piece, {t: _block(source, rows, taps[t].dtype) for t, source in sources.items()})
     except InputError:
-        shutil.rmtree(path)  # it would never be finished
+        shutil.rmtree(path)  # it could never be finished
         raise
     return store
 
 
-def kept_dtype(source: Source) -> str:
-    return "float16" if source.dtype == np.float16 else "float32"
+def _spec(source: Source, dtype: str | None, grid: tuple[int, int] | None) -> TapSpec:
+    """How the source is stored; `grid` is for regions whose file does not tell theirs.
+
+    Raises:
+        InputError: if the grid contradicts the file.
+    """
+    kept = dtype or ("float16" if source.dtype == np.float16 else "float32")
+    if len(source.shape) == 2 or grid is None:
+        return TapSpec(source.shape[1:], kept, source.grid)
+    regions = source.shape[1]
+    if source.grid not in (None, grid) or not fits(grid, regions):
+        own = f"a grid {source.grid}" if source.grid else f"{regions} regions"
+        raise InputError(f"{source.path} has {own}, not a grid {grid}: give its own grid, or none.")
+    return TapSpec(source.shape[1:], kept, grid)
 
 
 def _block(source: Source, rows: range, dtype: str) -> np.ndarray:
@@ -120,8 +137,8 @@ def _block(source: Source, rows: range, dtype: str) -> np.ndarray:
     if bad is not None:
         row = rows.start + bad
         if np.isfinite(given[bad].astype(np.float64)).all():
-            raise InputError(f"{source.path}: row {row} does not fit into {dtype}: import it as float32.")
-        raise InputError(f"{source.path}: row {row} (counted from 0) holds NaN or infinity: extract that image again.")
+            raise InputError(f"{source.path}: row {row} is too large for {dtype}: import it as float32.")
+        raise InputError(f"{source.path}: row {row} (from 0) contains NaN or infinity: extract that image again.")
     return values
 
 
@@ -133,14 +150,14 @@ def check_rows(source: Source, benchmark: Benchmark) -> None:
             raise InputError(f"{file} has {len(source.labels)} labels for {count} images of {benchmark.name}.")
         labelled = benchmark.labels != NO_CLASS
         given, ours = source.labels[labelled].astype(np.int64), benchmark.labels[labelled]
-        first = min((0, 1), key=lambda start: int((given - start != ours).sum()))  # counted from 0, or MATLAB's way
+        first = min((0, 1), key=lambda start: int((given - start != ours).sum()))  # from 0 or, as in MATLAB, from 1
         wrong = np.flatnonzero(given - first != ours)
         if len(wrong):
             row = int(np.flatnonzero(labelled)[wrong[0]])
             label, expected = source.labels[row], benchmark.labels[row] + first
             raise InputError(
                 f"{file}: row {row} has label {label}, but {benchmark.image_ids[row]} has {expected} in "
-                f"{benchmark.name}: name the data set these features were made from."
+                f"{benchmark.name}: give the data set that these features were made from."
             )
     if source.image_files is not None:
         if len(source.image_files) != count:
@@ -148,12 +165,12 @@ def check_rows(source: Source, benchmark: Benchmark) -> None:
         for row, (theirs, mine) in enumerate(zip(source.image_files, benchmark.image_ids)):
             if not same_image(theirs, mine):
                 raise InputError(
-                    f"{file}: row {row} is image {theirs}, but in {benchmark.name} it is {mine}: put the rows in order."
+                    f"{file}: row {row} is image {theirs}, but in {benchmark.name} it is {mine}: reorder the rows."
                 )
 
 
 def same_image(one: str, other: str) -> bool:
-    """Whether two paths may name one image: the shorter is the end of the longer.
+    """Whether two paths may name the same image: the shorter is the end of the longer.
 
     >>> same_image("/BS/x/images/001.A/b.jpg", "001.A/b.jpg"), same_image("001.A/b.jpg", "002.B/b.jpg")
     (True, False)

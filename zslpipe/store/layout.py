@@ -1,16 +1,16 @@
-"""The shape of a store on disk.
+"""The layout of a store on disk.
 
     STORE/
-      store.json              the store's own record, written last when it is made: header, sums of the files below
+      store.json              the store's own record, written last at creation: header, checksums of the files below
       benchmark.npz           images, classes, semantics and split
-      features.zarr/          a zarr v3 group any zarr client opens; its attributes are the header
-        global/  c.PIECE.0    an array a tap, one chunk a piece
+      features.zarr/          a zarr v3 group for any zarr client; its attributes are the header
+        global/  c.PIECE.0    one array per tap, one chunk per piece
         region/  c.PIECE.0.0
-      pieces/000012.json      the commit record of a piece, written last: sums of its chunks, failed images
-      complete.json           written when no piece is missing any more
-      .lock                   empty; byte ranges of it are locked by writers
+      pieces/000012.json      the commit record of a piece, written last: checksums of its chunks, failed images
+      complete.json           written when no piece is missing
+      .lock                   empty; writers lock byte ranges of it
 
-No file holds a time, a host or anything else that differs between two runs over the same images.
+No file contains a time, a host name or anything else that differs between two runs over the same images.
 """
 
 import math
@@ -35,24 +35,24 @@ COMPRESSIONS = (None, "zstd")
 STORE, COMPLETE, BENCHMARK, LOCK = "store.json", "complete.json", "benchmark.npz", ".lock"
 GROUP, PIECES = "features.zarr", "pieces"
 
-PIECE_BYTES = 32 << 20  # large enough to be read at full speed, small enough to be lost and redone
+PIECE_BYTES = 32 << 20  # large enough to be read at full speed, small enough to be redone
 
 
 def good_piece_rows(rows: int, row_bytes: int, piece_bytes: int = PIECE_BYTES) -> int:
-    """Rows of a piece such that pieces have about `piece_bytes` and the last is hardly shorter than the others."""
+    """Rows per piece such that pieces have about `piece_bytes` and the last is hardly shorter than the others."""
     pieces = max(1, round(rows * row_bytes / piece_bytes))
     return -(-rows // pieces) if rows else 1
 
 
 @dataclass(frozen=True)
 class TapSpec:
-    """What one tap gives for one image.
+    """The features of one image from one tap.
 
     Args:
         shape: (D,) for global features, (R, D) for regions, (H, W, D) for maps such as `trunk`.
         dtype: float16 or float32.
-        grid: (H, W) of the regions, row by row; regions before the grid (class tokens) come first. A header states it
-            only where it is not `square_grid`, so None means that.
+        grid: (H, W) of the regions, row by row; regions before the grid (class tokens) come first. None means
+            `square_grid`; a header contains it only if it differs from that.
     """
 
     shape: tuple[int, ...]
@@ -80,8 +80,13 @@ def _usual_grid(shape: tuple[int, ...]) -> tuple[int, int] | None:
     return square_grid(shape[0]) if len(shape) == 2 else None
 
 
+def fits(grid: tuple[int, int], regions: int) -> bool:
+    """Whether so many regions can be a grid (H, W), maybe after class tokens."""
+    return min(grid) > 0 and math.prod(grid) <= regions
+
+
 def square_grid(regions: int) -> tuple[int, int] | None:
-    """The grid of regions whose store says nothing else: square, maybe behind one class token; None if neither fits."""
+    """The grid of regions if nothing else is known: square, maybe after one class token; None if neither fits."""
     for extra in (0, 1):
         side = math.isqrt(max(0, regions - extra))
         if side and side * side == regions - extra:
@@ -91,15 +96,15 @@ def square_grid(regions: int) -> tuple[int, int] | None:
 
 @dataclass(frozen=True)
 class Layout:
-    """Everything about a store that its pieces do not say.
+    """Everything about a store except the contents of its pieces.
 
     Args:
         dataset: name of the benchmark.
         images: hash of the list of image ids.
         rows: N, the number of images.
-        piece_rows: rows of a piece; the last may have fewer.
-        taps: tap name to what it gives.
-        compression: None (chunks can be mapped) or "zstd".
+        piece_rows: rows per piece; the last may have fewer.
+        taps: tap name to shape and dtype.
+        compression: None (chunks can be memory-mapped) or "zstd".
         provenance: {"fingerprinted": ..., "recorded": ...}.
     """
 
@@ -114,16 +119,18 @@ class Layout:
     def __post_init__(self) -> None:
         check_provenance(self.provenance)
         if self.piece_rows < 1:
-            raise InputError(f"a piece holds at least one row, not {self.piece_rows}.")
+            raise InputError(f"piece_rows must be at least 1, not {self.piece_rows}.")
         if self.compression not in COMPRESSIONS:
-            raise InputError(f"compression is none or 'zstd', not '{self.compression}'.")
+            raise InputError(f"compression must be None or 'zstd', not '{self.compression}'.")
         if not self.taps:
             raise InputError("a store needs at least one tap.")
         for tap, spec in self.taps.items():
             if spec.dtype not in DTYPES:
-                raise InputError(f"tap '{tap}' is kept as float16 or float32, not {spec.dtype}.")
+                raise InputError(f"dtype of tap '{tap}' must be float16 or float32, not {spec.dtype}.")
+            if spec.grid is not None and not fits(spec.grid, math.prod(spec.shape[:-1])):
+                raise InputError(f"tap '{tap}' of shape {spec.shape} does not contain a grid of {spec.grid} regions.")
             if not tap.isidentifier():
-                raise InputError(f"'{tap}' is no name for a tap: use letters, digits and underscores.")
+                raise InputError(f"'{tap}' is not a valid tap name: use letters, digits and underscores.")
 
     @property
     def pieces(self) -> int:
@@ -135,7 +142,7 @@ class Layout:
 
     def piece_range(self, piece: int) -> range:
         if not 0 <= piece < self.pieces:
-            raise IndexError(f"piece {piece} of a store of {self.pieces}")
+            raise IndexError(f"piece {piece} is out of range for {self.pieces} pieces")
         return range(piece * self.piece_rows, min((piece + 1) * self.piece_rows, self.rows))
 
     def shape(self, tap: str) -> tuple[int, ...]:
@@ -145,7 +152,7 @@ class Layout:
         return (self.piece_rows, *self.taps[tap].shape)
 
     def chunk_bytes(self, tap: str) -> int:
-        """Bytes of one chunk before compression; the last chunk is as long as all, as zarr has it."""
+        """Bytes of one chunk before compression; in zarr the last chunk is as long as the others."""
         return int(np.prod(self.chunk_shape(tap), dtype=np.int64)) * np.dtype(self.taps[tap].dtype).itemsize
 
     def chunk_name(self, tap: str, piece: int) -> str:
@@ -182,12 +189,12 @@ class Layout:
             dtype=self.taps[tap].dtype,
             compressors=None if self.compression is None else ZstdCodec(checksum=True),
             fill_value=0,
-            chunk_key_encoding={"name": "default", "separator": "."},  # one folder a tap, not one a piece
-            config={"write_empty_chunks": True},  # a piece of zeros is a file like any other
+            chunk_key_encoding={"name": "default", "separator": "."},  # one folder per tap, not one per piece
+            config={"write_empty_chunks": True},  # also for a piece of zeros
         )
 
     def encode(self, tap: str, values: np.ndarray) -> tuple[bytes | memoryview, ...]:
-        """The parts of the chunk file that holds `values` (rows of one piece, dtype of the tap)."""
+        """The parts of the chunk file for `values` (rows of one piece, dtype of the tap)."""
         if self.compression is None:
             padding = self.chunk_bytes(tap) - values.nbytes
             plain = np.ascontiguousarray(values, np.dtype(self.taps[tap].dtype).newbyteorder("<"))

@@ -1,4 +1,4 @@
-"""The files of a store that are there before its first piece."""
+"""The files of a store that exist before its first piece."""
 
 import json
 from pathlib import Path
@@ -16,11 +16,11 @@ def image_list_hash(benchmark: Benchmark) -> str:
 
 
 def write_metadata(path: Path, layout: Layout, benchmark: Benchmark) -> dict[str, Sum]:
-    """Write all of an empty store, its own record last; returns the sums that the record holds."""
+    """Write an empty store, its own record last; returns the checksums in that record."""
     folders = [path / PIECES, path / GROUP, *(path / GROUP / tap for tap in layout.taps)]
     for folder in folders:
         folder.mkdir(parents=True, exist_ok=True)
-    for unfinished in path.glob(f".{BENCHMARK}.*.tmp"):  # of a maker that was killed
+    for unfinished in path.glob(f".{BENCHMARK}.*.tmp"):  # left by a killed process
         unfinished.unlink()
     benchmark.save(path / BENCHMARK)
     sums = {name: write_durable(path / name, content) for name, content in layout.zarr_files().items()}
@@ -38,10 +38,10 @@ def write_store_record(path: Path, layout: Layout, sums: dict[str, Sum]) -> None
 
 
 def read_store_record(path: Path) -> tuple[Layout, dict[str, Sum]]:
-    """What the store is, and the sums of its metadata files.
+    """The layout of a store, and the checksums of its metadata files.
 
     Raises:
-        InputError: where there is no store, or its record is damaged.
+        InputError: if there is no store, or its record is damaged.
     """
     try:
         value = read_sealed(path / STORE)
@@ -51,16 +51,16 @@ def read_store_record(path: Path) -> tuple[Layout, dict[str, Sum]]:
         raise InputError(f"{path / STORE} {problem}: repair the store.") from problem
     known = value["header"]["format"]
     if known != FORMAT:
-        raise InputError(f"{path} has format {known}, this version reads {FORMAT}: install the zslpipe that made it.")
+        raise InputError(f"{path} has format {known}, not {FORMAT}: install the version of zslpipe that wrote it.")
     return Layout.from_header(value["header"]), {name: Sum(*file_sum) for name, file_sum in value["files"].items()}
 
 
 def read_group_header(path: Path) -> Layout:
-    """What the store is, from the copy of its header in the attributes of the zarr group.
+    """The layout of a store, from the copy of its header in the attributes of the zarr group.
 
     Raises:
-        OSError: where it is missing.
-        Broken: where it is damaged.
+        OSError: if it is missing.
+        Broken: if it is damaged.
     """
     try:
         header = json.loads((path / GROUP / "zarr.json").read_bytes())["attributes"]
@@ -71,8 +71,8 @@ def read_group_header(path: Path) -> Layout:
     return Layout.from_header(header)
 
 
-def is_remnant(path: Path) -> bool:
-    """Whether this is what a maker leaves that was killed: parts of a store without its record, or nothing."""
+def is_unfinished(path: Path) -> bool:
+    """Whether this is what a killed `create` leaves behind: parts of a store without its record, or an empty folder."""
     parts = {LOCK, BENCHMARK, GROUP, PIECES, f".{STORE}.tmp"}
     return path.is_dir() and all(
         p.name in parts or (p.name.startswith(f".{BENCHMARK}.") and p.suffix == ".tmp") for p in path.iterdir()

@@ -1,4 +1,4 @@
-"""Where features come from: what changes their numbers, and what is only worth knowing."""
+"""How features were made: what changes their numbers, and what is only recorded."""
 
 from typing import Any
 
@@ -9,16 +9,16 @@ from zslpipe.files import sha256_json
 def check_provenance(provenance: dict[str, Any]) -> None:
     """Raise `InputError` unless it is {"fingerprinted": {...}, "recorded": {...}}."""
     if set(provenance) != {"fingerprinted", "recorded"}:
-        raise InputError(f"a provenance has the keys 'fingerprinted' and 'recorded', not {sorted(provenance)}.")
+        raise InputError(f"provenance must have the keys 'fingerprinted' and 'recorded', not {sorted(provenance)}.")
 
 
 def fingerprint(provenance: dict[str, Any]) -> str:
-    """The hash of what changes the numbers, and of nothing else."""
+    """Hash of what changes the numbers, and of nothing else."""
     return sha256_json(provenance["fingerprinted"])
 
 
 def backbone_name(provenance: dict[str, Any]) -> str:
-    """The name under "backbone", which may be a description with a name or the name itself."""
+    """The name of the backbone, given by name or by a description with a name."""
     backbone = provenance["fingerprinted"].get("backbone", "unknown")
     return str(backbone.get("name", "unknown") if isinstance(backbone, dict) else backbone)
 
@@ -30,7 +30,7 @@ def _leaves(value: Any, at: str = "") -> dict[str, Any]:
 
 
 def difference(one: dict[str, Any], other: dict[str, Any]) -> list[tuple[str, Any, Any]]:
-    """(key, value in one, value in other) of every fingerprinted setting that differs; None where it is absent.
+    """(key, value in one, value in other) of every fingerprinted setting that differs; None if it is absent.
 
     >>> difference(
     ...     {"fingerprinted": {"backbone": {"name": "a", "size": 224}}, "recorded": {}},
@@ -43,10 +43,10 @@ def difference(one: dict[str, Any], other: dict[str, Any]) -> list[tuple[str, An
     return [(k, mine.get(k), others.get(k)) for k in keys if mine.get(k) != others.get(k)]
 
 
-def told(differences: list[tuple[str, Any, Any]], most: int = 3) -> str:
+def describe_differences(differences: list[tuple[str, Any, Any]], most: int = 3) -> str:
     """The first differences in words.
 
-    >>> told([("size", 224, 448)])
+    >>> describe_differences([("size", 224, 448)])
     'size is 224 there and 448 here'
     """
     words = [f"{key} is {mine!r} there and {other!r} here" for key, mine, other in differences[:most]]

@@ -1,4 +1,4 @@
-"""Rows of a store at memory speed: in memory if they fit, else mapped, else decoded piece by piece."""
+"""Rows of a store at memory speed: in memory if they fit, else memory-mapped, else decoded piece by piece."""
 
 import os
 from collections.abc import Iterator, Mapping
@@ -8,21 +8,21 @@ import numpy as np
 import torch
 import zarr
 
-from zslpipe.errors import ZslpipeError
+from zslpipe.errors import DamagedError, ZslpipeError
 from zslpipe.store import layout as names
 from zslpipe.store.rows import Rows, Subset
 
 if TYPE_CHECKING:
     from zslpipe.store.feature_store import FeatureStore
 
-IN_MEMORY_BYTES = 512 << 20  # a tap smaller than this is read once and kept
+IN_MEMORY_BYTES = 512 << 20  # a tap up to this size is read once and kept
 GATHERED_ROW_BYTES = 4096  # rows longer than this are copied one by one, shorter ones piece by piece
 
 
 class PieceRows:
-    """Rows that lie in pieces; the subclass says how a piece is got at.
+    """Rows stored in pieces; the subclass reads a piece.
 
-    Indexed by anything a first axis of a numpy array is indexed by, with the same result, always as a copy.
+    Takes any index that the first axis of a numpy array takes, with the same result, always as a copy.
     """
 
     def __init__(self, store: "FeatureStore", tap: str) -> None:
@@ -39,8 +39,8 @@ class PieceRows:
         """(rows of a piece, ...) of a committed piece; the last may be padded."""
         raise NotImplementedError
 
-    def announce(self, positions: np.ndarray) -> None:
-        """Told of all rows of a request before the first is read."""
+    def prefetch(self, positions: np.ndarray) -> None:
+        """Called with all rows of a request before the first is read."""
 
     def _committed(self, number: int) -> None:
         if not self.store.is_committed(number):
@@ -53,13 +53,13 @@ class PieceRows:
         if isinstance(index, slice):
             start, stop, step = index.indices(len(self))
             if step == 1:
-                self.announce(self._positions[start:stop])
+                self.prefetch(self._positions[start:stop])
                 return self._span(start, max(start, stop))
         positions = self._positions[index]
         if not isinstance(positions, np.ndarray):  # a single row
             number, offset = divmod(int(positions), self.store.piece_rows)
             return self.piece(number)[offset].copy()
-        self.announce(positions.reshape(-1))
+        self.prefetch(positions.reshape(-1))
         return self._gather(positions.reshape(-1)).reshape(*positions.shape, *self.shape[1:])
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
@@ -92,24 +92,25 @@ class PieceRows:
 
 
 class MappedRows(PieceRows):
-    """Rows of uncompressed chunk files, each mapped when it is first asked for and kept."""
+    """Rows of uncompressed chunk files, each memory-mapped on first use and kept."""
 
     def __init__(self, store: "FeatureStore", tap: str) -> None:
         super().__init__(store, tap)
         self._maps: dict[int, np.ndarray] = {}
-        memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-        self._stays = len(self) * self._row_bytes < memory // 2  # in the page cache, once it was read
-        self._announced = np.zeros(len(self), bool)
+        self._stays_cached = len(self) * self._row_bytes < _memory_bytes() // 2  # in the page cache, once read
+        self._prefetched = np.zeros(len(self), bool)
 
-    def announce(self, positions: np.ndarray) -> None:
-        """Let the system fetch all these rows from the disk at once, instead of one after the other as they are met.
+    def prefetch(self, positions: np.ndarray) -> None:
+        """Let the system read all these rows from the disk at once instead of one after the other.
 
-        What was fetched before and has room to stay is not announced again: asking costs as much as copying.
+        If the page cache can hold the tap, rows are requested once only: a request costs as much as a copy.
         """
-        if self._stays:
-            positions = positions[~self._announced[positions]]
-            self._announced[positions] = True
-        if not len(positions) or not hasattr(os, "posix_fadvise"):
+        if not hasattr(os, "posix_fadvise"):
+            return
+        if self._stays_cached:
+            positions = positions[~self._prefetched[positions]]
+            self._prefetched[positions] = True
+        if not len(positions):
             return
         rows, size = np.unique(positions), self.store.piece_rows
         starts = np.flatnonzero((np.diff(rows, prepend=-2) != 1) | (rows % size == 0))
@@ -121,7 +122,7 @@ class MappedRows(PieceRows):
         try:
             handle = os.open(self.store.path / self.store.layout.chunk_name(self.tap, number), os.O_RDONLY)
         except OSError:
-            return  # `piece` says what is wrong with it
+            return  # `piece` reports what is wrong with it
         try:
             os.posix_fadvise(handle, offset, length, os.POSIX_FADV_WILLNEED)
         finally:
@@ -139,15 +140,23 @@ class MappedRows(PieceRows):
         expected = self.store.layout.chunk_bytes(self.tap)
         size = path.stat().st_size if path.exists() else 0
         if size != expected:  # reading past the end of a mapped file would kill the process
-            raise ZslpipeError(f"{path} has {size} bytes instead of {expected}: verify and repair the store.")
-        # Through torch, which closes the file behind the mapping: Python's mmap keeps it open, and a store has
-        # more pieces than a process may have open files.
+            raise DamagedError(f"{path} has {size} bytes instead of {expected}: verify and repair the store.")
+        # By torch, which closes the file after mapping it: Python's mmap keeps it open, and a store may have more
+        # pieces than a process may have open files.
         flat = torch.from_file(str(path), shared=False, size=expected, dtype=torch.uint8).numpy()
         return flat.view(self.dtype.newbyteorder("<")).reshape(self.store.layout.chunk_shape(self.tap))
 
 
+def _memory_bytes() -> int:
+    """The machine's memory; 0 if the system does not report it (Windows)."""
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):
+        return 0
+
+
 class DecodedRows(PieceRows):
-    """Rows of compressed chunks, decoded by zarr; the piece read last is kept."""
+    """Rows of compressed chunks, decoded by zarr; the last piece is kept."""
 
     def __init__(self, store: "FeatureStore", tap: str) -> None:
         super().__init__(store, tap)
@@ -156,7 +165,7 @@ class DecodedRows(PieceRows):
 
     @property
     def _one_by_one(self) -> bool:
-        return False  # a piece is decoded once for all its rows
+        return False  # so that a piece is decoded once for all its rows
 
     def piece(self, number: int) -> np.ndarray:
         if self._last is None or self._last[0] != number:
@@ -164,15 +173,15 @@ class DecodedRows(PieceRows):
             rows = self.store.piece_rows_of(number)
             try:
                 self._last = number, np.asarray(self._array[rows.start : rows.stop])
-            except (RuntimeError, ValueError, OSError) as problem:  # what decoders make of harmed bytes
-                raise ZslpipeError(
+            except (RuntimeError, ValueError, OSError) as problem:  # raised by decoders of damaged bytes
+                raise DamagedError(
                     f"piece {number} of {self.store.path} is damaged ({problem}): run zslpipe cache repair."
                 ) from problem
         return self._last[1]
 
 
 def open_rows(store: "FeatureStore", tap: str, memory_bytes: int = IN_MEMORY_BYTES) -> Rows:
-    """The fastest reader for a tap of this size: an array in memory, a mapping, or a decoder."""
+    """The fastest reader for a tap of this size: an array in memory, a memory map, or a decoder."""
     rows: PieceRows = DecodedRows(store, tap) if store.layout.compression else MappedRows(store, tap)
     if store.complete and store.pieces * store.layout.chunk_bytes(tap) <= memory_bytes:
         return rows[:]
@@ -180,7 +189,7 @@ def open_rows(store: "FeatureStore", tap: str, memory_bytes: int = IN_MEMORY_BYT
 
 
 class StoreFeatures(Mapping[str, Rows]):
-    """A store's taps, each opened when it is first asked for, all or only the rows `index`."""
+    """A store's taps, each opened on first use: all rows, or the rows `index`."""
 
     def __init__(self, store: "FeatureStore", index: np.ndarray | None = None) -> None:
         self._store, self._index = store, index

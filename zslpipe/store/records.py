@@ -1,4 +1,4 @@
-"""Commit records: a piece exists when its record does, and the record says what it must look like."""
+"""Commit records: a piece exists if its record does, and the record holds its checksums."""
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -11,7 +11,7 @@ from zslpipe.store.sealed import Broken, Sum, read_sealed, sealed_bytes
 
 @dataclass(frozen=True)
 class Record:
-    """What was committed for one piece: the sums of its chunk files by name, the failed images by row."""
+    """What was committed for one piece: the checksums of its chunk files by name, the failed images by row."""
 
     piece: int
     files: dict[str, Sum]
@@ -20,7 +20,7 @@ class Record:
     def to_bytes(self, layout: Layout) -> bytes:
         return sealed_bytes(
             {
-                **_belongs(layout, self.piece),
+                **_identity(layout, self.piece),
                 "files": {name: list(file_sum) for name, file_sum in self.files.items()},
                 "failures": {str(row): asdict(failure) for row, failure in self.failures.items()},
             }
@@ -31,12 +31,12 @@ def read_sealed_record(root: Path, layout: Layout, piece: int) -> Record:
     """Read the record of a piece and nothing else.
 
     Raises:
-        FileNotFoundError: where the piece is missing.
-        Broken: where the record is damaged or belongs to another piece or store.
+        FileNotFoundError: if the piece is missing.
+        Broken: if the record is damaged or belongs to another piece or store.
     """
     value: dict[str, Any] = read_sealed(root / layout.record_name(piece))
     names = {layout.chunk_name(tap, piece) for tap in layout.taps}
-    if {k: value.get(k) for k in ("fingerprint", "rows")} != _belongs(layout, piece) or set(value["files"]) != names:
+    if {k: value.get(k) for k in ("fingerprint", "rows")} != _identity(layout, piece) or set(value["files"]) != names:
         raise Broken("belongs to another piece or store")
     return Record(
         piece,
@@ -46,26 +46,26 @@ def read_sealed_record(root: Path, layout: Layout, piece: int) -> Record:
 
 
 def read_record(root: Path, layout: Layout, piece: int) -> Record:
-    """Read the record of a piece whose chunk files are there and as long as it says (what is in them, `verify` sees).
+    """Read the record of a piece and check that its chunk files have the right length (`verify` checks their contents).
 
     Raises:
-        FileNotFoundError: where the piece is missing.
-        Broken: where it cannot be read.
+        FileNotFoundError: if the piece is missing.
+        Broken: if it cannot be read.
     """
     record = read_sealed_record(root, layout, piece)
     for name, file_sum in record.files.items():
         if (root / name).stat().st_size != file_sum.bytes:
-            raise Broken(f"is not followed by the whole of {name}")
+            raise Broken(f"describes {name}, which is incomplete")
     return record
 
 
-def _belongs(layout: Layout, piece: int) -> dict[str, Any]:
+def _identity(layout: Layout, piece: int) -> dict[str, Any]:
     rows = layout.piece_range(piece)
     return {"fingerprint": layout.fingerprint, "rows": [rows.start, rows.stop]}
 
 
-def committed(root: Path) -> list[int]:
-    """Numbers of the pieces that have a record, sound or not."""
+def committed_pieces(root: Path) -> list[int]:
+    """Numbers of the pieces that have a record, damaged or not."""
     try:
         stems = [p.stem for p in (root / PIECES).iterdir() if p.suffix == ".json"]
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""A damaged store made sound again: what can be rebuilt is, what cannot is missing and will be extracted anew."""
+"""Repair of a damaged store: metadata is rebuilt, damaged pieces become missing, to be made again by their workflow."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,13 +9,13 @@ from zslpipe.store.claims import CREATION, claim
 from zslpipe.store.feature_store import FeatureStore
 from zslpipe.store.layout import BENCHMARK, COMPLETE, LOCK, Layout
 from zslpipe.store.metadata import image_list_hash, read_group_header, read_store_record, write_metadata
-from zslpipe.store.sealed import Broken, sum_of, telling
+from zslpipe.store.sealed import Broken, explain_os_errors, sum_of
 from zslpipe.store.verify import JUNK, METADATA, Damage, verify
 
 
 @dataclass
 class Repair:
-    """What a repair did: pieces that are missing now, metadata files made anew, strangers removed."""
+    """What a repair did: pieces that are missing now, metadata files rebuilt, unknown files removed."""
 
     pieces: list[int] = field(default_factory=list)
     rebuilt: list[str] = field(default_factory=list)
@@ -23,27 +23,27 @@ class Repair:
 
 
 def repair(path: Path, damages: list[Damage] | None = None, benchmark: Benchmark | None = None) -> Repair:
-    """Rebuild metadata, remove strangers and mark exactly the damaged pieces as missing.
+    """Rebuild metadata, remove unknown files and mark exactly the damaged pieces as missing.
 
     Args:
         path: folder of the store.
-        damages: what `verify` found; it is asked where None.
-        benchmark: the store's benchmark, needed where `benchmark.npz` itself is damaged.
+        damages: what `verify` found; by default it is called.
+        benchmark: the store's benchmark, needed if `benchmark.npz` itself is damaged.
 
     Raises:
-        InputError: where both copies of the store's header are lost, or `benchmark` is needed or is another one.
-        ZslpipeError: where a writer is at work or the disk refuses.
+        InputError: if both copies of the store's header are lost, or `benchmark` is needed or is another one.
+        ZslpipeError: if another process is writing or the disk refuses.
     """
     damages = verify(path) if damages is None else damages
     done = Repair()
-    with telling(f"could not repair {path}"):
-        for damage in reversed(damages):  # what lies in a folder before the folder
+    with explain_os_errors(f"could not repair {path}"):
+        for damage in reversed(damages):  # the contents of a folder before the folder
             if damage.part == JUNK:
                 _remove(path / damage.file)
                 done.removed.append(damage.file)
         metadata = [d.file for d in damages if d.part == METADATA]
         if any(file != COMPLETE for file in metadata):
-            with claim(path / LOCK, [CREATION], "the making"):
+            with claim(path / LOCK, [CREATION], "the creation"):
                 _rebuild(path, benchmark)
         if COMPLETE in metadata:
             (path / COMPLETE).unlink(missing_ok=True)
@@ -57,18 +57,18 @@ def repair(path: Path, damages: list[Damage] | None = None, benchmark: Benchmark
 
 
 def _rebuild(path: Path, given: Benchmark | None) -> None:
-    """Write the metadata files again from the header, of which there are two copies."""
+    """Write the metadata files again, from one of the two copies of the header."""
     layout = _header(path)
     benchmark = _own_benchmark(path, layout) or given
     if benchmark is None:
-        raise InputError(f"{path / BENCHMARK} is damaged: name the data set ({layout.dataset}) to make it anew.")
+        raise InputError(f"{path / BENCHMARK} is damaged: give the data set ({layout.dataset}) to rebuild it.")
     if benchmark.name != layout.dataset or image_list_hash(benchmark) != layout.images:
         raise InputError(f"{path} is a store of {layout.dataset}, whose images are not those of {benchmark.name}.")
     write_metadata(path, layout, benchmark)
 
 
 def _own_benchmark(path: Path, layout: Layout) -> Benchmark | None:
-    """The store's own benchmark, if it is sound; where its sum is lost, the archive's own checksums must do."""
+    """The store's own benchmark, None if damaged; if its checksum is lost, the archive's own checksums are used."""
     try:
         expected = read_store_record(path)[1][BENCHMARK]
     except InputError:
@@ -94,7 +94,7 @@ def _header(path: Path) -> Layout:
 
 def _remove(path: Path) -> None:
     if path.name == LOCK:
-        path.write_bytes(b"")  # others may hold locks on it
+        path.write_bytes(b"")  # kept, since others may hold locks on it
     elif path.is_dir() and not path.is_symlink():
         path.rmdir()
     else:

@@ -1,4 +1,4 @@
-"""What heads are given: the rows of one or more taps, in memory or not."""
+"""Features as heads get them: the rows of one or more taps, in memory or not."""
 
 from collections.abc import Mapping
 from typing import Any, Protocol
@@ -7,7 +7,7 @@ import numpy as np
 
 
 class Rows(Protocol):
-    """An array of which rows can be asked for: a numpy array, a mapped file or a store's reader will do."""
+    """An array that can be indexed by rows: a numpy array, a memory-mapped file or a store's reader."""
 
     @property
     def shape(self) -> tuple[int, ...]: ...
@@ -24,7 +24,7 @@ Features = Mapping[str, Rows]  # tap name ("global", "region", ...) to its rows
 
 
 class Subset:
-    """The rows `index` of other rows, read when asked for.
+    """The rows `index` of other rows, read when indexed.
 
     >>> Subset(np.arange(10), np.array([2, 5, 7]))[1:]
     array([5, 7])

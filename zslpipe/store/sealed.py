@@ -1,7 +1,7 @@
-"""Files that are whole, durable and tell of their own damage.
+"""Durable files and their checksums; sealed files, which are JSON with its own checksum.
 
 Every file of a store gets its temporary name from its final one. A writer that was killed leaves at most that one
-name behind, and the writer that does its work again takes it up: nothing has to be swept.
+name behind, and the writer that repeats its work overwrites it: nothing needs to be cleaned up.
 """
 
 import hashlib
@@ -13,47 +13,41 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from zslpipe.errors import ZslpipeError
+from zslpipe.files import renamed, temporary
 
 
 class Sum(NamedTuple):
-    """What tells a file's bytes from all others."""
+    """The size and checksum of a file."""
 
     bytes: int
     sha256: str
 
 
 class Broken(Exception):
-    """A sealed file that cannot be trusted, and why."""
-
-
-def temporary(path: Path) -> Path:
-    return path.with_name(f".{path.name}.tmp")
+    """A sealed file is damaged; the message says how, without naming it."""
 
 
 def write_durable(path: Path, *parts: bytes | memoryview) -> Sum:
-    """Write the parts as one file that is on the disk, whole, before it takes the name `path`."""
+    """Write the parts as one file that is synced to the disk before it gets the name `path`."""
     digest, size = hashlib.sha256(), 0
-    unfinished = temporary(path)
-    try:
-        with unfinished.open("wb", buffering=0) as stream:
-            for part in parts:
-                left = memoryview(part).cast("B")
-                digest.update(left)
-                size += len(left)
-                while len(left):  # an unbuffered write may take less than it was given
-                    left = left[stream.write(left) :]
-            os.fsync(stream.fileno())
-        unfinished.replace(path)
-    except BaseException:
-        unfinished.unlink(missing_ok=True)
-        raise
+    with renamed(temporary(path), path) as unfinished, unfinished.open("wb", buffering=0) as stream:
+        for part in parts:
+            left = memoryview(part).cast("B")
+            digest.update(left)
+            size += len(left)
+            while len(left):  # an unbuffered write may take less than it was given
+                left = left[stream.write(left) :]
+        os.fsync(stream.fileno())
     return Sum(size, digest.hexdigest())
 
 
 def sync_folders(folders: Iterable[Path]) -> None:
-    """Make the names in these folders durable."""
+    """Make the names in these folders durable, on systems that can open a folder."""
     for folder in folders:
-        handle = os.open(folder, os.O_RDONLY)
+        try:
+            handle = os.open(folder, os.O_RDONLY)
+        except PermissionError:  # Windows, which keeps a journal of names instead
+            continue
         try:
             os.fsync(handle)
         finally:
@@ -75,7 +69,7 @@ def seal(value: dict[str, Any]) -> dict[str, Any]:
 
 
 def is_sealed(value: Any) -> bool:
-    """Whether the value is a dictionary that carries its own, true checksum."""
+    """Whether the value is a dictionary with its own, correct checksum."""
     return isinstance(value, dict) and seal({k: v for k, v in value.items() if k != "sha256"}) == value
 
 
@@ -84,10 +78,10 @@ def sealed_bytes(value: dict[str, Any]) -> bytes:
 
 
 def parse_sealed(content: bytes) -> dict[str, Any]:
-    """The value of what `sealed_bytes` gave.
+    """The value that `sealed_bytes` encoded.
 
     Raises:
-        Broken: where a single byte differs from what was written, also one that JSON would not care for.
+        Broken: if a single byte differs from what was written, even one that does not change the JSON value.
     """
     try:
         value = json.loads(content)
@@ -99,15 +93,15 @@ def parse_sealed(content: bytes) -> dict[str, Any]:
 
 
 def read_sealed(path: Path) -> dict[str, Any]:
-    """Read a sealed file; OSError where it cannot be read, `Broken` where it is not what was written."""
+    """Read a sealed file; raises OSError if it cannot be read, `Broken` if it is damaged."""
     return parse_sealed(path.read_bytes())
 
 
 @contextmanager
-def telling(what: str) -> Iterator[None]:
-    """Turn what the system says while the block runs into one sentence."""
+def explain_os_errors(what: str) -> Iterator[None]:
+    """Turn an OSError of the block into a `ZslpipeError` that begins with `what`."""
     try:
         yield
     except OSError as problem:
         reason = problem.strerror or str(problem)
-        raise ZslpipeError(f"{what} ({reason}): mend that and run again, finished pieces are kept.") from problem
+        raise ZslpipeError(f"{what} ({reason}): fix this and run again, finished pieces are kept.") from problem

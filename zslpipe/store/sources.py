@@ -1,7 +1,7 @@
-"""Feature files of others, each read block by block: MATLAB of both kinds, HDF5, NumPy.
+"""Feature files of other software, read block by block: MATLAB (v5 and v7.3), HDF5, NumPy.
 
-The keys are those in use: `features` (D, N) with 1-based `labels` and `image_files` in res101.mat; `feature_map`
-(N, C, H, W) with 0-based `labels` in the HDF5 files that region methods write.
+The keys are those in common use: `features` (D, N) with 1-based `labels` and `image_files` in res101.mat; `feature_map`
+(N, C, H, W) with 0-based `labels` in the HDF5 files of region methods.
 """
 
 from collections.abc import Callable
@@ -23,16 +23,17 @@ IMAGE_KEYS = ("image_files", "image_ids", "img_files", "files", "paths")
 
 @dataclass(frozen=True)
 class Source:
-    """Features of N images in a file, an image a row.
+    """Features of N images in a file, one row per image.
 
     Args:
         path: the file.
         shape: (N, D) for global features, (N, R, D) for regions.
         dtype: of the numbers in the file.
         block: rows [start, stop) as an array (stop - start, ...).
-        labels: (N,) whole numbers, from 0 or from 1; None where the file has none.
-        image_files: N names of images; None where the file has none.
+        labels: (N,) integers, from 0 or from 1; None if the file has none.
+        image_files: names of the N images; None if the file has none.
         file: what `close` closes.
+        grid: (H, W) of the regions if the file contains maps, else None.
     """
 
     path: Path
@@ -42,6 +43,7 @@ class Source:
     labels: np.ndarray | None = None
     image_files: list[str] | None = None
     file: h5py.File | None = None
+    grid: tuple[int, int] | None = None
 
     def close(self) -> None:
         if self.file is not None:
@@ -49,34 +51,34 @@ class Source:
 
     @property
     def tap(self) -> str:
-        """Which tap features of this shape are."""
+        """The usual tap name for features of this shape."""
         return "global" if len(self.shape) == 2 else "region"
 
 
 def open_source(path: Path, rows: int, key: str | None = None) -> Source | None:
-    """Open a feature file; None where it is a file of the right kind without features (such as att_splits.mat).
+    """Open a feature file; None if it is a readable file without features (such as att_splits.mat).
 
     Args:
         path: .mat, .h5, .hdf5, .npy or .npz.
-        rows: N, by which images and channels are told apart.
-        key: the variable with the features, where it has none of the usual names.
+        rows: N, which tells images from channels.
+        key: the variable that holds the features, if it has none of the usual names.
 
     Raises:
-        InputError: where the file cannot be read or its features do not have N rows.
+        InputError: if the file cannot be read or its features do not have N rows.
     """
     if not path.is_file():
-        raise InputError(f"there is no file {path}.")
+        raise InputError(f"{path} does not exist.")
     kind = path.suffix.lower()
     readers = {".mat": _mat, ".h5": _hdf5, ".hdf5": _hdf5, ".npy": _npy, ".npz": _npz}
     if kind not in readers:
-        raise InputError(f"{path} is of no kind that can be imported: give {', '.join(readers)}.")
+        raise InputError(f"{path} cannot be imported: supported formats are {', '.join(readers)}.")
     try:
         return readers[kind](path, rows, key)
     except InputError:
         raise
-    except Exception as problem:  # a hostile file can make any parser fail in any way
+    except Exception as problem:  # a malicious file can make any parser fail in any way
         reason = " ".join(str(problem).split()) or type(problem).__name__
-        raise InputError(f"{path} is not a {kind} file that can be read ({reason}); get it again.") from problem
+        raise InputError(f"{path} is not a readable {kind} file ({reason}); download or export it again.") from problem
 
 
 def _mat(path: Path, rows: int, key: str | None) -> Source | None:
@@ -87,7 +89,7 @@ def _mat(path: Path, rows: int, key: str | None) -> Source | None:
     labels, images = _pick(path, held, None, LABEL_KEYS), _pick(path, held, None, IMAGE_KEYS)
     about = read_mat(path, [n for n in (labels, images) if n])
     labels_read, images_read = about.get(labels or ""), about.get(images or "")
-    if h5py.is_hdf5(path):  # v7.3 holds MATLAB's transpose: (N, D) for features (D, N), read in blocks
+    if h5py.is_hdf5(path):  # v7.3 stores the transpose: (N, D) for features (D, N), read in blocks
         file = h5py.File(path, "r")
         dataset = file[name]
         return _source(path, rows, dataset.shape, dataset.dtype, dataset.__getitem__, labels_read, images_read, file)
@@ -130,7 +132,7 @@ def _npz(path: Path, rows: int, key: str | None) -> Source | None:
 
 def _pick(path: Path, held: dict[str, Any], key: str | None, usual: tuple[str, ...]) -> str | None:
     if key is not None and key not in held:
-        raise InputError(f"{path} has no '{key}'; it holds {', '.join(sorted(held)) or 'nothing'}.")
+        raise InputError(f"{path} has no '{key}'; it contains {', '.join(sorted(held)) or 'nothing'}.")
     return key or next((name for name in usual if name in held), None)
 
 
@@ -144,9 +146,9 @@ def _source(
     images: Any,
     file: h5py.File | None = None,
 ) -> Source:
-    """The file's features as (N, D) or (N, R, D), whichever way round they lie in it."""
+    """The file's features as (N, D) or (N, R, D), whatever their order of axes in the file."""
     if dtype.kind not in "fiu":
-        raise InputError(f"{path}: the features are {dtype}, numbers are needed.")
+        raise InputError(f"{path}: features must be numbers, not {dtype}.")
     if len(shape) == 2 and shape[0] != rows and shape[1] == rows:  # (D, N)
         given, shape = read, shape[::-1]
 
@@ -155,18 +157,19 @@ def _source(
 
     if len(shape) not in (2, 3, 4) or shape[0] != rows:
         raise InputError(
-            f"{path} holds features {shape}, but the benchmark has {rows} images: name the data set it is of."
+            f"{path} contains features {shape}, but the benchmark has {rows} images: give the data set it belongs to."
         )
     per_image: Callable[[np.ndarray], np.ndarray] = np.asarray
+    grid: tuple[int, int] | None = None
     if len(shape) == 4:
         n, a, b, c = shape
         if a == b != c:  # (N, H, W, C)
-            shape = (n, a * b, c)
+            shape, grid = (n, a * b, c), (a, b)
 
             def per_image(values: np.ndarray) -> np.ndarray:
                 return values.reshape(len(values), a * b, c)
         else:  # (N, C, H, W), the common case
-            shape = (n, b * c, a)
+            shape, grid = (n, b * c, a), (b, c)
 
             def per_image(values: np.ndarray) -> np.ndarray:
                 return values.reshape(len(values), a, b * c).transpose(0, 2, 1)
@@ -176,10 +179,11 @@ def _source(
             return per_image(read(slice(start, stop)))
         except (OSError, ValueError) as problem:  # a compressed block that does not decode
             raise InputError(
-                f"{path}: rows {start} to {stop - 1} cannot be read ({problem}); get it again."
+                f"{path}: rows {start} to {stop - 1} cannot be read ({problem}); download or export it again."
             ) from problem
 
     numbers = None if labels is None else np.asarray(labels).ravel()
     if numbers is not None and numbers.dtype.kind not in "fiu":
-        raise InputError(f"{path}: the labels are {numbers.dtype}, numbers are needed.")
-    return Source(path, tuple(shape), dtype, block, numbers, images if isinstance(images, list) else None, file)
+        raise InputError(f"{path}: labels must be numbers, not {numbers.dtype}.")
+    names = images if isinstance(images, list) else None
+    return Source(path, tuple(shape), dtype, block, numbers, names, file, grid)

@@ -1,4 +1,4 @@
-"""Whether a store is what was written: every file of it read again, every stranger noticed."""
+"""Verification of a store: every file is read and compared with its checksum, and unknown files are reported."""
 
 import os
 from collections.abc import Iterator
@@ -6,12 +6,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from zslpipe.files import temporary
 from zslpipe.progress import track
 from zslpipe.store.feature_store import FeatureStore
 from zslpipe.store.layout import BENCHMARK, COMPLETE, GROUP, LOCK, PIECES, STORE, Layout
 from zslpipe.store.metadata import read_group_header, read_store_record
 from zslpipe.store.records import Record, read_sealed_record
-from zslpipe.store.sealed import Broken, Sum, read_sealed, sum_of, temporary
+from zslpipe.store.sealed import Broken, Sum, read_sealed, sum_of
 from zslpipe.store.writing import complete_mark
 
 RECORD, METADATA, JUNK = "record", "metadata", "junk"
@@ -20,14 +21,14 @@ HASHERS = min(8, os.cpu_count() or 1)
 
 @dataclass(frozen=True)
 class Damage:
-    """One file that is not what was written.
+    """One file that differs from what was written.
 
     Args:
-        piece: the piece it belongs to, None for the store's own files and for strangers.
+        piece: the piece it belongs to, None for metadata and unknown files.
         part: name of the tap for chunk files, else "record", "metadata" or "junk".
         file: path within the store.
-        what: what is wrong with it, in words.
-        rows: the rows that are lost with it.
+        what: what is wrong with it, as a phrase that follows the name of the file.
+        rows: the rows that are lost.
     """
 
     piece: int | None
@@ -44,49 +45,48 @@ class Damage:
 def verify(store: FeatureStore | Path) -> list[Damage]:
     """Read every byte of a store and compare it with what was committed.
 
-    Pieces that an unfinished extraction has not reached are no damage; in a store that was complete they are.
+    Missing pieces of an unfinished extraction are not damage; in a store that was complete they are.
 
     Raises:
-        InputError: where there is no store at all.
+        InputError: if there is no store.
     """
     root = store.path if isinstance(store, FeatureStore) else store
     damages, layout, sums = _own_record(root)
     if layout is None:
         return damages
     with ThreadPoolExecutor(HASHERS) as pool:
-        for name, told in zip(sums, pool.map(lambda n: _compare(root / n, sums[n]), sums)):
-            if told:
-                damages.append(Damage(None, METADATA, name, told))
+        for name, wrong in zip(sums, pool.map(lambda n: _compare(root / n, sums[n]), sums)):
+            if wrong:
+                damages.append(Damage(None, METADATA, name, wrong))
         pieces = pool.map(lambda piece: _piece(root, layout, piece), range(layout.pieces))
         found = list(track(pieces, f"verifying {root.name}", layout.pieces))
     was_complete = (root / COMPLETE).exists()
-    for committed, wrong in found:
+    for committed, of_piece in found:
         if committed or was_complete:
-            damages.extend(wrong)
+            damages.extend(of_piece)
     damages.extend(_mark(root, layout, all(committed for committed, _ in found)))
     uncommitted = {piece for piece, (committed, _) in enumerate(found) if not committed}
-    damages.extend(_strangers(root, layout, uncommitted))
+    damages.extend(_unknown_files(root, layout, uncommitted))
     return damages
 
 
 def _own_record(root: Path) -> tuple[list[Damage], Layout | None, dict[str, Sum]]:
-    """Damage of the store's own record; its layout, from the zarr group where the record is lost; metadata sums."""
+    """Damage of the store's own record; its layout, from the zarr group if the record is lost; metadata checksums."""
     try:
         return [], *read_store_record(root)
     except Exception as problem:
         if not (root / STORE).exists() and not (root / GROUP).exists():
             raise
-        told = "is missing" if not (root / STORE).exists() else "is damaged"
-        damages = [Damage(None, METADATA, STORE, told)]
+        damages = [Damage(None, METADATA, STORE, "is damaged" if (root / STORE).exists() else "is missing")]
         try:
             return damages, read_group_header(root), {}
         except (OSError, Broken):
-            damages.append(Damage(None, METADATA, f"{GROUP}/zarr.json", f"cannot stand in for it ({problem})"))
+            damages.append(Damage(None, METADATA, f"{GROUP}/zarr.json", f"cannot replace it ({problem})"))
             return damages, None, {}
 
 
 def _compare(path: Path, expected: Sum) -> str | None:
-    """What is wrong with a file, None if nothing is."""
+    """What is wrong with a file, None if it is intact."""
     try:
         found = sum_of(path)
     except FileNotFoundError:
@@ -95,11 +95,11 @@ def _compare(path: Path, expected: Sum) -> str | None:
         return f"cannot be read ({problem.strerror})"
     if found.bytes != expected.bytes:
         return f"has {found.bytes} bytes instead of {expected.bytes}"
-    return None if found == expected else "has other contents than were written"
+    return None if found == expected else "has different contents than were written"
 
 
 def _piece(root: Path, layout: Layout, piece: int) -> tuple[bool, list[Damage]]:
-    """Whether the piece has a record, and all that is wrong with it."""
+    """Whether the piece has a record, and all its damage."""
     rows, record_name = layout.piece_range(piece), layout.record_name(piece)
     try:
         record: Record = read_sealed_record(root, layout, piece)
@@ -112,14 +112,14 @@ def _piece(root: Path, layout: Layout, piece: int) -> tuple[bool, list[Damage]]:
     wrong = []
     for tap in layout.taps:
         name = layout.chunk_name(tap, piece)
-        told = _compare(root / name, record.files[name])
-        if told:
-            wrong.append(Damage(piece, tap, name, told, rows))
+        what = _compare(root / name, record.files[name])
+        if what:
+            wrong.append(Damage(piece, tap, name, what, rows))
     return True, wrong
 
 
 def _mark(root: Path, layout: Layout, all_committed: bool) -> Iterator[Damage]:
-    """The mark of completeness must be there when all is, and be whole when it is there."""
+    """The completion mark must exist if all pieces do, and be intact if it exists."""
     path = root / COMPLETE
     try:
         read_sealed(path)
@@ -132,8 +132,8 @@ def _mark(root: Path, layout: Layout, all_committed: bool) -> Iterator[Damage]:
         yield Damage(None, METADATA, COMPLETE, "is damaged")
 
 
-def _strangers(root: Path, layout: Layout, uncommitted: set[int]) -> Iterator[Damage]:
-    """What does not belong into the store. A file begun for a piece that is still to be written does."""
+def _unknown_files(root: Path, layout: Layout, uncommitted: set[int]) -> Iterator[Damage]:
+    """What does not belong to the store. Temporary files of pieces that are still missing do."""
     files = {
         STORE,
         COMPLETE,
@@ -142,13 +142,13 @@ def _strangers(root: Path, layout: Layout, uncommitted: set[int]) -> Iterator[Da
         f"{GROUP}/zarr.json",
         *(f"{GROUP}/{tap}/zarr.json" for tap in layout.taps),
     }
-    begun = {COMPLETE} if not uncommitted else set()
+    unfinished = {COMPLETE} if not uncommitted else set()
     for piece in range(layout.pieces):
         of_piece = {layout.record_name(piece), *(layout.chunk_name(tap, piece) for tap in layout.taps)}
         files |= of_piece
-        begun |= of_piece if piece in uncommitted else set()
+        unfinished |= of_piece if piece in uncommitted else set()
     folders = {GROUP, PIECES, *(f"{GROUP}/{tap}" for tap in layout.taps)}
-    files |= {temporary(Path(name)).as_posix() for name in begun}
+    files |= {temporary(Path(name)).as_posix() for name in unfinished}
     for path in sorted(root.rglob("*")):
         name = path.relative_to(root).as_posix()
         if path.is_dir() and not path.is_symlink():

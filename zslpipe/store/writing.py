@@ -1,7 +1,7 @@
-"""Pieces on the disk: committed, withdrawn, and the mark that none is missing.
+"""Pieces on the disk: commit, withdraw, and the mark of a complete store.
 
-At every moment a record stands only beside chunk files that it describes: chunks are on the disk before their record is
-written, and a record is gone from the disk before its chunks change.
+At every moment a record exists only beside the chunk files that it describes: chunks are on the disk before their
+record is written, and a record is removed from the disk before its chunks change.
 """
 
 from collections.abc import Iterable, Mapping
@@ -18,7 +18,7 @@ from zslpipe.store.sealed import sealed_bytes, sync_folders, write_durable
 def commit(
     root: Path, layout: Layout, piece: int, values: Mapping[str, np.ndarray], failures: Mapping[int, Failure]
 ) -> Record:
-    """Write a piece: chunk files, then its record, each on the disk before the next."""
+    """Write a piece: chunk files, then its record, each synced to the disk before the next."""
     withdraw(root, layout, [piece])
     sums = {}
     for tap, rows in values.items():
@@ -32,16 +32,15 @@ def commit(
 
 
 def withdraw(root: Path, layout: Layout, pieces: Iterable[int]) -> None:
-    """Take back the records of pieces; the mark of completeness goes first."""
+    """Remove the records of pieces, after the completion mark."""
     _remove([root / COMPLETE])
     _remove([root / layout.record_name(piece) for piece in pieces])
 
 
 def mark_complete(root: Path, layout: Layout) -> None:
-    """Leave the mark that tells a lost piece from one that was never written."""
-    if not (root / COMPLETE).exists():
-        write_durable(root / COMPLETE, complete_mark(layout))
-        sync_folders([root])
+    """Write the completion mark, by which a lost piece differs from one that was never written."""
+    write_durable(root / COMPLETE, complete_mark(layout))
+    sync_folders([root])
 
 
 def complete_mark(layout: Layout) -> bytes:

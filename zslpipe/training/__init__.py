@@ -1,19 +1,29 @@
-"""Training: the loop, samplers, checkpoints and seeds."""
+"""Training: learners and stages, the loop, batches, samplers, checkpoints and seeds."""
 
+from zslpipe.training.batches import Batch, RowBatches
 from zslpipe.training.checkpoint import Checkpoint, checkpoint_for, checkpoints
-from zslpipe.training.loop import Batches, Epoch, train
-from zslpipe.training.samplers import ClassBalanced, Episodes, Shuffled
+from zslpipe.training.learner import At, Batches, Descent, Learner, Stage, total_of
+from zslpipe.training.loop import Epoch, train
+from zslpipe.training.samplers import ClassBalanced, Episodes, Sampler, Shuffled
 from zslpipe.training.seeds import OwnRandom
 
 __all__ = [
+    "At",
+    "Batch",
     "Batches",
     "Checkpoint",
     "ClassBalanced",
+    "Descent",
     "Episodes",
     "Epoch",
+    "Learner",
     "OwnRandom",
+    "RowBatches",
+    "Sampler",
     "Shuffled",
+    "Stage",
     "checkpoint_for",
     "checkpoints",
+    "total_of",
     "train",
 ]

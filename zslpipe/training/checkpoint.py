@@ -1,7 +1,7 @@
-"""Checkpoints: everything a training needs to go on as if it had never stopped, in one file a training.
+"""Checkpoints: everything a training needs to resume as if it had never stopped, in one file per stage.
 
-The file is safetensors (weights, buffers, the optimiser's tensors, the random state) with JSON in its metadata (the
-position and the optimiser's numbers), so one rename makes both appear together. Nothing is ever unpickled.
+The file is safetensors (weights, buffers, the optimisers' tensors, the random state) with JSON in its metadata (the
+position and the optimisers' numbers), so one rename makes both appear together. Nothing is ever unpickled.
 """
 
 import json
@@ -18,21 +18,23 @@ from safetensors.torch import save
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from zslpipe.errors import ZslpipeError
+from zslpipe.errors import DivergedError, ZslpipeError
 from zslpipe.files import atomic_write
+from zslpipe.training.learner import Learner
 from zslpipe.training.seeds import OwnRandom
 
 LATEST = "latest.safetensors"
+FORMAT = 2
 
 
 class Checkpoint:
-    """Where one training keeps its state.
+    """Where one stage of a training keeps its state.
 
     Args:
-        folder: a folder of its own; made when first written to.
+        folder: a folder of its own; created when first written to.
         every_s: seconds between two writes; 0 writes after every step.
-        keep_epochs: also keep the module's weights after every epoch, so that a resumed training can yield the
-            epochs that it had already yielded.
+        keep_epochs: also keep the module's weights after every epoch, so that a resumed stage can yield again the
+            epochs that it has yielded.
     """
 
     def __init__(self, folder: Path, every_s: float = 30.0, keep_epochs: bool = False) -> None:
@@ -43,37 +45,40 @@ class Checkpoint:
     def due(self) -> bool:
         return time.monotonic() - self.written >= self.every_s
 
-    def save(self, module: nn.Module, optimiser: Optimizer, random: OwnRandom, position: Mapping[str, Any]) -> None:
+    def save(self, learner: Learner[Any], random: OwnRandom, position: Mapping[str, Any]) -> None:
         """Write all of it, whole or not at all; `position` is JSON.
 
         Raises:
-            ZslpipeError: where a weight is NaN or infinite; what was written before stays as it is.
+            DivergedError: if a weight is NaN or infinite; what was written before stays as it is.
         """
-        numbers, tensors = _split_optimiser(optimiser)
-        tensors |= {f"module.{k}": v for k, v in module.state_dict().items()}
+        tensors: dict[str, Tensor] = {f"module.{k}": v for k, v in learner.module.state_dict().items()}
         tensors |= {f"random.{k}": v for k, v in random.state().items()}
+        numbers = {}
+        for name, optimiser in learner.optimisers.items():
+            numbers[name], own = _split_optimiser(optimiser)
+            tensors |= {f"optimiser.{name}.{k}": v for k, v in own.items()}
         _check_finite(tensors)
-        _write(self.folder / LATEST, tensors, {"position": dict(position), "optimiser": numbers})
+        about = {"format": FORMAT, "position": dict(position), "optimisers": numbers}
+        _write(self.folder / LATEST, tensors, about)
         self.written = time.monotonic()
 
-    def restore(self, module: nn.Module, optimiser: Optimizer, random: OwnRandom) -> dict[str, Any] | None:
-        """Put everything back and return the position; None where nothing was saved."""
+    def restore(self, learner: Learner[Any], random: OwnRandom) -> dict[str, Any] | None:
+        """Put everything back and return the position; None if nothing was saved."""
         path = self.folder / LATEST
         if not path.exists():
             return None
         tensors, about = _read(path)
-        parts: dict[str, dict[str, Tensor]] = {"module": {}, "optimiser": {}, "random": {}}
-        for key, tensor in tensors.items():
-            part, _, name = key.partition(".")
-            parts[part][name] = tensor
-        module.load_state_dict(parts["module"])
-        _join_optimiser(optimiser, about["optimiser"], parts["optimiser"])
-        random.load_state(parts["random"])
+        if about.get("format") != FORMAT:
+            return None  # of another version of this package: start over
+        learner.module.load_state_dict(_below("module.", tensors))
+        for name, optimiser in learner.optimisers.items():
+            _join_optimiser(optimiser, about["optimisers"][name], _below(f"optimiser.{name}.", tensors))
+        random.load_state(_below("random.", tensors))
         position: dict[str, Any] = about["position"]
         return position
 
     def save_epoch(self, module: nn.Module, epoch: int, losses: Mapping[str, float]) -> None:
-        """Keep the weights after an epoch, where `keep_epochs` asks for it."""
+        """Keep the weights after an epoch, if `keep_epochs` asks for it."""
         if self.keep_epochs:
             state = dict(module.state_dict())
             _check_finite(state)
@@ -92,9 +97,9 @@ _folder: ContextVar[tuple[Path, float] | None] = ContextVar("checkpoints", defau
 
 @contextmanager
 def checkpoints(folder: Path, every_s: float = 30.0) -> Iterator[None]:
-    """Within the block every training of a head keeps checkpoints below `folder` and goes on from those it finds.
+    """Within the block every training of a head keeps checkpoints below `folder` and resumes from those it finds.
 
-    Each training has a subfolder named by a hash of its settings and data, so that none meets another's state.
+    Each training has a subfolder named by a hash of its settings and data, so that none reads another's state.
     Delete the folder when the results are safe.
     """
     token = _folder.set((Path(folder), every_s))
@@ -104,17 +109,21 @@ def checkpoints(folder: Path, every_s: float = 30.0) -> Iterator[None]:
         _folder.reset(token)
 
 
-def checkpoint_for(identity: str, keep_epochs: bool = False) -> Checkpoint | None:
-    """The checkpoint of the training with this identity (a hash); None outside of `checkpoints`."""
+def checkpoint_for(identity: str, stage: str = "", keep_epochs: bool = False) -> Checkpoint | None:
+    """The checkpoint of a stage of the training with this identity (a hash); None outside of `checkpoints`."""
     if (at := _folder.get()) is None:
         return None
-    return Checkpoint(at[0] / identity[:24], at[1], keep_epochs)
+    return Checkpoint(at[0] / identity[:24] / stage, at[1], keep_epochs)
+
+
+def _below(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {key.removeprefix(prefix): tensor for key, tensor in tensors.items() if key.startswith(prefix)}
 
 
 def _check_finite(tensors: Mapping[str, Tensor]) -> None:
     for name, tensor in tensors.items():
         if tensor.is_floating_point() and not torch.isfinite(tensor).all():
-            raise ZslpipeError(f"training diverged: '{name}' holds NaN or infinity; lower the learning rate.")
+            raise DivergedError(f"training diverged: '{name}' contains NaN or infinity; lower the learning rate.")
 
 
 def _write(path: Path, tensors: Mapping[str, Tensor], about: Mapping[str, Any]) -> None:
@@ -140,7 +149,7 @@ def _split_optimiser(optimiser: Optimizer) -> tuple[dict[str, Any], dict[str, Te
     for index, entries in state["state"].items():
         for name, value in entries.items():
             if isinstance(value, Tensor):
-                tensors[f"optimiser.{index}.{name}"] = value
+                tensors[f"{index}.{name}"] = value
             else:
                 numbers.setdefault(str(index), {})[name] = value
     return {"numbers": numbers, "groups": state["param_groups"]}, tensors

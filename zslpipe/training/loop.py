@@ -1,43 +1,33 @@
 """The training loop: batches in, an `Epoch` out after every pass, resumable between any two steps."""
 
-import itertools
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any, Protocol, TypeVar
+from typing import TypeVar
 
-import torch
-from torch import Tensor, nn
-from torch.optim import Optimizer
+from torch import nn
 
-from zslpipe.errors import ZslpipeError
 from zslpipe.progress import Ticker
 from zslpipe.training.checkpoint import Checkpoint
+from zslpipe.training.learner import At, Stage, check_losses
 from zslpipe.training.seeds import OwnRandom
 
 B = TypeVar("B")
-B_co = TypeVar("B_co", covariant=True)
-
-
-class Batches(Protocol[B_co]):
-    """A sampler, a store's reader or an image loader; `epoch(n)` must give the same batches when asked again."""
-
-    def __len__(self) -> int: ...
-
-    def epoch(self, number: int, /) -> Iterable[B_co]: ...
 
 
 @dataclass(frozen=True)
 class Epoch:
-    """What an epoch came to.
+    """The outcome of an epoch.
 
     Attributes:
-        number: from 1.
-        losses: the mean of every loss term over its steps.
-        seconds: that it took.
-        history: the losses of all epochs up to this one, those before an interruption included.
+        stage: name of the stage it belongs to.
+        number: in the stage, from 1.
+        losses: the mean of every loss over the steps that reported it.
+        seconds: its duration.
+        history: the losses of all epochs of the stage so far, those before an interruption included.
     """
 
+    stage: str
     number: int
     losses: Mapping[str, float]
     seconds: float
@@ -46,105 +36,85 @@ class Epoch:
 
 @dataclass
 class Position:
-    """How far a training has come: finished epochs with their losses, and the steps and losses of the one under way."""
+    """How far a stage is: the losses of its finished epochs, and steps and summed losses of the current one."""
 
     epoch: int = 0
     step: int = 0
     seconds: float = 0.0
     sums: dict[str, float] = field(default_factory=dict)
+    counts: dict[str, int] = field(default_factory=dict)
     history: list[dict[str, float]] = field(default_factory=list)
 
+    def add(self, losses: Mapping[str, float]) -> None:
+        self.step += 1
+        for name, value in losses.items():
+            self.sums[name] = self.sums.get(name, 0.0) + value
+            self.counts[name] = self.counts.get(name, 0) + 1
+
     def means(self) -> dict[str, float]:
-        return {name: total / self.step for name, total in self.sums.items()}
+        return {name: total / self.counts[name] for name, total in self.sums.items()}
 
 
 def train(
-    module: nn.Module,
-    terms: Callable[[B], Mapping[str, Tensor]],
-    batches: Batches[B],
-    optimiser: Optimizer,
-    epochs: int,
+    stage: Stage[B],
     *,
     random: OwnRandom,
-    schedule: Callable[[int], float] | None = None,
     checkpoint: Checkpoint | None = None,
     ticker: Ticker | None = None,
 ) -> Iterator[Epoch]:
-    """Minimise the sum of the loss terms; yields after every epoch, with the module in evaluation mode.
+    """Run a stage; yields after every epoch, with the module in evaluation mode.
 
-    A training that goes on from a checkpoint yields the epochs still to come, or the last one where all were done; one
-    whose checkpoint keeps epochs yields the earlier ones once more.
+    A stage resumed from a checkpoint yields its remaining epochs, or the last one if all are done. If the checkpoint
+    keeps epochs, the earlier ones are yielded again as well.
 
     Args:
-        module: holds everything that is learnt or remembered (state of a loss belongs in its buffers).
-        terms: a batch to its named, already weighted loss terms.
-        batches: gives the batches of an epoch.
-        optimiser: over the module's parameters, at its base learning rates.
-        epochs: passes in all, those of a checkpoint included.
+        stage: its learner's module must hold everything that steps change (the state of a loss belongs in buffers).
         random: the random state that steps run on.
-        schedule: the factor of the learning rate in an epoch (from 0). It knows nothing of `epochs`, so that a
-            longer training begins like a shorter one.
-        checkpoint: where to keep the state, and to go on from if something is there.
-        ticker: is advanced by every step.
+        checkpoint: where the state is kept, and resumed from if there is any.
+        ticker: advanced by every step.
 
     Raises:
-        ZslpipeError: as soon as a loss is NaN or infinite, before it reaches a weight.
+        DivergedError: if a loss is NaN or infinite.
     """
-    base = [group["lr"] for group in optimiser.param_groups]
+    learner, batches = stage.learner, stage.batches
     at = Position()
-    if checkpoint and (found := checkpoint.restore(module, optimiser, random)):
+    if checkpoint and (found := checkpoint.restore(learner, random)):
         at = Position(**found)
+        learner.module.eval()
         if checkpoint.keep_epochs:
-            yield from _epochs_before(at, module, checkpoint)
-            checkpoint.restore(module, optimiser, random)
-        elif at.epoch == epochs and at.history:
-            yield Epoch(at.epoch, at.history[-1], 0.0, at.history)
-    while at.epoch < epochs:
-        for group, rate in zip(optimiser.param_groups, base):
-            group["lr"] = rate * (schedule(at.epoch) if schedule else 1.0)
+            yield from _earlier_epochs(stage.name, at, learner.module, checkpoint)
+            checkpoint.restore(learner, random)
+        elif at.epoch == stage.epochs and at.history:
+            yield Epoch(stage.name, at.epoch, at.history[-1], 0.0, at.history)
+    while at.epoch < stage.epochs:
         started = time.monotonic() - at.seconds
-        module.train()
+        learner.module.train()
         with random.active():
-            for batch in itertools.islice(batches.epoch(at.epoch), at.step, None):
-                losses = _step(optimiser, terms(batch), at)
-                at.step += 1
-                for name, value in losses.items():
-                    at.sums[name] = at.sums.get(name, 0.0) + value
+            for batch in batches.epoch(at.epoch, at.step):
+                where = At(stage.name, at.epoch, stage.epochs, at.step, len(batches))
+                losses = learner.step(batch, where)
+                check_losses(losses, where)
+                at.add(losses)
                 if ticker:
                     ticker.advance(note=f"loss {sum(losses.values()):.3f}")
                 if checkpoint and checkpoint.due and at.step < len(batches):
                     random.take()
                     at.seconds = time.monotonic() - started
-                    checkpoint.save(module, optimiser, random, asdict(at))
-        module.eval()
+                    checkpoint.save(learner, random, asdict(at))
+        learner.module.eval()
         history = [*at.history, at.means()]
-        done = Epoch(at.epoch + 1, history[-1], time.monotonic() - started, history)
+        done = Epoch(stage.name, at.epoch + 1, history[-1], time.monotonic() - started, history)
         at = Position(epoch=done.number, history=history)
         if checkpoint:
-            checkpoint.save_epoch(module, done.number, {"seconds": done.seconds, **done.losses})
-            if checkpoint.due or done.number == epochs:
-                checkpoint.save(module, optimiser, random, asdict(at))
+            checkpoint.save_epoch(learner.module, done.number, {"seconds": done.seconds, **done.losses})
+            if checkpoint.due or done.number == stage.epochs:
+                checkpoint.save(learner, random, asdict(at))
         yield done
 
 
-def _step(optimiser: Optimizer, terms: Mapping[str, Tensor], at: Position) -> dict[str, float]:
-    """One step down the sum of the terms; returns their values."""
-    names, values = list(terms), torch.stack([t.reshape(()).float() for t in terms.values()])
-    numbers = values.tolist()
-    for name, number in zip(names, numbers):
-        if not abs(number) < float("inf"):  # NaN too
-            where = f"step {at.step + 1} of epoch {at.epoch + 1}"
-            raise ZslpipeError(f"the loss '{name}' became {number} in {where}: lower the learning rate or the scale.")
-    optimiser.zero_grad(set_to_none=True)
-    values.sum().backward()
-    optimiser.step()
-    return dict(zip(names, numbers))
-
-
-def _epochs_before(at: Position, module: nn.Module, checkpoint: Checkpoint) -> Iterator[Epoch]:
-    """What an interrupted training had yielded already, once more."""
-    module.eval()
+def _earlier_epochs(stage: str, at: Position, module: nn.Module, checkpoint: Checkpoint) -> Iterator[Epoch]:
+    """What an interrupted stage has yielded already, once more."""
     for number in range(1, at.epoch + 1):
-        losses: dict[str, Any] = checkpoint.load_epoch(module, number)
+        losses = checkpoint.load_epoch(module, number)
         seconds = losses.pop("seconds")
-        yield Epoch(number, losses, seconds, at.history[:number])
+        yield Epoch(stage, number, losses, seconds, at.history[:number])

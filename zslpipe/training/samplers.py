@@ -1,15 +1,30 @@
-"""Which samples make a batch. Epochs follow from (seed, epoch) alone, so that resuming needs no state.
+"""Which samples form a batch. Epochs follow from (seed, epoch) alone, so that resuming needs no state."""
 
-A sampler has a length, the batches of an epoch, and `epoch(number)`, which yields index arrays.
-"""
-
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from itertools import islice
 
 import numpy as np
 
 
-class Shuffled:
-    """Every sample once an epoch, in random order; the last batch may be smaller."""
+class Sampler(ABC):
+    """Batches of sample indices."""
+
+    @abstractmethod
+    def __len__(self) -> int:
+        """Batches per epoch."""
+
+    @abstractmethod
+    def indices(self, number: int) -> Iterator[np.ndarray]:
+        """The index arrays of an epoch."""
+
+    def epoch(self, number: int, start: int = 0) -> Iterator[np.ndarray]:
+        """The index arrays of an epoch, without the first `start`."""
+        return islice(self.indices(number), start, None)
+
+
+class Shuffled(Sampler):
+    """Every sample once per epoch, in random order; the last batch may be smaller."""
 
     def __init__(self, count: int, batch: int, seed: int) -> None:
         self.count, self.batch, self.seed = count, batch, seed
@@ -17,14 +32,14 @@ class Shuffled:
     def __len__(self) -> int:
         return -(-self.count // self.batch)
 
-    def epoch(self, number: int) -> Iterator[np.ndarray]:
+    def indices(self, number: int) -> Iterator[np.ndarray]:
         order = np.random.default_rng([self.seed, number]).permutation(self.count)
         for start in range(0, self.count, self.batch):
             yield order[start : start + self.batch]
 
 
-class _ByClass:
-    """The samples of each class as rows of one padded table."""
+class _ByClass(Sampler):
+    """Keeps the samples of each class as rows of one padded table."""
 
     def __init__(self, labels: np.ndarray, seed: int) -> None:
         self.labels, self.seed = np.asarray(labels), seed
@@ -35,15 +50,15 @@ class _ByClass:
 
 
 class Episodes(_ByClass):
-    """w-way s-shot episodes: w classes without replacement, of each s images without replacement.
+    """w-way s-shot episodes: w classes without replacement, s images of each without replacement.
 
-    Where there are fewer classes than ways all are taken; a class with fewer images than shots gives all it has.
+    If there are fewer classes than ways, all are taken; a class with fewer images than shots gives all it has.
 
     Args:
         labels: (N,) classes of the samples.
-        ways, shots: classes an episode and samples a class (the papers' 16 x 2).
-        seed: what every epoch follows from.
-        episodes: episodes an epoch; None for as many as it takes to draw N samples.
+        ways, shots: classes per episode and samples per class (the papers' 16 x 2).
+        seed: determines every epoch.
+        episodes: per epoch; None for as many as it takes to draw N samples.
     """
 
     def __init__(self, labels: np.ndarray, ways: int, shots: int, seed: int, episodes: int | None = None) -> None:
@@ -54,7 +69,7 @@ class Episodes(_ByClass):
     def __len__(self) -> int:
         return self.episodes
 
-    def epoch(self, number: int) -> Iterator[np.ndarray]:
+    def indices(self, number: int) -> Iterator[np.ndarray]:
         rng = np.random.default_rng([self.seed, number])
         for _ in range(self.episodes):
             rows = rng.permutation(len(self.classes))[: self.ways]
@@ -74,7 +89,7 @@ class ClassBalanced(_ByClass):
     def __len__(self) -> int:
         return -(-len(self.labels) // self.batch)
 
-    def epoch(self, number: int) -> Iterator[np.ndarray]:
+    def indices(self, number: int) -> Iterator[np.ndarray]:
         rng = np.random.default_rng([self.seed, number])
         for _ in range(len(self)):
             rows = rng.integers(len(self.classes), size=self.batch)

@@ -7,10 +7,10 @@ import torch
 
 
 class OwnRandom:
-    """torch's global random state, swapped in for the length of a block and put away after it.
+    """A random state of torch's of its own: active within a block, after which the caller's is back in place.
 
-    Weights, dropout and whatever else asks torch for numbers then depend on the seed alone, and a generator that
-    trains between two `yield`s leaves no trace in its consumer.
+    Weights, dropout and everything else that draws from torch depend on the seed alone, and a generator that trains
+    between two `yield`s does not disturb the code that consumes it.
     """
 
     def __init__(self, seed: int, device: torch.device | str = "cpu") -> None:
@@ -22,13 +22,13 @@ class OwnRandom:
             self.take()
 
     def take(self) -> None:
-        """Remember torch's present state as this one's (inside of `active`)."""
+        """Remember torch's current state as this one's (inside `active`)."""
         self.cpu = torch.get_rng_state()
         self.gpu = torch.cuda.get_rng_state(self._gpus[0]) if self._gpus else None
 
     @contextmanager
     def active(self) -> Iterator[None]:
-        """Run a block on this state, which moves on with it."""
+        """Run a block on this state, which advances with it."""
         with torch.random.fork_rng(self._gpus):
             torch.set_rng_state(self.cpu)
             if self.gpu is not None:

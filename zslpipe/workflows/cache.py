@@ -1,4 +1,4 @@
-"""`zslpipe cache`: what lies there, whether it is whole, and how it goes away."""
+"""`zslpipe cache`: list, describe, verify, repair and remove stores and runs."""
 
 import shutil
 from pathlib import Path
@@ -17,7 +17,7 @@ from zslpipe.workflows.workspace import Workspace
 
 
 def listing(workspace: Workspace) -> list[dict[str, Any]]:
-    """A row a store and a run, newest first within each kind."""
+    """One row per store and per run, newest first within each kind."""
     rows = []
     for summary in stores(workspace.cache):
         state = summary.problem or f"{summary.done} done, {summary.failed} failed, {summary.missing} missing"
@@ -30,7 +30,7 @@ def listing(workspace: Workspace) -> list[dict[str, Any]]:
 
 
 def describe(workspace: Workspace, name: str | None) -> dict[str, Any]:
-    """What a store holds and what made it."""
+    """The contents and provenance of a store."""
     store = find_store(workspace, name)
     counts = {word: int((store.status == code).sum()) for code, word in enumerate(("missing", "done", "failed"))}
     return {
@@ -46,7 +46,7 @@ def describe(workspace: Workspace, name: str | None) -> dict[str, Any]:
 
 
 def verify_stores(workspace: Workspace, name: str | None) -> dict[str, list[Damage]]:
-    """Damages by store: of the one named, else of all."""
+    """Damage by store: of the one named, or of all."""
     if name is not None:
         store = find_store(workspace, name)
         return {store.path.name: verify(store)}
@@ -54,10 +54,10 @@ def verify_stores(workspace: Workspace, name: str | None) -> dict[str, list[Dama
 
 
 def repair_store(workspace: Workspace, name: str | None) -> dict[str, Any]:
-    """Rebuild what can be rebuilt of a store and extract again the pieces that cannot, and no others.
+    """Rebuild the damaged pieces of a store; those that cannot be rebuilt are extracted again.
 
     Raises:
-        InputError: where damaged pieces were imported: their file has to be imported again.
+        InputError: if damaged pieces were imported (import their file again), or images or backbone have changed.
     """
     path = find_store(workspace, name).path if name is None else find(workspace, name)
     done = repair(path)
@@ -74,19 +74,23 @@ def repair_store(workspace: Workspace, name: str | None) -> dict[str, Any]:
         return result
     request: dict[str, Any] | None = store.provenance["recorded"].get("request")
     if request is None:
-        raise InputError(f"{len(lost)} pieces of {path} are lost and it was imported: import its file again.")
+        raise InputError(f"{len(lost)} pieces of the imported store {path} are lost: import its file again.")
     table, taps = request["class_table"], tuple(request["taps"])
     extraction = extract_store(workspace, **{**request, "class_table": table and Path(table), "taps": taps})
     if extraction.store.path != path:
         raise InputError(
-            f"the images or the backbone of {path} have changed since it was made: what is there now went to "
+            f"the images or the backbone of {path} have changed since its extraction: the new features are in "
             f"{extraction.store.path}; remove the old store."
         )
     return {**result, "rows": extraction.computed}
 
 
 def find(workspace: Workspace, name: str) -> Path:
-    """The folder of the store or run called `name`."""
+    """The folder of the store or run with this name.
+
+    Raises:
+        UnknownNameError: if there is none.
+    """
     known = {row["name"]: Path(row["path"]) for row in listing(workspace)}
     if name not in known:
         raise unknown("store or run", name, known)
@@ -94,10 +98,10 @@ def find(workspace: Workspace, name: str) -> Path:
 
 
 def remove(path: Path) -> None:
-    """Delete a folder so that half of it is never taken for a whole: it first loses its name."""
-    grave = path.with_name(f".{path.name}.removed")
-    path.rename(grave)
-    shutil.rmtree(grave)
+    """Delete a folder. It is renamed first, so that a half-deleted one is never taken for a whole one."""
+    removed = path.with_name(f".{path.name}.removed")
+    path.rename(removed)
+    shutil.rmtree(removed)
 
 
 def _size(folder: Path) -> int:

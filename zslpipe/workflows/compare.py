@@ -12,7 +12,7 @@ from zslpipe.workflows.workspace import Workspace
 
 @dataclass(frozen=True)
 class Comparison:
-    """The differences of two runs' validated numbers, metric by metric, and of their semantic errors."""
+    """The differences between the validated numbers of two runs, by metric, and both runs' semantic errors."""
 
     one: Evaluation
     other: Evaluation
@@ -35,13 +35,13 @@ def compare_runs(workspace: Workspace, one: str, other: str) -> Comparison:
     """Evaluate two runs of one data set, calibrated by validation, and compare them class by class.
 
     Raises:
-        InputError: where the runs are of different data sets or one has no validated calibration.
+        InputError: if the runs are on different data sets, or one has no validated calibration.
     """
     runs = [find_run(workspace.runs, name) for name in (one, other)]
     datasets = [run.about["dataset"] for run in runs]
     if datasets[0] != datasets[1]:
         raise InputError(
-            f"{runs[0].name} is of {datasets[0]} and {runs[1].name} of {datasets[1]}: compare like with like."
+            f"{runs[0].name} is on {datasets[0]} and {runs[1].name} on {datasets[1]}: compare runs on one data set."
         )
     a, b = (evaluate_run(workspace, run, True, True, "validated") for run in runs)
     differences = compare(list(a.results.values()), list(b.results.values()), (runs[0].name, runs[1].name))

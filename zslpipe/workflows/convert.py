@@ -1,4 +1,4 @@
-"""`zslpipe import`, `zslpipe export` and `zslpipe data table`: features and tables of other forms."""
+"""`zslpipe import`, `zslpipe export` and `zslpipe data table`: features and class tables in other formats."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,17 +23,32 @@ def import_store(
     *,
     class_table: Path | None = None,
     tap: str | None = None,
+    key: str | None = None,
+    dtype: str | None = None,
+    compression: str | None = None,
     name: str | None = None,
 ) -> FeatureStore:
-    """Make a store of features that stand in `files`, checked row by row against the data set."""
+    """Make a store of the features in `files`, checked row by row against the data set.
+
+    Args:
+        workspace: where data sets and stores are.
+        files, tap, key, dtype, compression: as for `store.importing.import_features`.
+        dataset, class_table: as for `data.load.load_benchmark`.
+        name: of what made the features; None for the name of the first file.
+
+    Raises:
+        InputError: if a file cannot be read or its rows are not the data set's images.
+    """
     benchmark = load_benchmark(
         dataset, workspace.data_root, class_table, workspace.cache, labels_file(workspace, files, dataset)
     )
-    return import_features(files, benchmark, workspace.cache, tap, backbone=name)
+    return import_features(
+        files, benchmark, workspace.cache, tap, key=key, dtype=dtype, backbone=name, compression=compression
+    )
 
 
 def labels_file(workspace: Workspace, files: Sequence[Path], dataset: str) -> Path | None:
-    """Which of the files must also say what the rows are, since the data set's own folder does not."""
+    """The file that lists the labels and images of a known data set, if the data set's own folder has none."""
     if dataset not in FOLDERS:
         return None
     try:
@@ -47,7 +62,7 @@ def labels_file(workspace: Workspace, files: Sequence[Path], dataset: str) -> Pa
 def export_store(
     workspace: Workspace, store: str | None, out: Path, *, format_: str, tap: str, drop_failed: bool
 ) -> Exported:
-    """Write a store's tap as res101.mat with att_splits.mat, as .npy (both into a folder), or as one .h5 file."""
+    """Write one tap of a store: as res101.mat and att_splits.mat or as .npy into a folder, or as one .h5 file."""
     found = find_store(workspace, store)
     write = {"mat": export_mat, "npy": export_npy, "h5": export_h5}[format_]
     return write(found, out, tap, drop_failed=drop_failed)
@@ -55,8 +70,8 @@ def export_store(
 
 def write_class_table(workspace: Workspace, dataset: str, images: Path, out: Path) -> dict[str, Any]:
     """Write the class table of an image folder whose classes are some of a known data set's."""
-    from zslpipe.data.make_class_table import write_tables
+    from zslpipe.data.make_class_table import make_class_table
 
     benchmark = load_benchmark(dataset, workspace.data_root, cache=workspace.cache)
-    written = write_tables(benchmark, images, out)
+    written = make_class_table(benchmark, images, out)
     return {"files": [str(file) for file in written.files], "notes": list(written.notes)}

@@ -1,4 +1,4 @@
-"""`zslpipe eval`: run to table."""
+"""`zslpipe eval`: the test results of runs, as a table."""
 
 import math
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from typing import Any
 from zslpipe.errors import InputError
 from zslpipe.evaluation.imbalance import ErrorSummary, PredictsSemantics, imbalance
 from zslpipe.evaluation.protocol import Result, evaluate_scores, score_tests
-from zslpipe.evaluation.results_table import Row, errors_text, results_text, rows_of
+from zslpipe.evaluation.results_table import Row, errors_text, result_rows, results_text
 from zslpipe.evaluation.scores import write_scores
 from zslpipe.files import write_json
 from zslpipe.progress import track
@@ -21,13 +21,13 @@ EVALUATION = "evaluation.json"
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What `eval` found of one run.
+    """The test results of one run.
 
     Attributes:
-        results: a `Result` for each seed.
+        results: one `Result` per seed.
         calibration: how it was chosen: "validated", "oracle" or "none".
-        errors: of each seed, how unevenly semantics are predicted, by side ("seen", "unseen"); empty for a head that
-            predicts none.
+        errors: per seed and side ("seen", "unseen"), how unevenly semantics are predicted; empty for a head that does
+            not predict semantics.
     """
 
     run: Run
@@ -38,7 +38,7 @@ class Evaluation:
 
     @property
     def mean_errors(self) -> dict[str, ErrorSummary]:
-        """Over the seeds, by side."""
+        """Averaged over the seeds, by side."""
         seeds = list(self.errors.values())
         return {side: ErrorSummary.average([s[side] for s in seeds]) for side in (seeds[0] if seeds else ())}
 
@@ -68,23 +68,23 @@ def _plain(summary: ErrorSummary) -> dict[str, float | None]:
 
 
 def table(evaluations: Sequence[Evaluation]) -> str:
-    """What people read: the validated row of a run first, the oracle's below it and marked."""
+    """A table of text: per run the validated row first, the oracle's below it and marked."""
     rows = []
     for e in evaluations:
         rule = "oracle" if e.calibration == "oracle" else f"{e.run.about['selection']} validation"
-        found = rows_of(e.run.name, list(e.results.values()), rule, e.run.about.get("recipe", {}).get("published"))
+        found = result_rows(e.run.name, list(e.results.values()), rule, e.run.about.get("recipe", {}).get("published"))
         rows += found if e.gzsl else [only_t1(row) for row in found if not row.oracle]
     return with_errors(results_text(rows), evaluations)
 
 
 def with_errors(text: str, evaluations: Sequence[Evaluation]) -> str:
-    """The text and, below it, the semantic errors of those runs that have any."""
+    """The text with the semantic errors of the runs that have them below it."""
     uneven = {e.run.name: e.mean_errors for e in evaluations if e.errors}
     return f"{text}\n\n{errors_text(uneven)}" if uneven else text
 
 
 def only_t1(row: Row) -> Row:
-    """Zero-shot learning proper: unseen classes among themselves, where there is nothing to calibrate."""
+    """Conventional zero-shot learning: unseen classes only, so there is nothing to calibrate."""
     return replace(row, numbers={"T1": row.numbers["T1"]}, delta=None, rule=row.rule.removesuffix(", not calibrated"))
 
 
@@ -96,10 +96,10 @@ def evaluate_runs(
     calibrate: bool = True,
     selection: str = "validated",
 ) -> list[Evaluation]:
-    """Score runs on their test sets and leave evaluation.json and the scores with each; the newest run by default.
+    """Evaluate runs (by default the newest) on their test sets; saves evaluation.json and the scores with each run.
 
     Raises:
-        InputError: where calibration is asked for and nothing validated it.
+        InputError: if calibration is requested and no validation chose it.
     """
     found = [find_run(workspace.runs, name) for name in names] or [find_run(workspace.runs, None)]
     return [evaluate_run(workspace, run, gzsl, calibrate, selection) for run in track(found, "evaluating runs")]
@@ -110,8 +110,8 @@ def evaluate_run(workspace: Workspace, run: Run, gzsl: bool, calibrate: bool, se
     deltas = {seed: run.choice(seed).delta if calibrate else None for seed in run.seeds}
     if calibrate and not oracle and (None in deltas.values() or run.about["selection"] == "oracle"):
         raise InputError(
-            f"run {run.name} was selected by '{run.about['selection']}', which leaves no validated calibration: "
-            f"train it with --selection unseen-class, or ask for --selection oracle by name."
+            f"run {run.name} was selected by '{run.about['selection']}', which validates no calibration: "
+            f"train with --selection unseen-class, or evaluate with --selection oracle."
         )
     store = store_of_run(workspace, run)
     benchmark = run.benchmark

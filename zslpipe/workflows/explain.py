@@ -1,4 +1,4 @@
-"""`zslpipe explain`: a run and images of its data set to pictures of where it looks."""
+"""`zslpipe explain`: pictures of where a run looks in images of its data set."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,9 +9,9 @@ from PIL import Image
 
 from zslpipe.backbones.transform import Transform
 from zslpipe.data.benchmark import Benchmark
+from zslpipe.drawing import write_png
 from zslpipe.errors import InputError
 from zslpipe.extract.decode import UnreadableImage, read_image
-from zslpipe.files import atomic_write
 from zslpipe.progress import track
 from zslpipe.registry import nearest, unknown
 from zslpipe.serving.attention_maps import INK, RIGHT, WRONG, Tile, draw_row
@@ -24,7 +24,7 @@ from zslpipe.workflows.workspace import Workspace
 
 @dataclass(frozen=True)
 class Explained:
-    """An explanation and the picture of it."""
+    """An explanation and the file with its picture."""
 
     explanation: Explanation
     picture: Path
@@ -43,15 +43,22 @@ def explain_images(
     classes: Sequence[str] = (),
     out: Path | None = None,
 ) -> list[Explained]:
-    """Explain images, each named by id, by file name or by row, and write a PNG a piece below `RUN/explain`.
+    """Explain images and write one PNG per image.
 
-    `classes` are shown beside the true one, instead of the `others` strongest wrong ones.
+    Features are read from the run's store: no backbone is loaded, and only the images themselves are opened.
 
-    Features are read from the run's store, so no backbone is loaded; only the picture is opened.
+    Args:
+        workspace: where runs and stores are.
+        name: of the run.
+        images: ids, file names or row numbers.
+        seed: which of the run's seeds, None for the first.
+        others: number of wrong classes to show, those with the highest scores.
+        classes: classes to show instead of those.
+        out: folder for the pictures, None for `RUN/explain`.
 
     Raises:
-        InputError: for an unknown run, class or image, an image whose features or picture are missing, a head without
-            attention.
+        InputError: for an unknown run, class or image, an image whose features or picture are missing, or a head
+            without attention.
     """
     run = find_run(workspace.runs, name)
     seed = run.seeds[0] if seed is None else seed
@@ -59,8 +66,8 @@ def explain_images(
         raise InputError(f"run {run.name} has no seed {seed}: use {', '.join(map(str, run.seeds))}.")
     benchmark, store, head = run.benchmark, store_of_run(workspace, run), run.head(seed)
     delta = run.choice(seed).delta or 0.0
-    for unheard in set(classes) - set(benchmark.class_names):
-        raise unknown("class", unheard, benchmark.class_names)
+    for name in set(classes) - set(benchmark.class_names):
+        raise unknown("class", name, benchmark.class_names)
     asked = [benchmark.class_names.index(c) for c in classes]
     status = store.status
     rows = [row_of(image, benchmark) for image in images]
@@ -68,32 +75,32 @@ def explain_images(
         if status[row] != DONE:
             raise InputError(f"{store.path} has no features of {benchmark.image_ids[row]}: resume the extraction.")
     done = []
+    grid = store.taps["region"].grid if "region" in store.taps else None
     for row in track(rows, "explaining"):
         features = {tap: store.rows(tap) for tap in head_taps(head)}
         explanation = explain(head, features, benchmark, row, delta, others, asked)
         path = (out or run.path / "explain") / f"{picture_name(explanation.image)}.png"
-        sheet = draw(explanation, seen_picture(store, benchmark, row), run)
-        with atomic_write(path) as stream:
-            sheet.save(stream, "PNG", optimize=True)
+        sheet = draw(explanation, seen_picture(store, benchmark, row), run, grid)
+        write_png(sheet, path)
         done.append(Explained(explanation, path))
     return done
 
 
-def draw(explanation: Explanation, picture: Image.Image, run: Run) -> Image.Image:
-    """The picture alone, then one tile for each look."""
+def draw(explanation: Explanation, picture: Image.Image, run: Run, grid: tuple[int, int] | None) -> Image.Image:
+    """The picture alone, then one tile for each attention map."""
     right = explanation.true == explanation.predicted
-    told = "" if explanation.true is None else " (right)" if right else " (wrong)"
+    verdict = "" if explanation.true is None else " (right)" if right else " (wrong)"
     tiles = [Tile(explanation.true or "class unknown", "as the backbone saw it")]
-    for look in explanation.looks:
-        colour = {"true class": RIGHT, "wrong class": WRONG}.get(look.role, INK)
-        value = f"value {look.score:.2f}" if look.role == "attribute" else f"score {look.score:.2f}"
-        tiles.append(Tile(look.name, f"{look.role}, {value}", look.attention, colour))
-    heading = f"{explanation.image}   {run.about['head']} says {explanation.predicted}{told}"
+    for one in explanation.maps:
+        colour = {"true class": RIGHT, "wrong class": WRONG}.get(one.role, INK)
+        value = f"value {one.score:.2f}" if one.role == "attribute" else f"score {one.score:.2f}"
+        tiles.append(Tile(one.name, f"{one.role}, {value}", one.attention, colour, grid))
+    heading = f"{explanation.image}   {run.about['head']} says {explanation.predicted}{verdict}"
     return draw_row(picture, tiles, heading)
 
 
 def seen_picture(store: FeatureStore, benchmark: Benchmark, row: int) -> Image.Image:
-    """The part of the image that the backbone saw; all of it where the store does not say."""
+    """The part of the image that the backbone saw; all of it if the store does not record that."""
     if benchmark.image_root is None:
         raise InputError(f"{benchmark.name} has no image folder, only features: extract from images to draw on them.")
     path = benchmark.image_root / benchmark.image_ids[row]
@@ -109,21 +116,22 @@ def seen_picture(store: FeatureStore, benchmark: Benchmark, row: int) -> Image.I
 
 
 def row_of(image: str, benchmark: Benchmark) -> int:
-    """The row of an image named by its id, by the end of its path, by a path that ends in its id, or by the row.
+    """The row of an image, given by its id, the end of its id, a path that ends in its id, or the row number.
 
     Raises:
-        InputError: where none or several are meant.
+        InputError: if no image or several match.
     """
     ids = benchmark.image_ids
     if image in ids:
         return ids.index(image)
     if image.isdecimal() and int(image) < len(ids):
         return int(image)
-    meant = [i for i, known in enumerate(ids) if known.endswith(f"/{image}") or image.endswith(f"/{known}")]
-    if len(meant) == 1:
-        return meant[0]
-    if meant:
-        raise InputError(f"{len(meant)} images of {benchmark.name} are called {image}: name one as {ids[meant[0]]}.")
+    matching = [i for i, known in enumerate(ids) if known.endswith(f"/{image}") or image.endswith(f"/{known}")]
+    if len(matching) == 1:
+        return matching[0]
+    if matching:
+        example = ids[matching[0]]
+        raise InputError(f"{len(matching)} images of {benchmark.name} match {image}: give one as {example}.")
     near = nearest(image, ids)
     hint = f"did you mean {' or '.join(near)}?" if near else f"ids look like {ids[0]}, rows run to {len(ids) - 1}."
     raise InputError(f"{benchmark.name} has no image '{image}': {hint}")

@@ -1,4 +1,4 @@
-"""`zslpipe extract`: images to store."""
+"""`zslpipe extract`: run a backbone over images into a store."""
 
 import math
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from zslpipe.backbones import Backbone, load_backbone
-from zslpipe.data.known import images_missing_sentence
+from zslpipe.data.known import describe_missing_images
 from zslpipe.data.load import load_benchmark
 from zslpipe.errors import InputError
 from zslpipe.extract.decode import decoder_version
@@ -23,7 +23,7 @@ from zslpipe.workflows.workspace import Workspace
 
 @dataclass(frozen=True)
 class Extraction:
-    """What an extraction left behind: the store, how many rows it computed and found there, and which failed."""
+    """The result of an extraction: the store, and how many rows were computed and reused."""
 
     store: FeatureStore
     summary: ExtractionSummary
@@ -36,7 +36,7 @@ class Extraction:
 
     @property
     def missing(self) -> int:
-        """Rows that belong to shards other than this one and are not there yet."""
+        """Rows of other shards that are not in the store yet."""
         return int((self.store.status == MISSING).sum())
 
     def as_json(self) -> dict[str, Any]:
@@ -74,10 +74,10 @@ def extract_store(
     shard: str | None = None,
     compile: bool = False,
 ) -> Extraction:
-    """Run `backbone` over the images of `dataset` and store its taps; goes on where an earlier call stopped.
+    """Run `backbone` over the images of `dataset` and store its taps; resumes where an earlier call stopped.
 
     Raises:
-        InputError: where data set, images, backbone or weights are not to be had.
+        InputError: if data set, images, backbone or weights are missing or invalid.
     """
     notes = []
     if dataset is None:
@@ -92,9 +92,9 @@ def extract_store(
     def network() -> Backbone:
         return load_backbone(backbone, weights, image_size, taps, precision, device, compile=compile)
 
-    net = network() if dataset == "demo" else None  # whose images are drawn only where they can be used
+    net = network() if dataset == "demo" else None  # its images are drawn only if they can be used
     benchmark = load_benchmark(dataset, workspace.data_root, tables=class_table, cache=workspace.cache)
-    gone = images_missing_sentence(benchmark, workspace.data_root)
+    gone = describe_missing_images(benchmark, workspace.data_root)
     if benchmark.image_root is None or (gone and on_error == "fail"):
         raise InputError(gone or f"{benchmark.name} has no images.")
     net = net or network()  # before the images are hashed, which takes longer
@@ -109,7 +109,7 @@ def extract_store(
             "images": images,
         },
         "recorded": {
-            "request": {  # enough to make lost pieces anew
+            "request": {  # enough to extract lost pieces again
                 "dataset": _lasting(dataset),
                 "class_table": class_table and str(class_table.resolve()),
                 "backbone": backbone,
@@ -150,5 +150,5 @@ def extract_store(
 
 
 def _lasting(name_or_path: str) -> str:
-    """A path that means the same from every working folder; names stay names."""
+    """An absolute path if it is one that exists; names stay names."""
     return str(Path(name_or_path).resolve()) if Path(name_or_path).exists() else name_or_path

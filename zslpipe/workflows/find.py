@@ -1,4 +1,4 @@
-"""Which store is meant: by name, by what it holds, or the newest."""
+"""Find a store by name, by its content, or the newest."""
 
 from pathlib import Path
 
@@ -13,10 +13,10 @@ from zslpipe.workflows.workspace import Workspace
 def find_store(
     workspace: Workspace, store: str | None = None, dataset: str | None = None, backbone: str | None = None
 ) -> FeatureStore:
-    """The store of that name or folder, else the newest of that data set and backbone.
+    """The store with that name or folder; without one, the newest store of that data set and backbone.
 
     Raises:
-        InputError: where there is none, or the one named holds another data set.
+        InputError: if there is none, or the named store has features of another data set.
     """
     if store is None:
         return newest_store(workspace.cache, dataset, backbone)
@@ -25,15 +25,15 @@ def find_store(
         raise unknown("store", store, [summary.path.name for summary in stores(workspace.cache)])
     found = FeatureStore.open(path)
     if dataset is not None and found.dataset != dataset:
-        raise InputError(f"{path} holds features of {found.dataset}, not of {dataset}: name a store of {dataset}.")
+        raise InputError(f"{path} has features of {found.dataset}, not of {dataset}: name a store of {dataset}.")
     return found
 
 
 def store_of_run(workspace: Workspace, run: Run) -> FeatureStore:
-    """The store that a run was trained on: where it was then, or any store of the same fingerprint.
+    """The store that a run was trained on: at its path then, or any store with the same fingerprint.
 
     Raises:
-        InputError: where it is gone or has become another.
+        InputError: if there is none.
     """
     wanted = run.about["store"]["fingerprint"]
     places = [Path(run.about["store"]["path"]), *(summary.path for summary in stores(workspace.cache))]

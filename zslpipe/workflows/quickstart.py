@@ -1,4 +1,4 @@
-"""`zslpipe quickstart`: the main job on the demo set, from drawing to table."""
+"""`zslpipe quickstart`: extract, train and evaluate on the demo set."""
 
 import time
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ BACKBONE = "tf_efficientnet_lite0"
 
 @dataclass(frozen=True)
 class Quickstart:
-    """What was done and what was found done."""
+    """The results, and which steps were found finished in the cache."""
 
     extraction: Extraction
     evaluation: Evaluation
@@ -45,14 +45,14 @@ class Quickstart:
             f"store     {self.extraction.store.path}",
             f"run       {self.evaluation.run.path}",
             *(f"picture   {path}" for path in self.pictures),
-            f"reused    {', '.join(self.reused) or 'nothing: all of this was made now'}",
+            f"reused    {', '.join(self.reused) or 'nothing'}",
             f"took      {self.seconds:.0f} s",
         ]
         return "\n".join(lines)
 
 
 def quickstart(workspace: Workspace) -> Quickstart:
-    """Draw the demo set, extract features with real ImageNet weights, train, calibrate and evaluate `remse`."""
+    """Draw the demo set, extract features with ImageNet weights, and train, calibrate and evaluate `remse`."""
     started = time.monotonic()
     folder = workspace.cache / "demo"
     reused = ["images"] if demo_is_complete(folder) else []
@@ -70,7 +70,7 @@ def quickstart(workspace: Workspace) -> Quickstart:
 
 
 def unseen_predictions(run: Run, seed: int, path: Path, each: int = 4) -> None:
-    """A sheet with the first test images of every unseen class and what they were taken for among all classes."""
+    """Write a sheet with the first `each` test images of every unseen class and their predictions among all classes."""
     kept, root = read_scores(run.path / f"seed-{seed}" / "scores"), run.benchmark.image_root
     assert root is not None
     predicted = rivals(kept.scores, kept.seen).predict(kept.delta or 0.0)

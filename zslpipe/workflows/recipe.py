@@ -1,7 +1,7 @@
-"""`zslpipe run`: a whole recipe, from images to a table with the published numbers beside it."""
+"""A recipe: one YAML file per system and data set, with the settings and the published numbers of a paper."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,32 +12,30 @@ from zslpipe.heads import HEADS
 from zslpipe.parts.settings import Count, check_settings
 from zslpipe.registry import unknown
 from zslpipe.selection.rules import SELECTIONS
-from zslpipe.workflows.evaluate import Evaluation, evaluate_run
-from zslpipe.workflows.extract import extract_store
-from zslpipe.workflows.train import train_head
-from zslpipe.workflows.workspace import Workspace
 
-KINDS: dict[str, tuple[type, str]] = {  # of the keys that hold more than one word or number
-    "settings": (dict, "the head's settings by their names"),
-    "published": (dict, "rows of numbers by their names"),
+KINDS: dict[str, tuple[type, str]] = {  # keys whose types `check_settings` does not check
+    "settings": (dict, "the head's settings by name"),
+    "published": (dict, "rows of numbers by name"),
     "taps": (list, "a list of taps"),
-    "image_size": (int, "a whole number"),  # or, where it is left out, the backbone's own
+    "image_size": (int, "an integer"),
 }
+REQUIRED = ("system", "paper", "dataset", "backbone", "head", "settings", "reading", "published")
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """What a file below pipelines/ says: one system on one data set, with the settings of its paper.
+    """The content of a recipe file: one system on one data set, with the settings of its paper.
 
     Attributes:
+        system: name of the system; the folder of the file.
         paper: authors, title, venue.
-        dataset, backbone, image_size, weights, taps: what `extract` is given.
-        semantics: what `train-head --semantics` is given.
-        head, settings: the head and its hyper-parameters, by their names there.
-        selection, seeds: as of `train-head`; settings the recipe fixes are not searched.
-        reading: whether settings follow the paper's text or the released code where these differ.
-        published: numbers in per cent by the name of the row in the paper; the first is this recipe's.
-        notes: what was not to be had from paper or code, and what differs here.
+        dataset, backbone, image_size, weights, taps: as for `extract`; `image_size` None is the backbone's own.
+        semantics: as for `train-head --semantics`.
+        head, settings: the head and its hyper-parameters by name.
+        selection, seeds: as for `train-head`; settings given here are not searched.
+        reading: whether settings follow the paper's text or the released code if the two differ.
+        published: numbers in per cent by the name of the row in the paper; the first row is this recipe's.
+        notes: what paper and code leave open, and what this recipe does differently.
     """
 
     system: str
@@ -59,30 +57,18 @@ class Recipe:
 
     @classmethod
     def read(cls, path: Path) -> "Recipe":
-        """Read and check a recipe.
+        """Read and check a recipe file.
 
         Raises:
-            InputError: where the file is missing, is no YAML, lacks a key, or has a key or name that nobody knows.
+            InputError: if the file is missing or not YAML, lacks a key, or has an unknown key, name or value.
         """
         try:
             content = yaml.safe_load(path.read_text(encoding="utf-8"))
         except (OSError, UnicodeDecodeError, yaml.YAMLError) as problem:
             raise InputError(f"{path} cannot be read as a recipe ({str(problem).splitlines()[0]}).") from problem
         if not isinstance(content, dict):
-            raise InputError(f"{path} is no recipe: it has no keys.")
-        known = {f.name: f for f in fields(cls) if f.name != "path"}
-        for key in content:
-            if key not in known:
-                raise InputError(f"{path}: {unknown('key of a recipe', str(key), known)}")
-        for key, (kind, wanted) in KINDS.items():
-            if key in content and not isinstance(content[key], kind):
-                raise InputError(f"{path}: {key} must be {wanted}, not {content[key]!r}.")
-        for row, numbers in content.get("published", {}).items():
-            if not isinstance(numbers, dict) or not all(isinstance(n, int | float) for n in numbers.values()):
-                raise InputError(f"{path}: the published row '{row}' must hold numbers by their names.")
-        for key in ("system", "paper", "dataset", "backbone", "head", "settings", "reading", "published"):
-            if key not in content:
-                raise InputError(f"{path} lacks the key '{key}'.")
+            raise InputError(f"{path} is not a recipe: it has no keys.")
+        _check_keys(path, content, [f.name for f in fields(cls) if f.name != "path"])
         recipe = cls(**{**content, "taps": tuple(content.get("taps", ("global", "region"))), "path": path})
         try:
             check_settings(cls, content)
@@ -93,37 +79,30 @@ class Recipe:
         return recipe
 
     @property
+    def name(self) -> str:
+        """Its short name, such as `remse/cub`."""
+        return f"{self.path.parent.name}/{self.path.stem}"
+
+    @property
     def shares(self) -> Mapping[str, float]:
-        """This recipe's published numbers between 0 and 1."""
+        """The first published row, between 0 and 1."""
         first = next(iter(self.published.values()), {})
         return {metric: value / 100 for metric, value in first.items()}
 
+    def as_json(self) -> dict[str, Any]:
+        return {"name": self.name, **asdict(self), "path": str(self.path)}
 
-def run_recipe(workspace: Workspace, path: Path, **overrides: Any) -> Evaluation:
-    """Extract, train and evaluate what the recipe at `path` says; what is in the cache already is used again.
 
-    `overrides` replace keys of the recipe, for trials: they are recorded with the run like everything else.
-    """
-    recipe = Recipe.read(path)
-    settings = {**recipe.settings, **overrides.pop("settings", {})}
-    asked = {f.name: getattr(recipe, f.name) for f in fields(recipe)} | overrides
-    extraction = extract_store(
-        workspace,
-        asked["dataset"],
-        asked["backbone"],
-        weights=asked["weights"],
-        image_size=asked["image_size"],
-        taps=asked["taps"],
-    )
-    run, _ = train_head(
-        workspace,
-        recipe.head,
-        extraction.store,
-        semantics=asked["semantics"],
-        settings=settings,
-        selection=asked["selection"],
-        seeds=range(asked["seeds"]),
-        recipe={"file": f"{path.parent.name}/{path.name}", "reading": recipe.reading, "published": dict(recipe.shares)},
-        reuse=True,
-    )
-    return evaluate_run(workspace, run, True, True, "oracle" if asked["selection"] == "oracle" else "validated")
+def _check_keys(path: Path, content: dict[Any, Any], known: list[str]) -> None:
+    for key in content:
+        if key not in known:
+            raise InputError(f"{path}: {unknown('key of a recipe', str(key), known)}")
+    for key, (kind, wanted) in KINDS.items():
+        if key in content and not isinstance(content[key], kind):
+            raise InputError(f"{path}: {key} must be {wanted}, not {content[key]!r}.")
+    for row, numbers in content.get("published", {}).items():
+        if not isinstance(numbers, dict) or not all(isinstance(n, int | float) for n in numbers.values()):
+            raise InputError(f"{path}: the published row '{row}' must hold numbers by name.")
+    for key in REQUIRED:
+        if key not in content:
+            raise InputError(f"{path} lacks the key '{key}'.")

@@ -1,4 +1,4 @@
-"""`zslpipe report`: runs to one page. Everything is measured here, from kept scores; the page only draws."""
+"""`zslpipe report`: one page on runs. All numbers are computed here, from saved scores; the page only shows them."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from zslpipe.errors import InputError
-from zslpipe.evaluation.confusion import classes_in, confusion, most_confused
+from zslpipe.evaluation.confusion import confused_classes, confusion, most_confused
 from zslpipe.evaluation.curve import Curve
 from zslpipe.evaluation.imbalance import PredictsSemantics, imbalance
 from zslpipe.evaluation.protocol import Result, TestScores, evaluate_scores
-from zslpipe.evaluation.results_table import rows_of
+from zslpipe.evaluation.results_table import result_rows
 from zslpipe.evaluation.scores import read_scores
 from zslpipe.evaluation.stacking import rivals
 from zslpipe.heads import Head
@@ -27,17 +27,17 @@ from zslpipe.workflows.find import store_of_run
 from zslpipe.workflows.runs import Run, find_run
 from zslpipe.workflows.workspace import Workspace
 
-DRAWN = 300  # points of a curve; more cannot be seen
-CONFUSED, PAIRS = 15, 12  # classes of the confusion map, lines of its list
+DRAWN = 300  # points of a curve; more would not be visible
+CONFUSED, PAIRS = 15, 12  # classes in the confusion map, lines in its list
 ORACLE_RUN = (
-    "The settings of this run were chosen on the test set: none of its numbers is a result. Train it with --selection "
-    "unseen-class for one that is."
+    "The settings of this run were chosen on the test set: its numbers are not results. Train with --selection "
+    "unseen-class to get results."
 )
 
 
 @dataclass(frozen=True)
 class Report:
-    """Where the page is and what stands on it."""
+    """The path of the page, and its content."""
 
     path: Path
     runs: tuple[RunContent, ...]
@@ -47,12 +47,12 @@ class Report:
 
 
 def report(workspace: Workspace, names: Sequence[str] = (), out: Path | None = None) -> Report:
-    """Write one HTML page on these runs (the newest where none is named), by default below `cache/reports`.
+    """Write one HTML page on runs (by default the newest), by default below `cache/reports`.
 
-    Runs without kept scores are evaluated first, which needs their stores.
+    Runs without saved scores are evaluated first, which needs their stores.
 
     Raises:
-        InputError: for an unknown run, one named twice, or one to be evaluated whose store is gone.
+        InputError: for an unknown run, a run named twice, or a run without scores whose store is missing.
     """
     found = [find_run(workspace.runs, name) for name in names] or [find_run(workspace.runs, None)]
     for i, run in enumerate(found):
@@ -66,7 +66,7 @@ def report(workspace: Workspace, names: Sequence[str] = (), out: Path | None = N
 
 
 def content(workspace: Workspace, run: Run) -> RunContent:
-    """All that a page says of one run."""
+    """Everything that a page shows of one run."""
     tests = kept_scores(workspace, run)
     choices = {seed: in_full(run.choice(seed), run.head(seed)) for seed in run.seeds}
     deltas = {seed: honest_delta(choice) for seed, choice in choices.items()}
@@ -81,12 +81,12 @@ def content(workspace: Workspace, run: Run) -> RunContent:
         store = store_of_run(workspace, run)
         errors = _errors(run, store.features())
     except InputError as problem:
-        notes.append(f"What made the features and semantic errors are left out: {problem}")
-    several = len(run.seeds) > 1
+        notes.append(f"The provenance of the features and the semantic errors are left out: {problem}")
+    sources = "seeds and classes" if len(run.seeds) > 1 else "classes (one seed)"
     return RunContent(
         name=run.name,
         about=run.about,
-        rows=tuple(rows_of(run.name, results, _rule(choices[run.seeds[0]]), published)),
+        rows=tuple(result_rows(run.name, results, _rule(choices[run.seeds[0]]), published)),
         curves=tuple(_curve(seed, tests[seed], deltas[seed]) for seed in run.seeds if results[0].oracle),
         classes=_classes(results),
         confusion=_confusion(run, list(tests.values()), list(deltas.values())),
@@ -94,13 +94,13 @@ def content(workspace: Workspace, run: Run) -> RunContent:
         choices=choices,
         losses={seed: run.losses(seed) for seed in run.seeds},
         store=None if store is None else store.provenance,
-        interval=f"Below a number: its 95 % interval over {'seeds and classes' if several else 'classes (one seed)'}.",
+        interval=f"Below each number its 95 % interval over {sources}.",
         notes=tuple(dict.fromkeys(notes)),
     )
 
 
 def kept_scores(workspace: Workspace, run: Run) -> dict[int, TestScores]:
-    """The test scores of each seed, as `eval` left them; evaluates the run where it did not."""
+    """The test scores of each seed that `eval` saved; the run is evaluated first if it was not yet."""
     folders = {seed: run.path / f"seed-{seed}" / "scores" for seed in run.seeds}
     if not all((folder / "scores.npz").is_file() for folder in folders.values()):
         calibrate = all(honest_delta(run.choice(seed)) is not None for seed in run.seeds)
@@ -108,24 +108,24 @@ def kept_scores(workspace: Workspace, run: Run) -> dict[int, TestScores]:
     found = {}
     for seed, folder in folders.items():
         kept = read_scores(folder)
-        found[seed] = TestScores(np.arange(len(kept.labels)), kept.labels, kept.seen, kept.scores)
+        found[seed] = TestScores(np.arange(len(kept.labels)), kept.labels, kept.seen, kept.scores, kept.zsl)
     return found
 
 
 def in_full(choice: SelectionResult, head: Head) -> SelectionResult:
-    """The choice with the head's defaults written out where a trial left a setting open that others name."""
+    """The choice with the head's default written into every trial that leaves open a setting which others fix."""
     defaults = type(head)().get_params()
     named = {name: defaults[name] for trial in choice.trials for name in trial.setting if name in defaults}
     trials: list[Trial] = []
     for trial in choice.trials:
         setting = {**named, **trial.setting}
-        if setting not in [t.setting for t in trials]:  # the defaults may stand in the grid once more
+        if setting not in [t.setting for t in trials]:  # the grid may contain the defaults as well
             trials.append(replace(trial, setting=setting))
     return replace(choice, params={**named, **choice.params}, trials=trials)
 
 
 def honest_delta(choice: SelectionResult) -> float | None:
-    """The calibration that a rule chose without the test set."""
+    """The δ chosen without the test set, None if there is none."""
     return None if choice.rule == "oracle" else choice.delta
 
 
@@ -137,7 +137,7 @@ def _rule(choice: SelectionResult) -> str:
 
 
 def _curve(seed: int, tests: TestScores, delta: float | None) -> SeedCurve:
-    """The curve, thinned evenly along its way."""
+    """The curve with at most `DRAWN` points, evenly spaced along it."""
     curve = Curve.of(tests.scores, tests.labels, tests.seen)
     u, s = curve.unseen_accuracy, curve.seen_accuracy
     way = np.concatenate([[0.0], np.cumsum(np.abs(np.diff(u)) + np.abs(np.diff(s)))])
@@ -167,7 +167,7 @@ def _confusion(run: Run, tests: Sequence[TestScores], deltas: Sequence[float | N
         axis=0,
     )
     pairs = most_confused(shares, len(names))
-    shown = classes_in(pairs, CONFUSED)
+    shown = confused_classes(pairs, CONFUSED)
     tested = [c for c in shown if shares[c].any()]
     if not tested:
         return None
@@ -182,7 +182,7 @@ def _confusion(run: Run, tests: Sequence[TestScores], deltas: Sequence[float | N
 
 
 def _errors(run: Run, features: Features) -> SemanticErrors | None:
-    """The mean over the seeds of the error matrix; None for heads that predict no semantics."""
+    """The error matrix, averaged over seeds; None for heads that do not predict semantics."""
     heads = [run.head(seed) for seed in run.seeds]
     found = [imbalance(head, features, run.benchmark) for head in heads if isinstance(head, PredictsSemantics)]
     if not found:

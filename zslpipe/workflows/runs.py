@@ -1,4 +1,4 @@
-"""A run: a trained head (one a seed), what it was trained on, and what chose its settings."""
+"""A run: trained heads (one per seed), what they were trained on, and how their settings were chosen."""
 
 import errno
 import shutil
@@ -11,17 +11,18 @@ from pathlib import Path
 from typing import Any
 
 from zslpipe.data.benchmark import Benchmark
-from zslpipe.errors import InputError
+from zslpipe.errors import InputError, UnknownNameError
 from zslpipe.files import read_json
 from zslpipe.heads import Head, load_head
 from zslpipe.selection.rules import SelectionResult
 
 ABOUT = "run.json"
+FORMAT = 2  # of runs; those without a number are of format 1, which lacks "plugins"
 
 
 @dataclass(frozen=True)
 class Run:
-    """A folder: run.json, benchmark.npz (with the semantics used) and, a seed, seed-N/{head.*, choice.json}."""
+    """A folder with run.json, benchmark.npz (with the semantics used) and, per seed, seed-N/{head.*, choice.json}."""
 
     path: Path
 
@@ -31,15 +32,19 @@ class Run:
 
     @cached_property
     def about(self) -> dict[str, Any]:
-        """What run.json says: head, settings, store, selection, seeds, versions.
+        """The content of run.json: head, settings, store, selection, seeds, versions.
 
         Raises:
-            InputError: where the folder is no run.
+            InputError: if the folder is not a run.
         """
         try:
             about: dict[str, Any] = read_json(self.path / ABOUT)
         except (OSError, ValueError) as problem:
             raise InputError(f"{self.path} is not a run ({problem}): train one with zslpipe train-head.") from problem
+        if about.get("format", 1) > FORMAT:
+            raise InputError(
+                f"{self.path} was written by a later version of zslpipe (format {about['format']}): update zslpipe."
+            )
         return about
 
     @property
@@ -51,10 +56,23 @@ class Run:
         return Benchmark.load(self.path / "benchmark.npz")
 
     def head(self, seed: int) -> Head:
-        return load_head(self.path / f"seed-{seed}")
+        """The trained head of a seed.
+
+        Raises:
+            InputError: if its files are incomplete, or a plugin that registers it is not loaded.
+        """
+        try:
+            return load_head(self.path / f"seed-{seed}")
+        except UnknownNameError as problem:
+            plugins = " ".join(f"--plugin {name}" for name in self.about.get("plugins", ()))
+            if not plugins:
+                raise
+            raise UnknownNameError(
+                f"{problem} Run {self.name} was trained with {plugins}: give that here too."
+            ) from None
 
     def losses(self, seed: int) -> dict[str, list[float]]:
-        """Each loss term's mean in every epoch of the final training; empty for heads in closed form."""
+        """The mean of every loss term per epoch of the final training; empty for heads in closed form."""
         kept: dict[str, list[float]] = read_json(self.path / f"seed-{seed}" / "head.json").get("losses", {})
         return kept
 
@@ -63,16 +81,16 @@ class Run:
 
 
 def runs(folder: Path) -> list[Run]:
-    """All whole runs below `folder`, newest first."""
+    """All complete runs in `folder`, newest first."""
     found = [Run(about.parent) for about in folder.glob(f"[!.]*/{ABOUT}")]
     return sorted(found, key=lambda run: run.about["created"], reverse=True)
 
 
 def find_run(folder: Path, name: str | None) -> Run:
-    """The run called `name` (or the folder of that path), the newest where no name is given.
+    """The run with this name or path, or the newest run if `name` is None.
 
     Raises:
-        InputError: where there is none.
+        InputError: if there is none.
     """
     from zslpipe.registry import unknown
 
@@ -90,7 +108,7 @@ def find_run(folder: Path, name: str | None) -> Run:
 
 
 class NewRun:
-    """A run in the making: files go to `folder`; once it is kept, `run` is it."""
+    """A run that is being written to `folder`; when it is complete, `run` is set."""
 
     folder: Path
     run: Run
@@ -98,9 +116,9 @@ class NewRun:
 
 @contextmanager
 def new_run(folder: Path, name: str) -> Iterator[NewRun]:
-    """A working folder that becomes `folder/name` when the block ends well, and vanishes when it does not.
+    """A working folder that is renamed to `folder/name` when the block succeeds, and deleted if it fails.
 
-    Where that name is taken (two runs within a second), a number is added to it.
+    If that name is taken (two runs within a second), a number is appended.
     """
     folder.mkdir(parents=True, exist_ok=True)
     made = NewRun()
@@ -110,7 +128,7 @@ def new_run(folder: Path, name: str) -> Iterator[NewRun]:
         made.folder.chmod(0o755)
         for path in (folder / name, *(folder / f"{name}-{n}" for n in range(2, 1000))):
             try:
-                made.folder.rename(path)  # fails where another run is: a folder with files is never replaced
+                made.folder.rename(path)  # fails if another run is there: a folder with files is never replaced
             except OSError as problem:
                 if problem.errno not in (errno.ENOTEMPTY, errno.EEXIST):
                     raise

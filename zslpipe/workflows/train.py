@@ -1,4 +1,4 @@
-"""`zslpipe train-head`: store to run."""
+"""`zslpipe train-head`: train a head on a store."""
 
 import shutil
 from collections.abc import Mapping, Sequence
@@ -10,25 +10,26 @@ from zslpipe.data.semantics import load_semantics
 from zslpipe.errors import InputError
 from zslpipe.files import sha256_json, write_json
 from zslpipe.heads import HEADS, Head
+from zslpipe.plugins import loaded_plugins
 from zslpipe.progress import track
 from zslpipe.selection.rules import selection_rule
 from zslpipe.store.feature_store import DONE, MISSING, FeatureStore
 from zslpipe.store.provenance import backbone_name
 from zslpipe.training import checkpoints
 from zslpipe.workflows.find import find_store
-from zslpipe.workflows.runs import ABOUT, Run, new_run, runs
+from zslpipe.workflows.runs import ABOUT, FORMAT, Run, new_run, runs
 from zslpipe.workflows.versions import machine, versions
 from zslpipe.workflows.workspace import Workspace
 
 
 def usable_benchmark(store: FeatureStore) -> tuple[Benchmark, tuple[str, ...]]:
-    """The store's benchmark without the rows that a head must not see, and a note that says how many those are."""
+    """The store's benchmark without the rows that have no features, and a note with their number."""
     usable = store.status == DONE
     benchmark = store.benchmark
     if usable.all():
         return benchmark, ()
     if not usable.any():
-        raise InputError(f"{store.path} holds no row yet: run the extraction or the import again.")
+        raise InputError(f"{store.path} has no rows yet: run the extraction or the import again.")
     missing, failed = int((store.status == MISSING).sum()), len(store.failures)
     note = f"{store.path.name}: {missing} rows are not extracted and {failed} failed; they are left out."
     return benchmark.keep(usable), (note,)
@@ -47,17 +48,16 @@ def train_head(
     recipe: Mapping[str, Any] | None = None,
     reuse: bool = False,
 ) -> tuple[Run, bool]:
-    """Select, train and keep a head for each seed; returns the run and whether it was found rather than made.
+    """Select, train and save one head per seed; returns the run and whether it was found in the cache.
 
-    Settings given are fixed; those left open are chosen by `selection` from the head's search space. With `reuse`,
-    a run of the very same request is taken from the cache. A call that was killed goes on from its last checkpoint
-    when it is made again.
+    Given `settings` are fixed; the others are chosen by `selection` from the head's search space. With `reuse`, a run
+    of the same request is taken from the cache. A call that was killed resumes from its last checkpoint when repeated.
     """
     benchmark, notes = usable_benchmark(store)
     if semantics is not None:
         benchmark = load_semantics(benchmark, semantics, workspace.data_root)
     candidates = candidate_settings(HEADS[head], settings or {})
-    selection_rule(selection, selection_options or {})  # refused before any work is done
+    selection_rule(selection, selection_options or {})  # rejected before any work is done
     request = {
         "head": head,
         "candidates": candidates,
@@ -73,7 +73,7 @@ def train_head(
                 return run, True
     created = datetime.now(UTC)
     name = f"{benchmark.name}-{head}-{created:%Y%m%d-%H%M%S}"
-    unfinished = workspace.cache / "checkpoints" / sha256_json(request)[:16]  # where a killed call of this went on to
+    unfinished = workspace.cache / "checkpoints" / sha256_json(request)[:16]  # checkpoints of a killed call
     with new_run(workspace.runs, name) as made, checkpoints(unfinished):
         for seed in track(seeds, f"{head} on {benchmark.name}, seeds"):
             fix_seed = {"seed": seed} if "seed" in HEADS[head]().get_params() else {}
@@ -90,9 +90,11 @@ def train_head(
             {
                 "created": created.isoformat(),
                 "dataset": benchmark.name,
+                "format": FORMAT,
                 "head": head,
                 "machine": machine(),
                 "notes": list(notes),
+                "plugins": loaded_plugins(),
                 "recipe": dict(recipe or {}),
                 "request": request,
                 "seeds": list(seeds),
@@ -120,8 +122,8 @@ def train_from_cache(
     backbone: str | None = None,
     **options: Any,
 ) -> tuple[Run, tuple[str, ...]]:
-    """`train_head` on the store meant (the newest of its kind); returns the run and notes for people."""
-    HEADS[head]  # an unknown head is refused before stores are looked for
+    """`train_head` on a store found by name or content (the newest one); returns the run and notes to print."""
+    HEADS[head]  # an unknown head is rejected before stores are searched
     found = find_store(workspace, store, dataset, backbone)
     run, _ = train_head(workspace, head, found, **options)
     chosen = () if store else (f"store    {found.path.name} (the newest that fits)",)
@@ -129,8 +131,8 @@ def train_from_cache(
 
 
 def candidate_settings(head: type[Head], settings: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The head's search space with `settings` held fixed, each candidate once."""
-    head().with_params(**settings)  # refuses unknown names before any work is done
+    """The head's search space with `settings` fixed, each candidate once."""
+    head().with_params(**settings)  # rejects unknown names before any work is done
     candidates: list[dict[str, Any]] = []
     for candidate in head.search_space():
         fixed = {**candidate, **settings}

@@ -1,4 +1,4 @@
-"""What software and which machine made a result."""
+"""The software versions and the machine behind a result."""
 
 import importlib.metadata
 import platform
@@ -8,7 +8,7 @@ PACKAGES = ("torch", "torchvision", "timm", "zarr", "numpy", "scipy", "scikit-le
 
 
 def versions() -> dict[str, str]:
-    """Version by package name, Python and zslpipe included."""
+    """Versions by package name, with Python and zslpipe."""
     from zslpipe import __version__
 
     found = {"python": platform.python_version(), "zslpipe": __version__}
@@ -21,14 +21,14 @@ def versions() -> dict[str, str]:
 
 
 def machine() -> dict[str, Any]:
-    """Processor, its cores and, where there is one, the accelerator."""
+    """Processor, number of cores and accelerator (None without one)."""
     import os
 
     import torch
 
     name = platform.processor() or platform.machine()
     try:
-        with open("/proc/cpuinfo") as lines:  # noqa: PTH123  (a device file, not a path of ours)
+        with open("/proc/cpuinfo") as lines:  # noqa: PTH123  (a device file)
             name = next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))
     except (OSError, StopIteration):
         pass

@@ -1,4 +1,4 @@
-"""Where things lie: data sets under one root, stores and runs under another."""
+"""The folders of data sets, stores and runs."""
 
 import os
 from dataclasses import dataclass
@@ -7,14 +7,14 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Workspace:
-    """The two folders that every verb works in."""
+    """The two folders that every command works in: data sets below one, stores and runs below the other."""
 
     data_root: Path
     cache: Path
 
     @classmethod
     def at(cls, data_root: Path | None = None, cache: Path | None = None) -> "Workspace":
-        """The folders given, else those of ZSLPIPE_DATA and ZSLPIPE_CACHE, else ./data and ./cache."""
+        """The given folders; by default ZSLPIPE_DATA and ZSLPIPE_CACHE, or ./data and ./cache if those are not set."""
         return cls(
             data_root=Path(data_root or os.environ.get("ZSLPIPE_DATA") or "data"),
             cache=Path(cache or os.environ.get("ZSLPIPE_CACHE") or "cache"),

@@ -1,4 +1,4 @@
-"""Training features where steps get at them fastest: on the device if they fit, else read batch by batch."""
+"""Training features where steps reach them fastest: on the device if they fit, else read batch by batch."""
 
 from pathlib import Path
 
@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from zslpipe.errors import InputError
 from zslpipe.store.rows import Features, Rows
 
 SHARE = 0.4  # of the free memory that features may take
@@ -15,7 +16,10 @@ SMALL = 2**30  # bytes up to which a tap is kept in float32 whatever it is store
 class Placed:
     """Batches of the taps' rows as float32 tensors on a device.
 
-    A small tap is held in float32, a larger one as it is stored, one beyond its share of free memory is read anew.
+    A small tap is held in float32, a larger one in its stored type, one beyond its share of free memory is streamed.
+
+    Raises:
+        InputError: if a row that is held contains NaN or infinity.
     """
 
     def __init__(self, features: Features, taps: tuple[str, ...], device: torch.device) -> None:
@@ -30,7 +34,12 @@ class Placed:
                 self.taps[tap] = rows
                 continue
             free -= width * size
-            self.taps[tap] = _held(rows, torch.float32 if width == 4 else None, device)
+            self.taps[tap] = _held(tap, rows, torch.float32 if width == 4 else None, device)
+
+    @property
+    def streamed(self) -> bool:
+        """Whether batches of some tap are read from its source."""
+        return any(not isinstance(rows, Tensor) for rows in self.taps.values())
 
     def __len__(self) -> int:
         return len(next(iter(self.taps.values())))
@@ -56,7 +65,7 @@ class Placed:
 
 
 def read(rows: Rows, index: np.ndarray | slice, device: torch.device) -> Tensor:
-    """Rows as a tensor of their own dtype; asked for in ascending order, as files like it."""
+    """Rows as a tensor of their own dtype; read in ascending order, which is fastest for files."""
     if isinstance(index, slice):
         return torch.from_numpy(np.ascontiguousarray(rows[index])).to(device)
     order = np.argsort(index, kind="stable")
@@ -65,19 +74,30 @@ def read(rows: Rows, index: np.ndarray | slice, device: torch.device) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(rows[index[order]])).to(device)[torch.from_numpy(back).to(device)]
 
 
-def _held(rows: Rows, dtype: torch.dtype | None, device: torch.device) -> Tensor:
-    """All rows in one tensor, filled piece by piece so that no second copy of them is ever in memory."""
+def _held(tap: str, rows: Rows, dtype: torch.dtype | None, device: torch.device) -> Tensor:
+    """All rows in one tensor, filled piece by piece so that memory never holds a second copy."""
     sample = torch.from_numpy(np.ascontiguousarray(rows[:1]))
     held = torch.empty(rows.shape, dtype=dtype or sample.dtype, device=device)
     step = max(1, 2**26 // max(1, int(np.prod(rows.shape[1:]))))
     for start in range(0, len(rows), step):
         part = slice(start, min(start + step, len(rows)))
-        held[part] = torch.from_numpy(np.ascontiguousarray(rows[part])).to(device)
+        values = np.ascontiguousarray(rows[part])
+        check_finite(tap, values, start)
+        held[part] = torch.from_numpy(values).to(device)
     return held
 
 
+def check_finite(tap: str, values: np.ndarray, start: int = 0) -> None:
+    """Raise `InputError` for a NaN or infinite feature; `values` are the rows from `start` on."""
+    if np.isfinite(values.sum(dtype=np.float64)):
+        return
+    bad = np.flatnonzero(~np.isfinite(values.reshape(len(values), -1)).all(1))
+    if len(bad):
+        raise InputError(f"the features '{tap}' contain NaN or infinity in row {start + bad[0]}: remove that image.")
+
+
 def free_bytes(device: torch.device) -> int:
-    """Memory that can be had on a device without swapping."""
+    """Memory that is available on a device without swapping."""
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0]
     try:

@@ -1,0 +1,137 @@
+"""The claims of the README's "Results in words" are recomputed from the result files."""
+
+import csv
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+RESULTS = ROOT / "benchmarks" / "results"
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+WORDS = " ".join(README.split("\n## Results in words\n")[1].split("\n## ")[0].split())
+
+Row = dict[str, str]
+
+
+def rows(name: str) -> list[Row]:
+    (file,) = RESULTS.glob(f"{name}-*torch*.csv")
+    with file.open(newline="", encoding="utf-8") as stream:
+        return list(csv.DictReader(stream))
+
+
+REAL = [row for suite in ("spine", "remse", "reweighting", "dense-attention") for row in rows(f"real-{suite}")]
+
+
+def mean(row: Row, column: str) -> float:
+    return float(row[column].split(" ± ")[0])
+
+
+def spread(row: Row, column: str) -> float:
+    return float(row[column].split(" ± ")[1])
+
+
+def find(store: str, semantics: str, head: str) -> Row:
+    return next(r for r in REAL if (r["store"], r["semantics"], r["head"]) == (store, semantics, head))
+
+
+def numbers() -> Iterator[float]:
+    for file in RESULTS.glob("*.csv"):
+        with file.open(newline="", encoding="utf-8") as stream:
+            for row in csv.reader(stream):
+                for cell in row:
+                    for text in re.findall(r"\d+\.?\d*", cell):
+                        yield round(float(text), 1)
+
+
+def test_every_number_with_a_decimal_is_in_the_result_files() -> None:
+    known = set(numbers())
+    stated = [float(text) for text in re.findall(r"\d+\.\d", WORDS)]
+    assert len(stated) > 20
+    differences = {0.5, 0.3, 0.6, 2.7}  # checked below
+    assert [n for n in stated if n not in known | differences] == []
+
+
+def pairs(added: str, base: str = "SCE") -> list[tuple[Row, Row]]:
+    """Rows with an added loss and the same rows without it."""
+    found = [r for r in rows("real-remse") if r["head"].endswith(f"{base} + {added}")]
+    return [(r, find(r["store"], r["semantics"], r["head"].removesuffix(f" + {added}"))) for r in found]
+
+
+def test_remse_makes_errors_smaller_and_more_even_but_not_recognition_better() -> None:
+    reduced = [
+        round(100 * (1 - mean(with_, c) / mean(without, c)))
+        for with_, without in pairs("ReMSE")
+        for c in (f"error {what}, {side}" for what in ("mean", "std") for side in ("seen", "unseen"))
+    ]
+    assert f"fall by {min(reduced)} to {max(reduced)} %" in WORDS
+    changes = [round(mean(with_, "H") - mean(without, "H"), 1) for with_, without in pairs("ReMSE")]
+    assert f"H changes by {min(changes)} to +{max(changes)} points" in WORDS
+
+
+@pytest.mark.parametrize("store", ["CUB resnet1000", "CUB50"])
+def test_the_weights_of_remse_matter(store: str) -> None:
+    plain, weighted = (find(store, "att", f"global, SCE + {loss}") for loss in ("normalised MSE", "ReMSE"))
+    without = find(store, "att", "global, SCE")
+    for column in ("error mean, seen", "error mean, unseen"):
+        gain, full = (mean(without, column) - mean(row, column) for row in (plain, weighted))
+        assert gain < 0.25 * full
+
+
+def test_balanced_mse_stays_within_the_spread_of_the_seeds() -> None:
+    for with_, without in pairs("Balanced MSE"):
+        assert abs(mean(with_, "H") - mean(without, "H")) <= min(spread(with_, "H"), spread(without, "H"))
+
+
+def test_the_validated_calibration_is_close_to_the_best() -> None:
+    gaps = {store: [mean(r, "oracle H") - mean(r, "H") for r in REAL if r["store"] == store] for store in stores()}
+    assert f"at most {max(*gaps['CUB resnet1000'], *gaps['FLO']):.1f} points below the best δ" in WORDS
+    assert f"at most {max(gaps['CUB50']):.1f} on CUB50" in WORDS
+
+
+def stores() -> set[str]:
+    return {r["store"] for r in REAL}
+
+
+def test_how_calibration_is_carried_over() -> None:
+    gain = {
+        s: [round(mean(r, "H, quantile δ") - mean(r, "H, raw δ"), 1) for r in REAL if r["store"] == s] for s in stores()
+    }
+    text = " ".join(README.split())
+    others = gain["CUB resnet1000"] + gain["FLO"]
+    assert min(others) >= 0
+    assert f"up to {max(others)} points of H better than carrying over its value and never worse" in text
+    assert f"on CUB50 it is {-max(gain['CUB50'])} to {-min(gain['CUB50'])} points worse" in text
+
+
+def test_the_closed_form_is_level_on_the_small_datasets() -> None:
+    for store in ("CUB50", "FLO"):
+        closed, branch = find(store, "att", "eszsl"), find(store, "att", "remse, global")
+        assert abs(mean(closed, "H") - mean(branch, "H")) <= max(spread(closed, "H"), spread(branch, "H"))
+    for semantics in ("att", "sentences"):
+        closed, branch = (find("CUB resnet1000", semantics, head) for head in ("eszsl", "remse, global"))
+        assert mean(branch, "H") - mean(closed, "H") > spread(closed, "H") + spread(branch, "H")
+
+
+def test_semantics_matter_more_than_the_head() -> None:
+    h = {
+        (semantics, head): mean(find("CUB resnet1000", semantics, head), "H")
+        for semantics in ("att", "sentences")
+        for head in ("eszsl", "remse, global")
+    }
+    by_semantics = min(h["sentences", head] - h["att", head] for head in ("eszsl", "remse, global"))
+    by_head = max(abs(h[s, "eszsl"] - h[s, "remse, global"]) for s in ("att", "sentences"))
+    assert by_semantics > 2 * by_head
+
+
+def test_speed() -> None:
+    extraction = {(r["way"], r["precision"]): float(r["ratio"] or "nan") for r in rows("extraction-AMD-EPYC-cpu2")}
+    assert f"{extraction['forward', 'float32']:.1f} times as fast as the usual timm loop" in WORDS
+    assert f"{extraction['forward', 'bfloat16']:.1f} times in bfloat16" in WORDS
+    assert all(round(100 * (1 - extraction["pipeline", p])) in (4, 5) for p in ("float32", "bfloat16"))
+    steps = [float(r["times_as_fast"]) for r in rows("attention_step") if r["step"] == "folded"]
+    assert f"{min(steps):.1f} to {max(steps):.1f} times as fast as a literal" in WORDS
+    for name in ("store_read-AMD-EPYC-cpu2", "store_read-real-AMD-EPYC-cpu2"):
+        random = next(r for r in rows(name) if (r["what"], r["reader"]) == ("random 64, warm", "store"))
+        assert float(random["speed_vs_memmap"]) > 1

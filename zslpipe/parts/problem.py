@@ -1,0 +1,109 @@
+"""What a head is built for and trained on."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+import numpy as np
+
+from zslpipe.store.layout import TapSpec
+from zslpipe.store.rows import Features
+
+
+@dataclass(frozen=True)
+class Attributes:
+    """What is known about the columns of the semantics: names (A,) and, for attention, word vectors (A, W)."""
+
+    names: tuple[str, ...]
+    vectors: np.ndarray | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Classes:
+    """The classes to choose from.
+
+    Args:
+        semantics: (C, A), one row per class.
+        seen: (C,) bool, which of them have training images.
+    """
+
+    semantics: np.ndarray
+    seen: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.semantics)
+
+    def only(self, mask: np.ndarray) -> "Classes":
+        """Those that the mask (C,) keeps."""
+        return Classes(self.semantics[mask], self.seen[mask])
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingData:
+    """What `Head.fit` was given, checked.
+
+    Attributes:
+        features: tap name to the rows (N, ...) of the training images.
+        labels: (N,) int64 rows of `semantics`.
+        semantics: (C, A) float32 of all classes, unseen ones included.
+        attributes: about the columns of the semantics, None if nothing is known.
+    """
+
+    features: Features
+    labels: np.ndarray
+    semantics: np.ndarray
+    attributes: Attributes | None = None
+
+
+@dataclass(frozen=True)
+class Problem:
+    """The shapes that a module is built from.
+
+    Attributes:
+        taps: the taps that the head reads, with shape, dtype and grid.
+        attributes: A, columns of the semantics.
+        words: W, width of the attributes' word vectors, 0 if there are none.
+        classes: C, all that `fit` was given.
+        backbone: how the features were made, as their store's provenance describes it; empty if unknown.
+    """
+
+    taps: Mapping[str, TapSpec]
+    attributes: int
+    words: int = 0
+    classes: int = 0
+    backbone: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, data: TrainingData, taps: Sequence[str]) -> Self:
+        """The problem that training data pose to a head that reads these taps."""
+        vectors = None if data.attributes is None else data.attributes.vectors
+        return cls(
+            taps={tap: spec_of(data.features, tap) for tap in taps},
+            attributes=data.semantics.shape[1],
+            words=0 if vectors is None else vectors.shape[1],
+            classes=len(data.semantics),
+            backbone=getattr(data.features, "backbone", {}),
+        )
+
+    def width(self, tap: str) -> int:
+        """Of the tap's vectors."""
+        return self.taps[tap].shape[-1]
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "taps": {tap: spec.header() for tap, spec in self.taps.items()},
+            "attributes": self.attributes,
+            "words": self.words,
+            "classes": self.classes,
+            "backbone": dict(self.backbone),
+        }
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Self:
+        return cls(**{**values, "taps": {tap: TapSpec.from_header(spec) for tap, spec in values["taps"].items()}})
+
+
+def spec_of(features: Features, tap: str) -> TapSpec:
+    """Shape, dtype and grid of a tap: as the features' store says, else as its rows have them."""
+    specs: Mapping[str, TapSpec] = getattr(features, "specs", {})
+    return specs[tap] if tap in specs else TapSpec(tuple(features[tap].shape[1:]), str(features[tap].dtype))
