@@ -1,17 +1,18 @@
-"""How fast images become features: the loop that peers use, the bare forward pass, and the whole pipeline.
+"""Speed of feature extraction: a common loop, the forward pass alone, and the whole pipeline.
 
     python benchmarks/extraction.py --folder PHOTOS
     python benchmarks/extraction.py --device cuda --precision tf32 bfloat16 --batch-size 256 --images 8192 --from-memory
 
-All take the same images, backbone and batch size, one after another in each of several rounds; told are medians over
-the rounds, because a machine's clock and its neighbours drift. The first round warms up and does not count.
+All use the same images, backbone and batch size, one after another in each of several rounds. Reported are medians over
+the rounds, because the speed of a machine varies. The first round is a warm-up and is not counted.
 
-- naive: float32, NCHW, `torch.no_grad()`, over batches that lie decoded and normalised in memory;
-- forward: what zslpipe runs on each batch, over pixels that lie in the device's memory;
-- pipeline: reads, decodes, resizes, runs that forward pass and writes a store to the disk;
-- in memory (with --from-memory): the pipeline with decoded images taken from memory and features left there.
+- naive: float32, NCHW, `torch.no_grad()`, on decoded and normalised batches in memory;
+- forward: the forward pass of zslpipe on each batch, on pixels in the device's memory;
+- pipeline: reads, decodes, resizes, runs that forward pass and writes a store to disk;
+- in memory (with --from-memory): the pipeline with decoded images from memory, without writing a store.
 
-On a CPU the naive loop runs in a process of its own, since zslpipe's setting of malloc would speed it up.
+On a CPU the naive loop runs in its own process, because the allocator setting of `zslpipe extract`, which the others
+use, would make it faster.
 """
 
 import argparse
@@ -34,13 +35,13 @@ import torch
 from common import RESULTS, device_name, result_file, write_table
 from PIL import Image
 
-from zslpipe.backbones import Backbone, Transform, load_backbone
-from zslpipe.backbones.backbone import create_model
+from zslpipe.backbones import Backbone, Transform, create_model, load_backbone
+from zslpipe.cli.memory import keep_freed_memory
 from zslpipe.extract.batches import ImageFiles, Images, default_workers
 from zslpipe.extract.pipeline import extract_images
 from zslpipe.store.failure import Failure
 
-DISTINCT = 1024  # images beyond that many are these again
+DISTINCT = 1024  # further images repeat these
 PIECE_BATCHES = 4
 SEED = 0
 
@@ -49,7 +50,7 @@ Result = tuple[float, np.ndarray]  # seconds, global features (N, D)
 
 @dataclass
 class Way:
-    """One way to the features, and what is known of it after some rounds."""
+    """One way to compute features, and its measurements."""
 
     name: str
     precision: str
@@ -66,7 +67,7 @@ class Way:
 
 @dataclass
 class Job:
-    """What all ways are given."""
+    """What all ways have in common."""
 
     backbone: str
     weights: str
@@ -79,7 +80,7 @@ class Job:
 
     @property
     def slices(self) -> list[slice]:
-        """Batches of rows of `pixels`, over and over until all images are counted."""
+        """Batches of rows of `pixels`, repeated until all images are counted."""
         each = [slice(i, i + self.batch_size) for i in range(0, len(self.pixels), self.batch_size)]
         return list(itertools.islice(itertools.cycle(each), -(-self.count // self.batch_size)))
 
@@ -90,8 +91,8 @@ class Job:
 
 
 def naive_loop(job: Job) -> Callable[[], Result]:
-    """What code in the field does: a timm model as it comes, float batches in PyTorch's own layout."""
-    model: Any = create_model(job.backbone, job.weights, seed=SEED)[0].to(job.device)
+    """What published code does: an unchanged timm model on float batches in PyTorch's default layout."""
+    model: Any = create_model(job.backbone, job.weights, seed=SEED).to(job.device)
     mean, std = (torch.tensor(v).view(1, 3, 1, 1) for v in (job.transform.mean, job.transform.std))
     images = (torch.from_numpy(job.pixels).permute(0, 3, 1, 2) / 255 - mean) / std
     images = images.contiguous()
@@ -144,7 +145,7 @@ def forward_loop(job: Job, backbone: Backbone) -> Callable[[], Result]:
 
 @dataclass
 class Memory:
-    """Decoded images as a source of extraction."""
+    """Decoded images in memory, as images to extract from."""
 
     decoded: np.ndarray
 
@@ -176,7 +177,7 @@ def pipeline(job: Job, backbone: Backbone, images: Images, store: Path | None, w
 
 
 def new_store(path: Path, job: Job, backbone: Backbone) -> Callable[..., None]:
-    """The `write_piece` of a fresh store."""
+    """The `write_piece` of a new store."""
     from zslpipe.data.benchmark import Benchmark
     from zslpipe.store.feature_store import FeatureStore
     from zslpipe.store.layout import TapSpec
@@ -194,13 +195,13 @@ def new_store(path: Path, job: Job, backbone: Backbone) -> Callable[..., None]:
         test_seen=rows[rows % 4 == 2],
         test_unseen=rows[rows % 4 == 3],
     )
-    taps = {tap: TapSpec(shape, "float16") for tap, shape in backbone.taps.items()}
+    taps = {tap: TapSpec(shape, "float16", backbone.grids[tap]) for tap, shape in backbone.taps.items()}
     provenance = {"fingerprinted": backbone.describe(), "recorded": {}}
     return FeatureStore.create(path, benchmark, taps, provenance, job.batch_size * PIECE_BATCHES).write_piece
 
 
 def photos(folder: Path | None, count: int, scratch: Path) -> tuple[Path, list[str]]:
-    """A folder of images and the ids of `count` of them; made up where no folder is given."""
+    """A folder of images and the ids of `count` of them; generated if no folder is given."""
     count = min(count, DISTINCT)
     if folder is not None:
         ids = sorted(str(p.relative_to(folder)) for p in folder.rglob("*.jp*g"))[:count]
@@ -214,7 +215,7 @@ def photos(folder: Path | None, count: int, scratch: Path) -> tuple[Path, list[s
 
 
 def decode(files: ImageFiles, workers: int) -> tuple[np.ndarray, float]:
-    """All pixels, and images a second."""
+    """All pixels, and images per second."""
     start = time.perf_counter()
     with ThreadPoolExecutor(workers) as pool:
         pixels = np.stack(list(pool.map(files.pixels, range(len(files.image_ids)))))
@@ -228,27 +229,27 @@ def worst_cosine(a: np.ndarray, b: np.ndarray) -> float:
 
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--folder", type=Path, help="where photos lie (default: generated ones of 500 x 375)")
+    parser.add_argument("--folder", type=Path, help="folder of photos (default: generated ones of 500 x 375)")
     parser.add_argument("--images", type=int, default=128)
     parser.add_argument("--backbone", default="resnet101")
     parser.add_argument("--weights", default="random")
     parser.add_argument("--precision", nargs="+", default=["float32", "bfloat16"])
-    parser.add_argument("--engine", default="torch")
+    parser.add_argument("--compile", action="store_true")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--batch-size", type=int, default=32)
     parser.add_argument("--workers", type=int, default=default_workers())
     parser.add_argument("--rounds", type=int, default=4)
     parser.add_argument("--from-memory", action="store_true")
-    parser.add_argument("--no-store", action="store_true", help="leave out the pipeline that writes a store")
+    parser.add_argument("--no-store", action="store_true", help="skip the pipeline that writes a store")
     parser.add_argument("--results", type=Path, default=RESULTS)
     return parser.parse_args()
 
 
 def measure(options: argparse.Namespace, scratch: Path) -> tuple[list[Way], float]:
-    """All ways after all rounds, and the rate of decoding alone."""
+    """All ways after all rounds, and the speed of decoding alone."""
     backbones = {
         p: load_backbone(
-            options.backbone, options.weights, precision=p, device=options.device, engine=options.engine, seed=SEED
+            options.backbone, options.weights, precision=p, device=options.device, compile=options.compile, seed=SEED
         )
         for p in options.precision
     }
@@ -285,6 +286,8 @@ def measure(options: argparse.Namespace, scratch: Path) -> tuple[list[Way], floa
 
 def main() -> None:
     options = parse()
+    if options.device == "cpu":
+        keep_freed_memory()
     with tempfile.TemporaryDirectory(prefix="zslpipe-extraction-") as scratch:
         ways, decode_rate = measure(options, Path(scratch))
     by_name = {(way.name, way.precision): way for way in ways}
@@ -306,7 +309,7 @@ def main() -> None:
     table.append(
         {"way": "decode alone", "images_per_second": round(decode_rate, 2), "note": f"{options.workers} workers"}
     )
-    settings = {k: getattr(options, k) for k in ("backbone", "weights", "engine", "batch_size", "images", "rounds")}
+    settings = {k: getattr(options, k) for k in ("backbone", "weights", "compile", "batch_size", "images", "rounds")}
     device = device_name(options.device)
     print(device, f"torch {torch.__version__}", *(f"{k} {v}" for k, v in settings.items()), sep=", ")
     for row in table:

@@ -1,11 +1,11 @@
-"""Peak memory of an extraction for few and many images: it must not grow.
+"""Peak memory of an extraction of few and of many images: it must not grow.
 
     python benchmarks/extraction_memory.py [--folder PHOTOS] [--counts 1000 8000]
 
-Each count runs in a process of its own. Told are its resident memory with the model loaded and the peak from there,
-the writing of the store included: Linux sets the peak back when 5 is written to /proc/self/clear_refs, so what the
-imports took at their worst does not hide what extraction takes. A small backbone makes it quick; the buffers that are
-filled (batches, pieces) are those of any other.
+Each count runs in its own process. Reported are its resident memory with the model loaded and the peak from then on,
+including the writing of the store. Linux resets the peak when 5 is written to /proc/self/clear_refs, so that the peak
+of the imports does not hide that of the extraction. A small backbone makes it fast; the buffers (batches, pieces) are
+the same for any other.
 """
 
 import argparse
@@ -20,12 +20,14 @@ from PIL import Image
 
 
 def peak(folder: Path, ids: list[str], scratch: Path) -> tuple[float, float]:
-    """(MiB resident before the first image, peak MiB from there on) of this process."""
+    """(MiB resident before the first image, peak MiB from then on) of this process."""
     from extraction import Job, new_store  # the script beside this one
 
     from zslpipe.backbones import load_backbone
+    from zslpipe.cli.memory import keep_freed_memory
     from zslpipe.extract.pipeline import extract
 
+    keep_freed_memory()
     backbone = load_backbone("resnet18", "random", 64)
     job = Job("resnet18", "random", "cpu", 32, 2, len(ids), np.empty(0), backbone.transform)
     write = new_store(scratch / "store", job, backbone)
@@ -37,7 +39,7 @@ def peak(folder: Path, ids: list[str], scratch: Path) -> tuple[float, float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--folder", type=Path, help="where photos lie (default: 100 generated ones, again and again)")
+    parser.add_argument("--folder", type=Path, help="folder of photos (default: 100 generated ones, repeated)")
     parser.add_argument("--counts", type=int, nargs="+", default=[1000, 8000])
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="zslpipe-memory-") as scratch:
@@ -54,7 +56,7 @@ def main() -> None:
             ids = [found[i % len(found)] for i in range(count)]
             with multiprocessing.get_context("spawn").Pool(1) as pool:
                 before, after = pool.apply(peak, (folder, ids, Path(scratch) / str(count)))
-            print(f"{count:6} images: peak {after:.0f} MiB, of which {before:.0f} MiB stood before the first image")
+            print(f"{count:6} images: peak {after:.0f} MiB, of which {before:.0f} MiB before the first image")
             rows.append({"images": count, "before_mib": round(before), "peak_mib": round(after)})
     write_table(RESULTS / f"extraction_memory-torch{torch.__version__}.csv", rows)
 

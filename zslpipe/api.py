@@ -37,7 +37,7 @@ def extract_features(
         cache: where stores are kept.
         data_root: where known data sets are.
         **options: as for `zslpipe.workflows.extract.extract_store`: weights, taps, image_size, precision, dtype,
-            device, batch_size, workers, on_error, shard, class_table.
+            device, compile, batch_size, workers, on_error, shard, class_table.
 
     Raises:
         InputError: if data set, images, backbone or weights are not available.

@@ -1,4 +1,4 @@
-"""Folding batch norm changes speed only; what cannot be folded stays."""
+"""Folding batch norm changes only the speed; what cannot be folded is left as it is."""
 
 import pytest
 import timm
@@ -9,8 +9,8 @@ from zslpipe.backbones.fold import fold_batch_norm
 from zslpipe.backbones.taps import Taps
 
 
-def lively(model: nn.Module) -> nn.Module:
-    """Batch norms with statistics of their own: fresh ones are nearly the identity and would hide mistakes."""
+def with_statistics(model: nn.Module) -> nn.Module:
+    """Random statistics in batch norms: initial ones are almost the identity and would hide errors."""
     generator = torch.Generator().manual_seed(0)
     for module in model.modules():
         if isinstance(module, nn.BatchNorm2d):
@@ -32,10 +32,10 @@ def norms(model: nn.Module) -> int:
 )
 def test_the_function_stays_the_same(name, left):
     example = torch.zeros(1, 3, 64, 64)
-    taps = Taps(lively(timm.create_model(name)), ("global", "region"), example)
+    taps = Taps(with_statistics(timm.create_model(name)), ("global", "region"), example)
     before = norms(taps)
     folded = fold_batch_norm(taps, example)
-    assert norms(taps) == before, "the model given is left as it was"
+    assert norms(taps) == before, "the given model is unchanged"
     assert norms(folded) < before
     assert left is None or norms(folded) == left
     images = torch.rand(2, 3, 64, 64)
@@ -45,7 +45,7 @@ def test_the_function_stays_the_same(name, left):
 
 
 class Twice(nn.Module):
-    """One convolution whose output is read by its batch norm and by someone else."""
+    """A convolution whose output is used by its batch norm and once more."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -56,8 +56,8 @@ class Twice(nn.Module):
         return (self.norm(y) + y,)
 
 
-def test_a_convolution_that_others_read_is_not_folded():
-    model = lively(Twice())
+def test_a_convolution_with_another_user_is_not_folded():
+    model = with_statistics(Twice())
     assert fold_batch_norm(model, torch.zeros(1, 3, 8, 8)) is model
 
 

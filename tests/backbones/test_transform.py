@@ -1,4 +1,4 @@
-"""The transform must give the very pixels that timm's own gives."""
+"""The transform gives exactly the pixels of timm's own."""
 
 import numpy as np
 import pytest
@@ -48,7 +48,7 @@ def test_pixels_equal_timms(width, height, side, crop_pct, interpolation, seed):
 
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("size", [(64, 64), (48, 80)])
-def test_other_modes_and_shapes_are_timms_too(mode, size):
+def test_other_modes_and_shapes_equal_timms_too(mode, size):
     transform = Transform(size, 0.9, "bicubic", MEAN, STD, mode)
     image = image_of(150, 90, 0)
     pixels = transform(image)
@@ -73,7 +73,7 @@ def test_an_image_of_the_right_size_is_only_cropped():
         ({"size": (0, 8)}, "size"),
     ],
 )
-def test_settings_that_make_no_sense_are_named(change, word):
+def test_invalid_settings_are_named(change, word):
     settings = {"size": (8, 8), "crop_pct": 1.0, "interpolation": "bicubic", "mean": MEAN, "std": STD} | change
     with pytest.raises(InputError, match=word):
         Transform(**settings)

@@ -1,4 +1,4 @@
-"""Images of every awkward kind, and a backbone that is quick."""
+"""Images of every awkward kind, and a fast backbone."""
 
 import io
 import struct
@@ -16,13 +16,13 @@ SIDE = 64
 
 
 def make_picture(seed: int, size: tuple[int, int] = (90, 70), mode: str = "RGB") -> Image.Image:
-    """A smooth picture; each seed another one."""
+    """A smooth picture, a different one for each seed."""
     coarse = np.random.default_rng(seed).integers(0, 256, (5, 6, 3), dtype=np.uint8)
     return Image.fromarray(coarse).resize(size, Image.Resampling.BICUBIC).convert(mode)
 
 
 def make_png_claiming(width: int, height: int) -> bytes:
-    """A PNG whose header promises more pixels than the file holds."""
+    """A PNG whose header states more pixels than the file contains."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
@@ -59,7 +59,7 @@ def backbone() -> Backbone:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Callable[[int], list[str]]:
-    """Writes that many JPEGs into tmp_path / "images" and gives their ids."""
+    """Writes that many JPEGs to tmp_path / "images" and returns their ids."""
 
     def make(count: int) -> list[str]:
         (tmp_path / "images").mkdir(exist_ok=True)

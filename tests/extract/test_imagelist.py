@@ -1,4 +1,4 @@
-"""The hash of an image list notices what changes, and only reads what it must."""
+"""The hash of an image list changes with its images, and only changed files are read again."""
 
 import os
 import time

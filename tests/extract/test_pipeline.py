@@ -1,4 +1,4 @@
-"""Extraction as a whole: right values, same bytes however it is cut, nothing lost in silence."""
+"""Extraction as a whole: correct values, the same bytes however it is split, no silent loss."""
 
 import threading
 import weakref
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from zslpipe.errors import InputError, ZslpipeError
-from zslpipe.extract.batches import split
+from zslpipe.extract.batches import split_rows
 from zslpipe.extract.pipeline import extract
 
 
@@ -20,7 +20,7 @@ def pieces_of(count: int, each: int) -> list[tuple[int, range]]:
 
 
 class Store:
-    """Keeps what it is given."""
+    """Keeps what it gets."""
 
     def __init__(self) -> None:
         self.order: list[int] = []
@@ -90,9 +90,9 @@ def test_an_unreadable_image_stops_by_default_and_is_named(backbone, folder, tmp
     ids = folder(12)
     (tmp_path / "images" / ids[9]).write_bytes(b"text")
     store = Store()
-    with pytest.raises(InputError, match=r"009\.jpg is no image.*--on-error skip"):
+    with pytest.raises(InputError, match=r"009\.jpg is not an image.*--on-error skip"):
         extract(backbone, tmp_path / "images", ids, pieces_of(12, 4), store, batch_size=4, workers=2)
-    assert store.order == [0, 1], "what was whole before it is kept"
+    assert store.order == [0, 1], "earlier pieces are kept"
 
 
 def test_a_store_that_fails_ends_the_run(backbone, folder, tmp_path):
@@ -105,7 +105,7 @@ def test_a_store_that_fails_ends_the_run(backbone, folder, tmp_path):
 
 
 class Scaled:
-    """A backbone whose features are multiplied: what a network with wild activations gives."""
+    """A backbone whose features are multiplied, like those of a network with huge activations."""
 
     def __init__(self, backbone, factor):
         self.inner, self.factor = backbone, factor
@@ -117,7 +117,7 @@ class Scaled:
         return {tap: values * self.factor for tap, values in self.inner(images).items()}
 
 
-def test_values_beyond_float16_are_said(backbone, folder, tmp_path):
+def test_values_beyond_float16_are_reported(backbone, folder, tmp_path):
     ids = folder(3)
     wild = Scaled(backbone, 1e9)
     with pytest.raises(ZslpipeError, match=r"000\.jpg.*too large for float16.*--dtype float32"):
@@ -126,12 +126,12 @@ def test_values_beyond_float16_are_said(backbone, folder, tmp_path):
     assert np.isfinite(store.arrays[0]["global"]).all()
 
 
-def test_features_that_are_not_finite_are_said(backbone, folder, tmp_path):
-    with pytest.raises(ZslpipeError, match=r"not finite for .*000"):
+def test_features_that_are_not_finite_are_reported(backbone, folder, tmp_path):
+    with pytest.raises(ZslpipeError, match=r"000\.jpg.*not finite"):
         run(Scaled(backbone, float("nan")), tmp_path / "images", folder(2), pieces_of(2, 2))
 
 
-def test_few_pieces_are_alive_at_a_time(backbone, folder, tmp_path):
+def test_few_pieces_are_in_memory_at_a_time(backbone, folder, tmp_path):
     alive: weakref.WeakSet = weakref.WeakSet()
     most = 0
 
@@ -149,23 +149,23 @@ def test_few_pieces_are_alive_at_a_time(backbone, folder, tmp_path):
     [
         ({"on_error": "ignore"}, "skip"),
         ({"dtype": "int8"}, "float16"),
-        ({"batch_size": 0}, "at least 1"),
-        ({"workers": 0}, "at least 1"),
+        ({"batch_size": 0}, "batch_size must be >= 1"),
+        ({"workers": 0}, "workers must be >= 1"),
     ],
 )
-def test_options_that_make_no_sense_are_named(backbone, tmp_path, options, word):
+def test_invalid_options_are_named(backbone, tmp_path, options, word):
     with pytest.raises(InputError, match=word):
         run(backbone, tmp_path, [], [], **options)
 
 
 def test_a_missing_folder_is_named(backbone, tmp_path):
-    with pytest.raises(InputError, match="no folder of images"):
+    with pytest.raises(InputError, match="none does not exist"):
         run(backbone, tmp_path / "none", ["a.jpg"], pieces_of(1, 1))
 
 
 @given(start=st.integers(0, 1000), count=st.integers(1, 300), batch_size=st.integers(1, 100))
 def test_batches_cover_their_piece_evenly(start, count, batch_size):
-    parts = split(range(start, start + count), batch_size)
+    parts = split_rows(range(start, start + count), batch_size)
     assert [row for part in parts for row in part] == list(range(start, start + count))
     assert len(parts) == -(-count // batch_size)
     assert max(map(len, parts)) <= batch_size

@@ -1,4 +1,4 @@
-"""Shares from the command line, torchrun and Slurm."""
+"""Shards from the command line, torchrun and Slurm."""
 
 import pytest
 
@@ -11,7 +11,7 @@ ARRAY = {"SLURM_ARRAY_TASK_ID": "7", "SLURM_ARRAY_TASK_COUNT": "3", "SLURM_ARRAY
 
 
 @pytest.mark.parametrize(
-    ("text", "environment", "share"),
+    ("text", "environment", "shard"),
     [
         (None, {}, (0, 1)),
         ("0/1", {}, (0, 1)),
@@ -26,26 +26,26 @@ ARRAY = {"SLURM_ARRAY_TASK_ID": "7", "SLURM_ARRAY_TASK_COUNT": "3", "SLURM_ARRAY
         (None, {**TORCHRUN, **SRUN, **ARRAY}, (3, 8)),
         ("0/2", {**TORCHRUN, **SRUN, **ARRAY}, (0, 2)),
         (None, {"RANK": "3"}, (0, 1)),
-        # A batch script that calls no srun is process 0 of all tasks, and alone.
+        # A batch script that does not call srun is process 0 of all tasks, but runs alone.
         (None, {"SLURM_JOB_ID": "9", "SLURM_PROCID": "0", "SLURM_NTASKS": "4"}, (0, 1)),
         (None, {"SLURM_JOB_ID": "9", "SLURM_STEP_ID": "0", **SRUN}, (1, 4)),
     ],
 )
-def test_who_says_it_first(text, environment, share):
-    assert parse_shard(text, environment) == share
+def test_precedence(text, environment, shard):
+    assert parse_shard(text, environment) == shard
 
 
-def test_shares_of_an_array_of_steps_are_all_different():
-    shares = {
+def test_shards_of_an_array_of_steps_are_all_different():
+    shards = {
         parse_shard(None, {**ARRAY, "SLURM_ARRAY_TASK_ID": str(a), "SLURM_PROCID": str(p), "SLURM_NTASKS": "4"})
         for a in (5, 6, 7)
         for p in range(4)
     }
-    assert shares == {(i, 12) for i in range(12)}
+    assert shards == {(i, 12) for i in range(12)}
 
 
 @pytest.mark.parametrize("text", ["4/4", "1/0", "a/b", "-1/2", "3", "1/2/3", ""])
-def test_what_is_no_share_is_said(text):
+def test_invalid_shards_are_refused(text):
     with pytest.raises(InputError, match="--shard"):
         parse_shard(text, {})
 

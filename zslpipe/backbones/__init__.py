@@ -1,23 +1,21 @@
-"""timm models behind one interface."""
+"""Backbones: images in, features out."""
 
-from collections.abc import Callable
-from fnmatch import fnmatch
-from typing import Any
-
-import timm
-
-from zslpipe.backbones.backbone import Backbone, load_backbone
+from zslpipe.backbones.backbone import Backbone
+from zslpipe.backbones.load import BACKBONES, list_backbones, load_backbone
+from zslpipe.backbones.model import create_model
+from zslpipe.backbones.split import Tail, Trunk, split
 from zslpipe.backbones.taps import TAPS
 from zslpipe.backbones.transform import Transform
-from zslpipe.registry import Registry
 
-BACKBONES: Registry[Callable[..., Any]] = Registry("backbone", "zslpipe.backbones")
-
-
-def list_backbones(pattern: str | None = None) -> list[str]:
-    """Names of registered backbones and of timm's models that match part of a name, or a pattern with `*?[`."""
-    glob = pattern if pattern and set("*?[") & set(pattern) else f"*{pattern or ''}*"
-    return [name for name in (*BACKBONES, *timm.list_models()) if fnmatch(name, glob)]
-
-
-__all__ = ["BACKBONES", "TAPS", "Backbone", "Transform", "list_backbones", "load_backbone"]
+__all__ = [
+    "BACKBONES",
+    "TAPS",
+    "Backbone",
+    "Tail",
+    "Transform",
+    "Trunk",
+    "create_model",
+    "list_backbones",
+    "load_backbone",
+    "split",
+]

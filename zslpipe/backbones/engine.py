@@ -1,10 +1,8 @@
-"""What runs the forward pass. Every engine takes pixels and gives the taps; they differ in speed alone."""
+"""The forward pass: batch norm folded, channels last, in one precision."""
 
-import ctypes
-import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
-from typing import Protocol
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -12,84 +10,87 @@ from torch import Tensor, nn
 from zslpipe.backbones.fold import fold_batch_norm
 from zslpipe.backbones.taps import Taps
 from zslpipe.backbones.transform import Transform
-from zslpipe.errors import InputError
+from zslpipe.backbones.weights import first_line
+from zslpipe.errors import InputError, ZslpipeError
 
 PRECISIONS = {
     "float32": torch.float32,
-    "tf32": torch.float32,  # products of 10 mantissa bits, which torch otherwise takes for float32 convolutions
+    "tf32": torch.float32,  # products with 10 bits of mantissa; torch's own default for float32 convolutions
     "bfloat16": torch.bfloat16,
     "float16": torch.float16,
 }
-ON_GPUS_ONLY = ("tf32", "float16")
-ENGINES = ("torch", "compile")
+GPU_ONLY = ("tf32", "float16")
 
-_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of <malloc.h>
-
-
-class Engine(Protocol):
-    """Maps images to taps. `images`: uint8 (B, H, W, 3) pixels, or normalised float (B, 3, H, W)."""
-
-    def __call__(self, images: Tensor) -> tuple[Tensor, ...]: ...
+Forward = Callable[[Tensor], tuple[Tensor, ...]]
 
 
-class TorchEngine:
-    """Eager or compiled torch: folded batch norm, channels last, weights and activations in one precision."""
+def check_precision(precision: str, device: torch.device) -> None:
+    if precision not in PRECISIONS:
+        raise InputError(f"unknown precision '{precision}': available: {', '.join(PRECISIONS)}.")
+    if precision in GPU_ONLY and device.type == "cpu":
+        raise InputError(f"precision '{precision}' needs a GPU: use bfloat16 or float32 on a CPU.")
 
-    def __init__(self, taps: Taps, transform: Transform, device: torch.device, precision: str, compiled: bool) -> None:
+
+class Engine:
+    """Maps images to the taps of a model, without gradients.
+
+    Args:
+        taps: the model, on the CPU; it now belongs to this object.
+        transform: its mean and std normalise the pixels.
+        precision: of weights and activations, one of PRECISIONS.
+        compile: run through torch.compile.
+    """
+
+    def __init__(
+        self, taps: Taps, transform: Transform, device: torch.device, precision: str, compile: bool = False
+    ) -> None:
+        check_precision(precision, device)
         self.device, self.dtype, self.tf32 = device, PRECISIONS[precision], precision == "tf32"
-        if device.type == "cpu":
-            keep_heap()
         module: nn.Module = fold_batch_norm(taps, torch.zeros(1, 3, *transform.size))
         module = module.to(device, self.dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.module = torch.compile(module) if compiled else module
+        self.forward: Forward = _compiled(module) if compile else module
         mean, std = (torch.tensor(v, device=device).view(1, 3, 1, 1) for v in (transform.mean, transform.std))
         self.scale, self.shift = 1 / (255 * std), -mean / std
 
-    @torch.no_grad()  # not inference_mode, whose tensors no later training may touch; the weights need no gradient
+    @torch.no_grad()  # not inference_mode: its tensors could not be used in training
     def __call__(self, images: Tensor) -> tuple[Tensor, ...]:
+        """The taps of `images`: uint8 (B, H, W, 3) pixels, or normalised float (B, 3, H, W)."""
         images = images.to(self.device)
         if images.dtype == torch.uint8:
-            # (x / 255 - mean) / std; permuting (B, H, W, 3) gives channels-last memory for nothing.
+            # (x / 255 - mean) / std; permuting (B, H, W, 3) gives channels-last memory without a copy.
             images = torch.addcmul(self.shift, images.permute(0, 3, 1, 2).float(), self.scale)
         images = images.to(self.dtype, memory_format=torch.channels_last)
-        with _tf32(self.tf32) if self.device.type == "cuda" else nullcontext():
-            return self.module(images)
+        with tf32(self.tf32) if self.device.type == "cuda" else nullcontext():
+            return self.forward(images)
 
 
-def build_engine(name: str, taps: Taps, transform: Transform, device: torch.device, precision: str) -> Engine:
-    if name not in ENGINES:
-        raise InputError(f"there is no engine '{name}': choose among {', '.join(ENGINES)}.")
-    if precision not in PRECISIONS:
-        raise InputError(f"there is no precision '{precision}': choose among {', '.join(PRECISIONS)}.")
-    if precision in ON_GPUS_ONLY and device.type == "cpu":
-        raise InputError(f"{precision} runs on GPUs only: take --precision bfloat16 or float32 on a CPU.")
-    return TorchEngine(taps, transform, device, precision, compiled=name == "compile")
+def _compiled(module: nn.Module) -> Forward:
+    """torch.compile(module), which compiles at the first batch and whenever the batch size changes."""
+    from torch._dynamo.exc import TorchDynamoException
+
+    compiled = torch.compile(module)
+
+    def forward(images: Tensor) -> tuple[Tensor, ...]:
+        try:
+            return compiled(images)
+        except TorchDynamoException as error:
+            raise ZslpipeError(f"torch.compile failed ({first_line(error)}): leave out --compile.") from error
+
+    return forward
 
 
 @contextmanager
-def _tf32(allowed: bool) -> Iterator[None]:
+def tf32(allowed: bool) -> Iterator[None]:
+    """Allow or forbid TF32 in float32 convolutions and matrix products within the block."""
     convolutions, products = torch.backends.cudnn, torch.backends.cuda.matmul
     before = convolutions.allow_tf32, products.allow_tf32
+    # Newer versions of torch have a second set of flags, which setting the first set changes as well.
+    owners: list[Any] = [convolutions.conv, convolutions.rnn, products] if hasattr(convolutions, "conv") else []
+    others = [owner.fp32_precision for owner in owners]
     convolutions.allow_tf32 = products.allow_tf32 = allowed
     try:
         yield
     finally:
         convolutions.allow_tf32, products.allow_tf32 = before
-
-
-def keep_heap() -> None:
-    """Ask glibc to keep freed memory for the next batch; without it each activation is paged in anew.
-
-    By default glibc maps blocks beyond 32 MiB afresh and hands them back when freed, so every large activation of
-    every batch costs a page fault per 4 KiB, a third of the forward pass of a ResNet on a CPU. The peak stays as it
-    was; memory is only given back at exit. ZSLPIPE_MALLOC=0 leaves malloc alone; other C libraries are left alone too.
-    """
-    if os.environ.get("ZSLPIPE_MALLOC") == "0":
-        return
-    try:
-        mallopt = ctypes.CDLL(None).mallopt
-    except (OSError, AttributeError, TypeError):
-        return
-    if not mallopt(_M_MMAP_THRESHOLD, 1 << 30):
-        mallopt(_M_MMAP_THRESHOLD, 1 << 25)  # older versions take no more
-    mallopt(_M_TRIM_THRESHOLD, (1 << 31) - 1)
+        for owner, value in zip(owners, others):
+            owner.fp32_precision = value

@@ -1,4 +1,4 @@
-"""Batch norm folded into the convolution before it: the same function, one pass over memory less."""
+"""Batch norm folded into the preceding convolution: the same function, with one pass over memory less."""
 
 import copy
 
@@ -7,14 +7,14 @@ from timm.layers import BatchNormAct2d, Conv2dSame
 from torch import Tensor, nn
 
 FOLDABLE = (nn.Conv2d, Conv2dSame)  # by exact type: their forward uses `weight` and `bias` as they are
-TOLERANCE = 1e-3  # of the features' largest value; a wrong fold is off by far more
+TOLERANCE = 1e-3  # relative to the largest value; a wrong fold differs by far more
 
 
 def fold_batch_norm(model: nn.Module, example: Tensor) -> nn.Module:
-    """A copy of `model` (or `model` itself, unchanged, where nothing can be folded) for inference only.
+    """A copy of `model` for inference only, or `model` itself if nothing can be folded.
 
-    Which batch norm reads which convolution is seen from one pass of `example` (1, 3, H, W); the copy is kept only
-    if it computes the same as the model.
+    A forward pass of `example` (1, 3, H, W) shows which batch norm follows which convolution. The copy is returned
+    only if its outputs equal those of the model.
     """
     model.eval()
     folded = copy.deepcopy(model)
@@ -27,17 +27,17 @@ def fold_batch_norm(model: nn.Module, example: Tensor) -> nn.Module:
     for parent in list(folded.modules()):
         for name, child in parent.named_children():
             if id(child) in norms:
-                # timm's BatchNormAct2d holds the activation that follows; a plain one leaves nothing behind.
+                # timm's BatchNormAct2d contains the activation that follows.
                 setattr(parent, name, child.act if isinstance(child, BatchNormAct2d) else nn.Identity())
     return folded if _agree(model, folded, example) else model
 
 
 def _pairs(model: nn.Module, example: Tensor) -> list[tuple[nn.Conv2d, nn.BatchNorm2d]]:
-    """Convolutions and the batch norms that were handed their very output, both used once."""
+    """Convolutions and the batch norms that directly follow them, if both are used only once."""
     made: dict[int, nn.Conv2d] = {}
     read: list[tuple[nn.Conv2d, nn.BatchNorm2d]] = []
     calls: dict[int, int] = {}
-    alive: list[Tensor] = []  # an id stands for one tensor only while that tensor lives
+    alive: list[Tensor] = []  # keeps ids unique: a freed tensor's id can be reused
 
     def after_convolution(module: nn.Module, _: tuple[Tensor, ...], output: Tensor) -> None:
         made[id(output)] = module  # type: ignore[assignment]
@@ -82,6 +82,6 @@ def _agree(model: nn.Module, folded: nn.Module, example: Tensor) -> bool:
     with torch.inference_mode():
         try:
             pairs = list(zip(model(probe), folded(probe)))
-        except Exception:  # the model reads more of its batch norm than its output
+        except Exception:  # the model reads other attributes of its batch norm
             return False
     return all(float((a - b).abs().max()) <= TOLERANCE * float(a.abs().max()) for a, b in pairs)

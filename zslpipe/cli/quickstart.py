@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from zslpipe.cli.memory import keep_freed_memory
 from zslpipe.cli.options import as_json, examples, places, print_json, workspace
 
 EXAMPLES = examples("zslpipe quickstart", "zslpipe quickstart --cache /tmp/demo --json")
@@ -19,6 +20,7 @@ def command(data_root: Path | None, cache: Path | None, json_: bool) -> None:
     """
     from zslpipe.workflows.quickstart import quickstart
 
+    keep_freed_memory()
     done = quickstart(workspace(data_root, cache))
     if json_:
         print_json(done.as_json())

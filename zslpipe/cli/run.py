@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from zslpipe.cli.memory import keep_freed_memory
 from zslpipe.cli.options import as_json, examples, parse_settings, places, print_json, workspace
 
 EXAMPLES = examples(
@@ -35,6 +36,7 @@ def command(
     from zslpipe.workflows.evaluate import table
     from zslpipe.workflows.run_recipe import run_recipe
 
+    keep_freed_memory()
     overrides = {key: value for key, value in others.items() if value is not None}
     done = run_recipe(workspace(data_root, cache), recipe, settings=parse_settings(settings), **overrides)
     if json_:

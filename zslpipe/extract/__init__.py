@@ -1,1 +1,1 @@
-"""Images to features: `pipeline.extract` and what it is made of."""
+"""Images to features; `pipeline.extract` is the entry point."""

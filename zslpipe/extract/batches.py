@@ -1,4 +1,4 @@
-"""Decoding ahead of the forward pass: worker threads fill a ring of batch buffers in a fixed order."""
+"""Decoding ahead of the forward pass: worker threads fill a ring of batch buffers, in order."""
 
 import os
 from collections import deque
@@ -16,23 +16,29 @@ from zslpipe.backbones.transform import Transform
 from zslpipe.extract.decode import UnreadableImage, read_failure, read_image
 from zslpipe.store.failure import Failure
 
-AHEAD = 2  # batches in work beyond the one that was handed out
-CHUNK = 4  # images a task: fewer than a batch so that all workers share it, more than one to spare the queue
+AHEAD = 2  # batches that are decoded while one is in use
+CHUNK = 4  # images per task: few, so that all workers share a batch; more than one, to use the queue less
 
 
 class Images(Protocol):
     """The images of a data set by row."""
 
     def pixels(self, row: int) -> np.ndarray:
-        """(H, W, 3) uint8, decoded, resized and cropped; raises UnreadableImage. Called from several threads."""
+        """(H, W, 3) uint8, decoded, resized and cropped; called from several threads.
+
+        Raises:
+            UnreadableImage: if the image cannot be decoded.
+        """
         ...
 
-    def path(self, row: int) -> Path: ...
+    def path(self, row: int) -> Path:
+        """What messages call the image."""
+        ...
 
 
 @dataclass(frozen=True)
 class ImageFiles:
-    """Images as files under a folder."""
+    """Images that are files below a folder."""
 
     root: Path
     image_ids: Sequence[str]
@@ -49,7 +55,7 @@ class ImageFiles:
 class Batch:
     """The images of some `rows` of a piece; those that failed are black.
 
-    The buffer stays as it is until the second batch after this one is asked for.
+    `images` is overwritten once the second batch after this one has been requested.
     """
 
     piece: int
@@ -59,21 +65,21 @@ class Batch:
 
 
 def default_workers() -> int:
-    """As many as there are cores to run on: Pillow decodes and resizes without holding Python's lock."""
+    """One per available core: Pillow releases the GIL while it decodes and resizes."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def split(rows: range, batch_size: int) -> list[range]:
-    """`rows` in the fewest batches of at most `batch_size`, of nearly equal size.
+def split_rows(rows: range, batch_size: int) -> list[range]:
+    """`rows` in as few batches of at most `batch_size` as possible, of nearly equal size.
 
-    40 rows by 32 are two batches of 20, not one of 32 and one of 8 that leaves the device idle.
+    With a batch size of 32, 40 rows become two batches of 20, not one of 32 and one of 8.
     """
     count = -(-len(rows) // batch_size)
     each = -(-len(rows) // count)
     return [rows[i : i + each] for i in range(0, len(rows), each)]
 
 
-def decoded(
+def decode_batches(
     images: Images,
     size: tuple[int, int],
     pieces: Iterable[tuple[int, range]],
@@ -84,11 +90,11 @@ def decoded(
 ) -> Generator[Batch, None, None]:
     """Batches of `images` of `size` (H, W) in the order of `pieces`.
 
-    None spans two pieces, so that a row's batch is the same after a resume.
+    No batch spans two pieces, so that a resumed run has the same batches.
     """
     shape = (batch_size, *size, 3)
     ring = [torch.empty(shape, dtype=torch.uint8, pin_memory=pinned) for _ in range(AHEAD + 2)]
-    work = ((piece, part) for piece, rows in pieces for part in split(rows, batch_size))
+    work = ((piece, part) for piece, rows in pieces for part in split_rows(rows, batch_size))
     waiting: deque[tuple[int, range, Tensor, list[Future[dict[int, Failure]]]]] = deque()
 
     def decode(rows: range, out: np.ndarray) -> dict[int, Failure]:

@@ -1,4 +1,4 @@
-"""One image file to RGB, the same way every time, and one sentence for each way in which it can fail."""
+"""Decoding one image file to RGB."""
 
 import struct
 from pathlib import Path
@@ -13,40 +13,43 @@ WHITE = (255, 255, 255)
 
 
 class UnreadableImage(Exception):
-    """This image gives no pixels; the text says why, without naming the file."""
+    """The image cannot be decoded; the message follows the words "the image PATH"."""
 
 
 def decoder_version() -> str:
-    """What decoded, in words: two builds of a JPEG library may differ in single pixels."""
+    """Names and versions of Pillow and its JPEG library: two builds may differ in single pixels."""
     turbo = features.version("libjpeg_turbo")
     jpeg = f"libjpeg-turbo {turbo}" if turbo else f"libjpeg {features.version('jpg')}"
     return f"pillow {PIL.__version__} {jpeg}"
 
 
 def read_image(path: Path) -> Image.Image:
-    """The first frame of an image file as RGB, upright; raises UnreadableImage.
+    """The first frame of an image file as RGB.
 
-    EXIF orientation is applied, transparency lies on white, 16-bit greys keep their upper 8 bits, CMYK is converted
-    without colour management. What the file contains counts, not its extension.
+    EXIF orientation is applied, transparent pixels are blended with white, 16-bit grey keeps its upper 8 bits, CMYK is
+    converted without colour management. The format is that of the content, whatever the file's extension.
+
+    Raises:
+        UnreadableImage: if the file is missing, damaged, too large or not an image.
     """
     try:
         with Image.open(path) as image:
             limit = Image.MAX_IMAGE_PIXELS
             if limit is not None and image.width * image.height > limit:
-                raise UnreadableImage(f"has {image.width} x {image.height} pixels, more than the {limit} allowed")
+                raise UnreadableImage(f"has {image.width} x {image.height} pixels, more than the allowed {limit}")
             image.load()
             ImageOps.exif_transpose(image, in_place=True)
             return _rgb(image)
     except Image.DecompressionBombError:
-        raise UnreadableImage(f"has far more than the {Image.MAX_IMAGE_PIXELS} pixels allowed") from None
+        raise UnreadableImage(f"has far more than the allowed {Image.MAX_IMAGE_PIXELS} pixels") from None
     except FileNotFoundError:
         raise UnreadableImage("does not exist") from None
     except IsADirectoryError:
         raise UnreadableImage("is a folder") from None
     except PermissionError:
-        raise UnreadableImage("may not be read") from None
+        raise UnreadableImage("cannot be read: permission denied") from None
     except UnidentifiedImageError:
-        raise UnreadableImage("is empty" if path.stat().st_size == 0 else "is no image in a known format") from None
+        raise UnreadableImage("is empty" if path.stat().st_size == 0 else "is not an image of a known format") from None
     except (
         OSError,
         SyntaxError,
@@ -58,7 +61,7 @@ def read_image(path: Path) -> Image.Image:
         struct.error,
         OverflowError,
         MemoryError,
-    ) as error:  # what Pillow's readers let through on hostile files
+    ) as error:  # raised by Pillow's readers on damaged and malicious files
         raise UnreadableImage(f"is damaged ({' '.join(str(error).split()) or type(error).__name__})") from None
 
 
@@ -72,10 +75,10 @@ def _rgb(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I"):
         values = np.asarray(image)
         if values.min() < 0 or values.max() > 0xFFFF:
-            raise UnreadableImage("holds 32-bit values, which have no agreed scale")
+            raise UnreadableImage("has 32-bit values, which have no standard range")
         return Image.fromarray((values >> 8).astype(np.uint8)).convert("RGB")
     if image.mode == "F":
-        raise UnreadableImage("holds floating-point values, which have no agreed scale")
+        raise UnreadableImage("has floating-point values, which have no standard range")
     if image.has_transparency_data:
         image = image.convert("RGBA")
         canvas = Image.new("RGB", image.size, WHITE)

@@ -1,4 +1,4 @@
-"""Which images a store was made of: one hash over their names and contents, fast on the second look."""
+"""The hash of a list of images: of their names and contents, cached by size and modification time."""
 
 import hashlib
 import time
@@ -12,16 +12,16 @@ from zslpipe.extract.batches import default_workers
 from zslpipe.files import sha256_file, write_arrays
 
 MISSING = ""  # the hash of a file that cannot be read
-SETTLED_NS = 2_000_000_000  # a file touched so shortly before may change again within its time stamp
+SETTLED_NS = 2_000_000_000  # a file modified this recently may change again without a new time stamp
 
 Known = dict[str, tuple[int, int, str]]  # path -> size, modification time in ns, sha256
 
 
 def hash_images(root: Path, image_ids: Sequence[str], cache_file: Path | None = None) -> tuple[str, list[str]]:
-    """(digest of names and contents in their order, SHA-256 of each image or MISSING).
+    """(hash of all names and contents in order, SHA-256 of each image or MISSING).
 
-    `cache_file` keeps the hashes of files by size and modification time; a changed image is hashed anew. A damaged
-    or foreign cache file is replaced.
+    `cache_file` stores the hash of each file with its size and modification time, and only changed files are read
+    again. A damaged or unknown cache file is replaced.
     """
     root = Path(root).resolve()
     known = _load(cache_file) if cache_file is not None else {}
@@ -56,7 +56,7 @@ def _load(path: Path) -> Known:
             names, sizes, times = content["paths"], content["sizes"], content["times"]
             hashes = [row.tobytes().hex() for row in content["hashes"]]
         return {n: (s, t, h) for n, s, t, h in zip(names.tolist(), sizes.tolist(), times.tolist(), hashes)}
-    except Exception:  # it is a cache: whatever is wrong with it, the files themselves are right
+    except Exception:  # a cache can always be made again
         return {}
 
 

@@ -1,4 +1,4 @@
-"""Images to features: decode, forward and write at once, in pieces that come out the same however often it stops."""
+"""Images to features: decode, forward and write at the same time, in pieces that do not depend on interruptions."""
 
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -12,7 +12,7 @@ from torch import Tensor
 
 from zslpipe.backbones.backbone import Backbone
 from zslpipe.errors import InputError, ZslpipeError
-from zslpipe.extract.batches import Batch, ImageFiles, Images, decoded, default_workers
+from zslpipe.extract.batches import Batch, ImageFiles, Images, decode_batches, default_workers
 from zslpipe.extract.transfers import Transfers
 from zslpipe.extract.writer import Write, Writer
 from zslpipe.progress import ticking
@@ -23,30 +23,30 @@ DTYPES = {"float16": torch.float16, "float32": torch.float32}
 
 @dataclass
 class ExtractionSummary:
-    """What an extraction did, and which stage it waited for."""
+    """What an extraction did, and which stage was the slowest."""
 
     images: int = 0
     failed: int = 0
     pieces: int = 0
     seconds: float = 0.0
-    decode_wait_s: float = 0.0  # the forward pass stood still for want of decoded images
-    write_wait_s: float = 0.0  # ... because the store was not done with earlier pieces
+    decode_wait_s: float = 0.0  # the forward pass waited for decoded images
+    write_wait_s: float = 0.0  # ... for earlier pieces to be written
 
     @property
     def rate(self) -> float:
-        """Images a second."""
+        """Images per second."""
         return self.images / self.seconds if self.seconds else 0.0
 
     @property
     def limit(self) -> str:
-        """The stage that set the pace: decode, forward or write."""
+        """The slowest stage: decode, forward or write."""
         waits = {"decode": self.decode_wait_s, "write": self.write_wait_s}
         slowest = max(waits, key=lambda stage: waits[stage])
         return slowest if waits[slowest] > 0.5 * self.seconds else "forward"
 
 
 class _Piece:
-    """The rows of one piece as they come in, and the batches of it that are under way."""
+    """The rows of one piece, filled batch by batch."""
 
     def __init__(self, number: int, rows: range, taps: dict[str, tuple[int, ...]], dtype: torch.dtype, pinned: bool):
         self.number, self.rows, self.failures = number, rows, dict[int, Failure]()
@@ -55,7 +55,7 @@ class _Piece:
         }
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """NaN in failed rows: whoever takes them for features notices."""
+        """Tap name to features; failed rows are NaN, so that they cannot pass for features."""
         for row in self.failures:
             for values in self.values.values():
                 values[row - self.rows.start] = torch.nan
@@ -64,7 +64,7 @@ class _Piece:
 
 @dataclass
 class _Launched:
-    """A batch whose features may still be under way from the device."""
+    """A batch whose features may not have been copied from the device yet."""
 
     piece: _Piece
     batch: Batch
@@ -84,16 +84,25 @@ def extract(
     on_error: str = "fail",
     dtype: str = "float16",
 ) -> ExtractionSummary:
-    """Run `backbone` over the images of `pieces` and hand each whole piece to `write(piece, arrays, failures)`.
+    """Run `backbone` over the images of `pieces` and pass each finished piece to `write(piece, arrays, failures)`.
 
-    `pieces` are (number, range of consecutive rows of `image_ids`), written in the order given; `arrays` holds
-    {tap: (rows, ...)} of `dtype`. An image that cannot be read stops everything (`on_error="fail"`) or leaves NaN
-    and a Failure by its row ("skip"). Batches never span pieces and how a piece is split depends on `batch_size`
-    alone, so its bytes depend neither on `workers` nor on which pieces were asked for. Memory does not grow with
-    the number of images.
+    Batches never span pieces, and only `batch_size` determines how a piece is split, so the bytes of a piece depend
+    neither on `workers` nor on the other pieces. Memory does not grow with the number of images.
+
+    Args:
+        image_root: folder of the images; `image_ids` are paths below it.
+        pieces: (number, range of consecutive rows of `image_ids`), written in this order.
+        write: gets arrays {tap: (rows, ...)} of `dtype`, and failures {row: Failure}.
+        workers: decoding threads; one per core by default.
+        on_error: "fail" stops at an image that cannot be read; "skip" fills its row with NaN and records a Failure.
+        dtype: float16 or float32.
+
+    Raises:
+        InputError: if the folder is missing, an image cannot be read ("fail"), or an option is not valid.
+        ZslpipeError: if features are not finite, or too large for `dtype`.
     """
     if not Path(image_root).is_dir():
-        raise InputError(f"there is no folder of images {image_root}.")
+        raise InputError(f"the image folder {image_root} does not exist.")
     images = ImageFiles(Path(image_root), image_ids, backbone.transform)
     return extract_images(
         backbone, images, pieces, write, batch_size=batch_size, workers=workers, on_error=on_error, dtype=dtype
@@ -113,16 +122,17 @@ def extract_images(
 ) -> ExtractionSummary:
     """`extract` for images that are not files in a folder."""
     if on_error not in ("fail", "skip"):
-        raise InputError(f"on-error is 'fail' or 'skip', not '{on_error}'.")
+        raise InputError(f"on_error must be 'fail' or 'skip', not '{on_error}'.")
     if dtype not in DTYPES:
-        raise InputError(f"features are kept as {' or '.join(DTYPES)}, not '{dtype}'.")
-    if batch_size < 1 or (workers is not None and workers < 1):
-        raise InputError(f"batch size and workers are at least 1, not {min(batch_size, workers or 1)}.")
+        raise InputError(f"dtype must be {' or '.join(DTYPES)}, not '{dtype}'.")
+    for name, value in (("batch_size", batch_size), ("workers", workers)):
+        if value is not None and value < 1:
+            raise InputError(f"{name} must be >= 1, not {value}.")
     work = list(pieces)
     summary, start = ExtractionSummary(), time.perf_counter()
     cuda = backbone.device.type == "cuda"
     workers = workers or default_workers()
-    batches = decoded(images, backbone.transform.size, work, batch_size, workers, pinned=cuda)
+    batches = decode_batches(images, backbone.transform.size, work, batch_size, workers, pinned=cuda)
     launches = _launches(backbone, batches, dict(work), on_error, DTYPES[dtype], summary)
     total = sum(len(rows) for _, rows in work)
     with Writer(write) as writer, closing(batches), ticking("extracting", total) as ticker:
@@ -151,33 +161,34 @@ def _launches(
     dtype: torch.dtype,
     summary: ExtractionSummary,
 ) -> Iterator[_Launched]:
-    """Forward every batch; on a GPU this returns while the device computes and copies."""
+    """Run the forward pass of every batch; on a GPU without waiting for the result."""
     transfers = Transfers(backbone.device)
     cuda = transfers.cuda
     piece: _Piece | None = None
     while True:
-        asked = time.perf_counter()
+        start = time.perf_counter()
         batch = next(batches, None)
-        summary.decode_wait_s += time.perf_counter() - asked
+        summary.decode_wait_s += time.perf_counter() - start
         if batch is None:
             return
         if batch.failures and on_error == "fail":
             first = next(iter(batch.failures.values()))
-            raise InputError(f"{first.error[:-1]}: repair it, or go on without it by --on-error skip.")
+            raise InputError(f"{first.error[:-1]}: repair the file, or use --on-error skip.")
         if piece is None or piece.number != batch.piece:
             piece = _Piece(batch.piece, pieces[batch.piece], backbone.taps, dtype, pinned=cuda)
         count, at = len(batch.rows), batch.rows.start - piece.rows.start
         finite = torch.empty((len(backbone.taps), 2, count), dtype=torch.bool, pin_memory=cuda)
         copies = []
-        for i, (tap, values) in enumerate(backbone(transfers.upload(batch.images)).items()):
-            kept = values.to(dtype)
-            checks = torch.stack([tensor.isfinite().flatten(1).all(1) for tensor in (values, kept)])
-            copies += [(finite[i], checks), (piece.values[tap][at : at + count], kept)]
+        features = backbone(transfers.upload(batch.images))
+        for i, tap in enumerate(backbone.taps):
+            values, stored = features[tap], features[tap].to(dtype)
+            checks = torch.stack([tensor.isfinite().flatten(1).all(1) for tensor in (values, stored)])
+            copies += [(finite[i], checks), (piece.values[tap][at : at + count], stored)]
         yield _Launched(piece, batch, finite, transfers.download(copies))
 
 
 def _lagging(items: Iterator[_Launched]) -> Iterator[_Launched]:
-    """The same items, each handed on only when the next has been launched."""
+    """The same items, each one after the next has been launched."""
     held = next(items, None)
     for item in items:
         assert held is not None
@@ -196,10 +207,10 @@ def _check_finite(launched: _Launched, taps: list[str], dtype: str, images: Imag
         for tap, (computed, stored) in zip(taps, launched.finite[:, :, slot].tolist()):
             if not computed:
                 raise ZslpipeError(
-                    f"the backbone gives features that are not finite for {images.path(row)} (tap {tap}): "
-                    "check its weights, or take --precision float32."
+                    f"features of {images.path(row)} (tap {tap}) are not finite: check the weights, or use "
+                    "--precision float32."
                 )
             if not stored:
                 raise ZslpipeError(
-                    f"features of {images.path(row)} (tap {tap}) are too large for {dtype}: give --dtype float32."
+                    f"features of {images.path(row)} (tap {tap}) are too large for {dtype}: use --dtype float32."
                 )

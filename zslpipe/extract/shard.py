@@ -1,4 +1,4 @@
-"""Which share of the pieces this process takes, among others that fill the same store."""
+"""Which part of the pieces this process extracts, if several fill the same store."""
 
 import os
 import re
@@ -6,30 +6,32 @@ from collections.abc import Mapping
 
 from zslpipe.errors import InputError
 
-Share = tuple[int, int]  # index from 0, count
+Shard = tuple[int, int]  # index from 0, count
 
 
-def parse_shard(text: str | None, environment: Mapping[str, str] | None = None) -> Share:
-    """(index from 0, count): from "i/n", else from what torchrun or Slurm set, else (0, 1), which is all of it.
+def parse_shard(text: str | None, environment: Mapping[str, str] | None = None) -> Shard:
+    """(index from 0, count): from "i/n", else from the variables that torchrun or Slurm set, else (0, 1) for all.
 
-    An element of a Slurm array that runs several tasks shares its share among them: element a of A and task p of P
-    take a * P + p of A * P.
+    If each element of a Slurm array runs several tasks, task p of P in element a of A is shard a * P + p of A * P.
+
+    Raises:
+        InputError: if `text` or a variable is not valid.
     """
     if text is not None:
         match = re.fullmatch(r"\s*(\d+)\s*/\s*(\d+)\s*", text)
         if match is None:
-            raise InputError(f"--shard is i/n with i from 0, such as 0/4 for the first of four, not '{text}'.")
+            raise InputError(f"--shard must be i/n with i from 0, such as 0/4 for the first of four, not '{text}'.")
         return _checked(int(match[1]), int(match[2]), f"--shard {text}")
-    found = os.environ if environment is None else environment
-    if "RANK" in found and "WORLD_SIZE" in found:  # torchrun
-        rank, world = _numbers(found, "RANK", "WORLD_SIZE")
+    variables = os.environ if environment is None else environment
+    if "RANK" in variables and "WORLD_SIZE" in variables:  # torchrun
+        rank, world = _numbers(variables, "RANK", "WORLD_SIZE")
         return _checked(rank, world, f"RANK={rank} of WORLD_SIZE={world}")
-    element, elements = _slurm_array(found)
-    task, tasks = _slurm_tasks(found)
+    element, elements = _slurm_array(variables)
+    task, tasks = _slurm_tasks(variables)
     return element * tasks + task, elements * tasks
 
 
-def _slurm_array(environment: Mapping[str, str]) -> Share:
+def _slurm_array(environment: Mapping[str, str]) -> Shard:
     if "SLURM_ARRAY_TASK_ID" not in environment or "SLURM_ARRAY_TASK_COUNT" not in environment:
         return 0, 1
     names = ("SLURM_ARRAY_TASK_ID", "SLURM_ARRAY_TASK_COUNT", "SLURM_ARRAY_TASK_MIN", "SLURM_ARRAY_TASK_STEP")
@@ -38,11 +40,11 @@ def _slurm_array(environment: Mapping[str, str]) -> Share:
     return _checked((number - first) // max(step, 1), count, f"SLURM_ARRAY_TASK_ID={number} of {count} from {first}")
 
 
-def _slurm_tasks(environment: Mapping[str, str]) -> Share:
+def _slurm_tasks(environment: Mapping[str, str]) -> Shard:
     if "SLURM_PROCID" not in environment or "SLURM_NTASKS" not in environment:
         return 0, 1
     if "SLURM_JOB_ID" in environment and "SLURM_STEP_ID" not in environment:
-        return 0, 1  # the batch script itself is process 0 of all tasks, but runs alone until it calls srun
+        return 0, 1  # a batch script is process 0 of all tasks, but runs alone until it calls srun
     task, tasks = _numbers(environment, "SLURM_PROCID", "SLURM_NTASKS")
     return _checked(task, tasks, f"SLURM_PROCID={task} of SLURM_NTASKS={tasks}")
 
@@ -52,10 +54,10 @@ def _numbers(environment: Mapping[str, str], *names: str) -> tuple[int, ...]:
         return tuple(int(environment[name]) for name in names)
     except ValueError:
         values = ", ".join(f"{name}={environment[name]}" for name in names)
-        raise InputError(f"the environment holds {values}, which are no numbers: give --shard i/n.") from None
+        raise InputError(f"the environment variables {values} are not integers: use --shard i/n.") from None
 
 
-def _checked(index: int, count: int, source: str) -> Share:
+def _checked(index: int, count: int, source: str) -> Shard:
     if not 0 <= index < count:
-        raise InputError(f"{source} is no share: i runs from 0 to n - 1, so give --shard i/n.")
+        raise InputError(f"{source} is not a valid shard: use --shard i/n with i from 0 to n - 1.")
     return index, count

@@ -1,4 +1,4 @@
-"""Copies between host and device that run beside the computing."""
+"""Copies between host and device that overlap with computation."""
 
 from collections.abc import Iterable
 
@@ -7,9 +7,9 @@ from torch import Tensor
 
 
 class Transfers:
-    """On a GPU, uploads and downloads have streams of their own: a batch computes while its neighbours are copied.
+    """On a GPU, uploads and downloads use their own streams: a batch computes while its neighbours are copied.
 
-    Elsewhere copies happen where they are asked for.
+    On other devices copies are synchronous.
     """
 
     def __init__(self, device: torch.device) -> None:
@@ -18,27 +18,27 @@ class Transfers:
             self.incoming, self.outgoing = torch.cuda.Stream(device), torch.cuda.Stream(device)
 
     def upload(self, images: Tensor) -> Tensor:
-        """`images`, in pinned memory for a GPU, on the device; what is computed next waits for them."""
+        """`images` (pinned, for a GPU) on the device; later computation waits for the copy."""
         if not self.cuda:
             return images.to(self.device)
         computing = torch.cuda.current_stream(self.device)
         with torch.cuda.stream(self.incoming):
-            there = images.to(self.device, non_blocking=True)
+            uploaded = images.to(self.device, non_blocking=True)
         computing.wait_stream(self.incoming)
-        there.record_stream(computing)  # its memory is not to be reused before the computing is over
-        return there
+        uploaded.record_stream(computing)  # keeps its memory from being reused too early
+        return uploaded
 
     def download(self, pairs: Iterable[tuple[Tensor, Tensor]]) -> "torch.cuda.Event | None":
-        """Copy each (host, device) pair to the host; the event tells when all have arrived, None that they have."""
+        """Copy each (host, device) pair to the host. The event signals completion; None means that it is done."""
         if not self.cuda:
-            for here, there in pairs:
-                here.copy_(there)
+            for host, device in pairs:
+                host.copy_(device)
             return None
-        arrived = torch.cuda.Event()
+        done = torch.cuda.Event()
         self.outgoing.wait_stream(torch.cuda.current_stream(self.device))
         with torch.cuda.stream(self.outgoing):
-            for here, there in pairs:
-                here.copy_(there, non_blocking=True)
-                there.record_stream(self.outgoing)
-            arrived.record()
-        return arrived
+            for host, device in pairs:
+                host.copy_(device, non_blocking=True)
+                device.record_stream(self.outgoing)
+            done.record()
+        return done

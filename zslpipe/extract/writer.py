@@ -1,4 +1,4 @@
-"""Pieces on their way to a store while the next ones are computed."""
+"""Writing pieces while the next ones are computed."""
 
 import queue
 import threading
@@ -14,10 +14,10 @@ Write = Callable[[int, dict[str, np.ndarray], dict[int, Failure]], None]
 
 
 class Writer:
-    """Calls `write` for each piece in the order given, in a thread of its own; holds at most one piece waiting.
+    """Calls `write` for each piece in order, in its own thread; at most one piece waits.
 
-    Leaving the block waits until all pieces given are written. What `write` raises is raised by the next `put` or at
-    the end, and no later piece is written.
+    Leaving the block waits until all pieces are written. An exception of `write` is raised by the next `put` or at
+    the end of the block, and no later piece is written.
     """
 
     def __init__(self, write: Write) -> None:
@@ -25,7 +25,7 @@ class Writer:
         self._queue: queue.Queue[tuple[int, dict[str, np.ndarray], dict[int, Failure]] | None] = queue.Queue(maxsize=1)
         self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name="write", daemon=True)
-        self.waited_s = 0.0  # how long `put` had to wait for the store
+        self.waited_s = 0.0  # how long `put` and the end of the block waited for `write`
 
     def put(self, piece: int, arrays: dict[str, np.ndarray], failures: dict[int, Failure]) -> None:
         if self._error is not None:
@@ -37,7 +37,7 @@ class Writer:
     def _run(self) -> None:
         while (item := self._queue.get()) is not None:
             if self._error is not None:
-                continue  # keep taking, so that `put` never waits for a store that failed
+                continue  # keep emptying the queue, so that `put` does not block
             try:
                 self._write(*item)
             except BaseException as error:

@@ -64,7 +64,7 @@ def extract_store(
     class_table: Path | None = None,
     weights: str = "timm",
     taps: tuple[str, ...] = ("global", "region"),
-    image_size: int | None = None,
+    image_size: int | tuple[int, int] | None = None,
     precision: str = "float32",
     dtype: str = "float16",
     device: str = "auto",
@@ -72,6 +72,7 @@ def extract_store(
     workers: int | None = None,
     on_error: str = "fail",
     shard: str | None = None,
+    compile: bool = False,
 ) -> Extraction:
     """Run `backbone` over the images of `dataset` and store its taps; resumes where an earlier call stopped.
 
@@ -89,7 +90,7 @@ def extract_store(
         notes.append(f"backbone {backbone} (the default)")
 
     def network() -> Backbone:
-        return load_backbone(backbone, weights, image_size, taps, precision, device)
+        return load_backbone(backbone, weights, image_size, taps, precision, device, compile=compile)
 
     net = network() if dataset == "demo" else None  # its images are drawn only if they can be used
     benchmark = load_benchmark(dataset, workspace.data_root, tables=class_table, cache=workspace.cache)
@@ -100,6 +101,7 @@ def extract_store(
     images, _ = hash_images(benchmark.image_root, benchmark.image_ids, workspace.cache / "image-hashes.npz")
     provenance = {
         "fingerprinted": {
+            "backbone": backbone,
             **net.describe(),
             "dataset": benchmark.name,
             "decoder": decoder_version(),
@@ -118,6 +120,7 @@ def extract_store(
                 "dtype": dtype,
                 "batch_size": batch_size,
                 "on_error": on_error,
+                **({"compile": True} if compile else {}),
             },
             "versions": versions(),
         },
@@ -126,7 +129,7 @@ def extract_store(
     store = FeatureStore.open_or_create(
         store_path(workspace.cache, benchmark.name, backbone, fingerprint(provenance)),
         benchmark,
-        {tap: TapSpec(shape, dtype) for tap, shape in net.taps.items()},
+        {tap: TapSpec(shape, dtype, net.grids.get(tap)) for tap, shape in net.taps.items()},
         provenance,
         good_piece_rows(len(benchmark.labels), row_bytes),
     )

@@ -1,0 +1,51 @@
+"""What `extract` writes into a store's header."""
+
+from pathlib import Path
+
+import click
+import pytest
+import torch
+from click.testing import CliRunner
+
+from zslpipe.backbones.engine import PRECISIONS
+from zslpipe.cli import main
+from zslpipe.cli.extract import command
+from zslpipe.store.feature_store import FeatureStore
+from zslpipe.workflows.extract import extract_store
+from zslpipe.workflows.workspace import Workspace
+
+
+def test_grids_are_stated_only_if_they_are_unusual(sun_root: Path, tmp_path: Path) -> None:
+    workspace, taps = Workspace.at(sun_root, tmp_path / "cache"), ("global", "region", "trunk")
+    size: tuple[int, int]
+    for size, stated in (((64, 64), None), ((96, 64), [3, 2])):
+        done = extract_store(workspace, "sun", "resnet18", weights="random", image_size=size, taps=taps, device="cpu")
+        store = FeatureStore.open(done.store.path)
+        assert store.taps["region"].header().get("grid") == stated
+        assert store.taps["region"].grid == (size[0] // 32, size[1] // 32)
+        assert store.taps["trunk"].shape == (size[0] // 16, size[1] // 16, 256)
+        assert "grid" not in store.taps["trunk"].header()
+        assert store.rows("trunk")[:2].shape == (2, *store.taps["trunk"].shape)
+
+
+def test_compile_is_passed_on_and_recorded(sun_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch, "compile", lambda module: module)
+    options = ["--backbone", "resnet18", "--dataset", "sun", "--weights", "random", "--image-size", "64"]
+    places = ["--data-root", str(sun_root), "--cache", str(tmp_path)]
+    stores = []
+    for flag in ([], ["--compile"]):
+        done = CliRunner().invoke(main, ["extract", *options, *places, *flag], catch_exceptions=False)
+        assert done.exit_code == 0, done.output
+        (line,) = (line for line in done.output.splitlines() if line.startswith("store "))
+        stores.append(FeatureStore.open(Path(line.split(maxsplit=1)[1])))
+    plain, compiled = (store.provenance for store in stores)
+    assert "engine" not in plain["fingerprinted"]
+    assert "compile" not in plain["recorded"]["request"]
+    assert compiled["fingerprinted"]["engine"] == "compile"
+    assert compiled["recorded"]["request"]["compile"] is True
+
+
+def test_every_precision_is_offered() -> None:
+    (option,) = (p for p in command.params if p.name == "precision")
+    assert isinstance(option.type, click.Choice)
+    assert list(option.type.choices) == list(PRECISIONS)
