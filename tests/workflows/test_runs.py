@@ -10,6 +10,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from zslpipe.cli import main
+from zslpipe.errors import InputError
+from zslpipe.workflows import runs
 from zslpipe.workflows.workspace import Workspace
 
 Run = Callable[..., Result]
@@ -132,3 +134,9 @@ def test_listing_and_describing(zslpipe: Run) -> None:
     assert {row["kind"] for row in json.loads(zslpipe("cache", "ls", "--json").stdout)} == {"store", "run"}
     assert "fingerprint" in zslpipe("cache", "info").output
     assert "intact" in zslpipe("cache", "verify").output
+
+
+def test_a_run_of_a_later_version_asks_for_an_update(tmp_path: Path) -> None:
+    (tmp_path / "run.json").write_text('{"format": 99}')
+    with pytest.raises(InputError, match=r"written by a later version of zslpipe \(format 99\)"):
+        _ = runs.Run(tmp_path).about

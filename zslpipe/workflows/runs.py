@@ -17,6 +17,7 @@ from zslpipe.heads import Head, load_head
 from zslpipe.selection.rules import SelectionResult
 
 ABOUT = "run.json"
+FORMAT = 2  # of runs; those without a number are of format 1, which lacks "plugins"
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,10 @@ class Run:
             about: dict[str, Any] = read_json(self.path / ABOUT)
         except (OSError, ValueError) as problem:
             raise InputError(f"{self.path} is not a run ({problem}): train one with zslpipe train-head.") from problem
+        if about.get("format", 1) > FORMAT:
+            raise InputError(
+                f"{self.path} was written by a later version of zslpipe (format {about['format']}): update zslpipe."
+            )
         return about
 
     @property

@@ -17,7 +17,7 @@ from zslpipe.store.feature_store import DONE, MISSING, FeatureStore
 from zslpipe.store.provenance import backbone_name
 from zslpipe.training import checkpoints
 from zslpipe.workflows.find import find_store
-from zslpipe.workflows.runs import ABOUT, Run, new_run, runs
+from zslpipe.workflows.runs import ABOUT, FORMAT, Run, new_run, runs
 from zslpipe.workflows.versions import machine, versions
 from zslpipe.workflows.workspace import Workspace
 
@@ -90,6 +90,7 @@ def train_head(
             {
                 "created": created.isoformat(),
                 "dataset": benchmark.name,
+                "format": FORMAT,
                 "head": head,
                 "machine": machine(),
                 "notes": list(notes),
