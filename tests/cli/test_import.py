@@ -29,5 +29,5 @@ def test_a_variable_that_is_not_there(with_store: Path) -> None:
     np.savez("one.npz", features=np.zeros((60, 4)))
     done = CliRunner().invoke(main, ["import", "one.npz", "--dataset", "sun", "--key", "feature"])
     assert done.exit_code == 2
-    assert "one.npz has no 'feature'; it holds features" in done.stderr
+    assert "one.npz has no 'feature'; it contains features" in done.stderr
     assert CliRunner().invoke(main, ["import", "one.npz", "--dataset", "sun", "--dtype", "int8"]).exit_code == 2
