@@ -23,6 +23,7 @@ VERBS = {  # verb -> module, in the order of --help
     "export": "export",
     "cache": "cache",
     "train-head": "train_head",
+    "derive": "derive",
     "run": "run",
     "eval": "eval",
     "compare": "compare",

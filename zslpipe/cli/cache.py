@@ -87,7 +87,7 @@ def verify(store: str | None, data_root: Path | None, cache: Path | None, json_:
 @places
 @as_json
 def repair(store: str | None, data_root: Path | None, cache: Path | None, json_: bool) -> None:
-    """Extract the damaged pieces of a store again.
+    """Make the damaged pieces of a store again, as it was made: extracted or derived.
 
     Without a name: the newest store.
     """
@@ -97,7 +97,7 @@ def repair(store: str | None, data_root: Path | None, cache: Path | None, json_:
     if json_:
         print_json(done)
     else:
-        click.echo(f"{done['store']}: {done['damaged']} pieces were damaged, {done['rows']} rows extracted again")
+        click.echo(f"{done['store']}: {done['damaged']} pieces were damaged, {done['rows']} rows made again")
 
 
 @command.command("rm", epilog=EXAMPLES["rm"])

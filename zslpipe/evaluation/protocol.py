@@ -12,6 +12,7 @@ from zslpipe.evaluation.metrics import Accuracies, accuracies
 from zslpipe.evaluation.stacking import check_scores, rivals
 from zslpipe.parts.head import Head
 from zslpipe.parts.problem import Classes
+from zslpipe.store.derived import admissible
 from zslpipe.store.rows import Features, take
 
 
@@ -54,9 +55,13 @@ def classes_of(benchmark: Benchmark) -> Classes:
 
 
 def score_tests(head: Head, features: Features, benchmark: Benchmark) -> TestScores:
-    """Score test_seen and test_unseen among all classes."""
+    """Score test_seen and test_unseen among all classes.
+
+    Raises:
+        LeakError: if the features were made by a model that has seen labels of these images or of unseen classes.
+    """
     index = np.concatenate([benchmark.test_seen, benchmark.test_unseen])
-    rows, classes = take(features, index), classes_of(benchmark)
+    rows, classes = take(admissible(features, benchmark), index), classes_of(benchmark)
     separate = head.separate_zsl and not classes.seen.all()
     zsl = head.bind(classes.only(~classes.seen))(rows) if separate else None
     return TestScores(index, benchmark.labels[index], classes.seen, head.bind(classes)(rows), zsl)

@@ -19,6 +19,7 @@ from zslpipe.parts.head import Attributes, Head
 from zslpipe.progress import ticking
 from zslpipe.registry import Registry, unknown
 from zslpipe.selection.result import SelectionResult, Trial
+from zslpipe.store.derived import admissible
 from zslpipe.store.rows import Features, take
 
 Setting = Mapping[str, Any]
@@ -101,6 +102,10 @@ class Selection(ABC):
     def problems(self, benchmark: Benchmark) -> list[Benchmark]:
         """The problems in which settings are tried: fitted on trainval, measured on the test sets."""
 
+    def inner_problems(self, benchmark: Benchmark) -> list[Benchmark]:
+        """All problems on which heads are fitted before the last fit, which is on the benchmark itself."""
+        return self.problems(benchmark)
+
     def evaluate_fold(self, fitted: Head, features: Features, fold: Benchmark) -> Measured:
         """What `Trial.folds` holds for one fold, and the curve it comes from."""
         tests = score_tests(fitted, features, fold)
@@ -158,6 +163,10 @@ class UnseenClassValidation(Selection):
         splits = validation_splits(benchmark, self.folds, self.seed)
         return [benchmark.fold(split, self.holdout, self.seed) for split in splits]
 
+    def inner_problems(self, benchmark: Benchmark) -> list[Benchmark]:
+        refit = [without_slice(benchmark, self.holdout, self.seed)] if self.transfer == "quantile" else []
+        return [*self.problems(benchmark), *refit]
+
     def calibrate(
         self, head: Head, features: Features, benchmark: Benchmark, trial: Trial, curves: list[Curve]
     ) -> dict[str, float]:
@@ -200,6 +209,9 @@ class OracleTest(Selection):
     def problems(self, benchmark: Benchmark) -> list[Benchmark]:
         return [benchmark]
 
+    def inner_problems(self, benchmark: Benchmark) -> list[Benchmark]:
+        return []
+
     def calibrate(self, _h: Head, _f: Features, _b: Benchmark, trial: Trial, _c: list[Curve]) -> dict[str, float]:
         return {self.name: trial.folds[0]["delta"]}
 
@@ -231,7 +243,7 @@ def attributes_of(benchmark: Benchmark) -> Attributes:
 
 def fit(head: Head, features: Features, benchmark: Benchmark) -> Head:
     """Fit on all of the benchmark's trainval; the classes described are all of its classes."""
-    rows, labels = take(features, benchmark.trainval), benchmark.labels[benchmark.trainval]
+    rows, labels = take(admissible(features, benchmark), benchmark.trainval), benchmark.labels[benchmark.trainval]
     return head.fit(rows, labels, benchmark.semantics, attributes_of(benchmark))
 
 
@@ -239,7 +251,7 @@ def fit_candidates(
     head: Head, features: Features, benchmark: Benchmark, candidates: Sequence[Setting]
 ) -> Iterator[tuple[dict[str, Any], Head]]:
     """The head's `path` over `candidates` on the benchmark's trainval."""
-    rows, labels = take(features, benchmark.trainval), benchmark.labels[benchmark.trainval]
+    rows, labels = take(admissible(features, benchmark), benchmark.trainval), benchmark.labels[benchmark.trainval]
     return head.fit_candidates(rows, labels, benchmark.semantics, attributes_of(benchmark), candidates)
 
 

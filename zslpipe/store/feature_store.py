@@ -13,6 +13,7 @@ from zslpipe.data.benchmark import Benchmark
 from zslpipe.errors import DamagedError, InputError, LockedError, ZslpipeError
 from zslpipe.store import layout as names
 from zslpipe.store.claims import CREATION, claim
+from zslpipe.store.derived import Version, labels_seen
 from zslpipe.store.failure import Failure
 from zslpipe.store.layout import Layout, TapSpec
 from zslpipe.store.metadata import image_list_hash, is_unfinished, read_store_record, write_metadata
@@ -20,7 +21,7 @@ from zslpipe.store.numbers import first_not_finite, piece_values
 from zslpipe.store.provenance import describe_differences, difference
 from zslpipe.store.reader import StoreFeatures, open_rows
 from zslpipe.store.records import Record, committed_pieces, read_record
-from zslpipe.store.rows import Features, Rows
+from zslpipe.store.rows import Rows
 from zslpipe.store.sealed import Broken, Sum, explain_os_errors, sum_of
 from zslpipe.store.writing import commit, mark_complete, withdraw
 
@@ -162,6 +163,11 @@ class FeatureStore:
     @property
     def taps(self) -> dict[str, TapSpec]:
         return self.layout.taps
+
+    @cached_property
+    def versions(self) -> tuple[Version, ...]:
+        """Which labels the model saw that made the features, by version; empty if it saw none."""
+        return labels_seen(self.provenance, len(self))
 
     @property
     def piece_rows(self) -> int:
@@ -317,9 +323,9 @@ class FeatureStore:
             self._rows[tap] = open_rows(self, tap)
         return self._rows[tap]
 
-    def features(self, index: np.ndarray | None = None) -> Features:
-        """Every tap's rows, or the rows `index` of every tap; a tap is opened on first use."""
-        return StoreFeatures(self, index)
+    def features(self) -> StoreFeatures:
+        """The rows of all taps; a tap is opened on first use."""
+        return StoreFeatures(self)
 
 
 def _describe(taps: Mapping[str, TapSpec]) -> str:

@@ -10,7 +10,9 @@ import zarr
 
 from zslpipe.errors import DamagedError, ZslpipeError
 from zslpipe.store import layout as names
-from zslpipe.store.rows import Rows, Subset
+from zslpipe.store.derived import Version
+from zslpipe.store.layout import TapSpec
+from zslpipe.store.rows import Rows
 
 if TYPE_CHECKING:
     from zslpipe.store.feature_store import FeatureStore
@@ -189,19 +191,43 @@ def open_rows(store: "FeatureStore", tap: str, memory_bytes: int = IN_MEMORY_BYT
 
 
 class StoreFeatures(Mapping[str, Rows]):
-    """A store's taps, each opened on first use: all rows, or the rows `index`."""
+    """A store's taps, each opened on first use. Of a tap with several versions this is one, at first the final one."""
 
-    def __init__(self, store: "FeatureStore", index: np.ndarray | None = None) -> None:
-        self._store, self._index = store, index
+    def __init__(self, store: "FeatureStore", taps: Mapping[str, str] = {}) -> None:
+        """`taps`: name of a tap to the tap that contains the version to use, by default the final one."""
+        self._store = store
+        further = {version.tap for version in store.versions if version.tap != version.of}
+        self._taps = {tap: taps.get(tap, tap) for tap in store.taps if tap not in further}
 
     def __getitem__(self, tap: str) -> Rows:
-        if tap not in self._store.taps:
-            raise KeyError(tap)
-        rows = self._store.rows(tap)
-        return rows if self._index is None else Subset(rows, self._index)
+        return self._store.rows(self._taps[tap])
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._store.taps)
+        return iter(self._taps)
 
     def __len__(self) -> int:
-        return len(self._store.taps)
+        return len(self._taps)
+
+    @property
+    def specs(self) -> Mapping[str, TapSpec]:
+        """Tap name to shape, dtype and grid."""
+        return {tap: self._store.taps[version] for tap, version in self._taps.items()}
+
+    @property
+    def source(self) -> str:
+        """Folder of the store."""
+        return str(self._store.path)
+
+    @property
+    def versions(self) -> tuple[Version, ...]:
+        """All versions of all taps, the final ones first; none for a store whose model saw no labels."""
+        return self._store.versions
+
+    @property
+    def used(self) -> tuple[Version, ...]:
+        """The versions that these features are."""
+        return tuple(version for version in self.versions if version.tap in self._taps.values())
+
+    def using(self, taps: Mapping[str, str]) -> "StoreFeatures":
+        """The same features with other versions: tap to the tap that contains the version."""
+        return StoreFeatures(self._store, taps)

@@ -1,9 +1,13 @@
 """Features as heads get them: the rows of one or more taps, in memory or not."""
 
-from collections.abc import Mapping
-from typing import Any, Protocol
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from zslpipe.store.derived import Version
+    from zslpipe.store.layout import TapSpec
 
 
 class Rows(Protocol):
@@ -51,6 +55,47 @@ class Subset:
         return np.asarray(self[:], dtype)
 
 
-def take(features: Features, index: np.ndarray) -> Features:
+class Taken(Mapping[str, Rows]):
+    """The rows `index` of every tap of other features; a tap is opened and its rows are read when they are used.
+
+    What a store says about its features (shapes, versions) is passed on.
+    """
+
+    def __init__(self, features: Features, index: np.ndarray) -> None:
+        self.features, self.index = features, np.asarray(index)
+        self._subsets: dict[str, Subset] = {}
+
+    def __getitem__(self, tap: str) -> Rows:
+        if tap not in self._subsets:
+            self._subsets[tap] = Subset(self.features[tap], self.index)
+        return self._subsets[tap]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.features)
+
+    def __len__(self) -> int:
+        return len(self.features)
+
+    @property
+    def specs(self) -> Mapping[str, "TapSpec"]:
+        """Tap name to shape, dtype and grid; empty if the features do not come from a store."""
+        return getattr(self.features, "specs", {})
+
+    @property
+    def source(self) -> str:
+        """The store that the features come from; empty if there is none."""
+        return getattr(self.features, "source", "")
+
+    @property
+    def versions(self) -> tuple["Version", ...]:
+        """See `StoreFeatures.versions`."""
+        return tuple(v.take(self.index) for v in getattr(self.features, "versions", ()))
+
+    def using(self, taps: Mapping[str, str]) -> "Taken":
+        """See `StoreFeatures.using`."""
+        return Taken(self.features.using(taps), self.index)  # type: ignore[attr-defined]
+
+
+def take(features: Features, index: np.ndarray) -> Taken:
     """The rows `index` of every tap, without reading any."""
-    return {tap: Subset(rows, index) for tap, rows in features.items()}
+    return Taken(features, index)

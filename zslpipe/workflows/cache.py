@@ -4,14 +4,14 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from zslpipe.errors import InputError
 from zslpipe.registry import unknown
 from zslpipe.store.catalog import stores
+from zslpipe.store.derived import readable
 from zslpipe.store.feature_store import FeatureStore
 from zslpipe.store.repair import repair
 from zslpipe.store.verify import Damage, verify
-from zslpipe.workflows.extract import extract_store
 from zslpipe.workflows.find import find_store
+from zslpipe.workflows.remake import remake
 from zslpipe.workflows.runs import runs
 from zslpipe.workflows.workspace import Workspace
 
@@ -40,7 +40,7 @@ def describe(workspace: Workspace, name: str | None) -> dict[str, Any]:
         "taps": {tap: f"{len(store)} x {' x '.join(map(str, s.shape))} {s.dtype}" for tap, s in store.taps.items()},
         "pieces": f"{store.pieces} of {store.piece_rows} rows",
         "fingerprint": store.fingerprint,
-        "provenance": store.provenance,
+        "provenance": readable(store.provenance, len(store)),
         "failures": {f.path: f"{f.error} ({f.decoder})" for f in store.failures.values()},
     }
 
@@ -54,35 +54,21 @@ def verify_stores(workspace: Workspace, name: str | None) -> dict[str, list[Dama
 
 
 def repair_store(workspace: Workspace, name: str | None) -> dict[str, Any]:
-    """Rebuild the damaged pieces of a store; those that cannot be rebuilt are extracted again.
+    """Rebuild the metadata of a store and make its damaged pieces again, and no others.
 
     Raises:
-        InputError: if damaged pieces were imported (import their file again), or images or backbone have changed.
+        InputError: if damaged pieces were imported, or what the store was made from has changed.
     """
     path = find_store(workspace, name).path if name is None else find(workspace, name)
     done = repair(path)
     store = FeatureStore.open(path)
-    lost = store.missing_pieces()
-    result = {
+    return {
         "store": str(path),
         "damaged": len(done.pieces),
         "rebuilt": done.rebuilt,
         "removed": done.removed,
-        "rows": 0,
+        "rows": remake(workspace, store) if store.missing_pieces() else 0,
     }
-    if not lost:
-        return result
-    request: dict[str, Any] | None = store.provenance["recorded"].get("request")
-    if request is None:
-        raise InputError(f"{len(lost)} pieces of the imported store {path} are lost: import its file again.")
-    table, taps = request["class_table"], tuple(request["taps"])
-    extraction = extract_store(workspace, **{**request, "class_table": table and Path(table), "taps": taps})
-    if extraction.store.path != path:
-        raise InputError(
-            f"the images or the backbone of {path} have changed since its extraction: the new features are in "
-            f"{extraction.store.path}; remove the old store."
-        )
-    return {**result, "rows": extraction.computed}
 
 
 def find(workspace: Workspace, name: str) -> Path:

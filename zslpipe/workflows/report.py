@@ -21,6 +21,7 @@ from zslpipe.report.content import ClassBar, Confusion, RunContent, SeedCurve, S
 from zslpipe.report.page import write_page
 from zslpipe.report.tables import kind_of
 from zslpipe.selection.result import SelectionResult, Trial
+from zslpipe.store.derived import readable
 from zslpipe.store.rows import Features
 from zslpipe.workflows.evaluate import evaluate_run
 from zslpipe.workflows.find import store_of_run
@@ -93,7 +94,7 @@ def content(workspace: Workspace, run: Run) -> RunContent:
         errors=errors,
         choices=choices,
         losses={seed: run.losses(seed) for seed in run.seeds},
-        store=None if store is None else store.provenance,
+        store=None if store is None else readable(store.provenance, len(store)),
         interval=f"Below each number its 95 % interval over {sources}.",
         notes=tuple(dict.fromkeys(notes)),
     )

@@ -1,0 +1,125 @@
+"""Features made by a model that saw labels: which labels those were, and for which problems that is not a leak.
+
+The features of such a store come in versions. The final version was made by the model that was trained on all training
+images. Further versions, each in a tap of its own, were made by models that were trained inside a validation fold: only
+with them can settings be selected honestly, since the final model knows the labels of all validation images.
+"""
+
+import base64
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from zslpipe.data.benchmark import Benchmark
+from zslpipe.errors import LeakError
+from zslpipe.store.rows import Features
+
+
+@dataclass(frozen=True, eq=False)
+class Version:
+    """The features of one tap as made by one model.
+
+    Attributes:
+        tap: the tap of the store that contains them.
+        of: the tap that they are a version of; that tap itself for the final version.
+        images: (N,) bool, the images whose labels the model saw.
+        classes: names of the classes of those images.
+        model: sha256 of the model's weights.
+    """
+
+    tap: str
+    of: str
+    images: np.ndarray
+    classes: tuple[str, ...]
+    model: str
+
+    @classmethod
+    def made(cls, tap: str, of: str, images: np.ndarray, benchmark: Benchmark, model: str) -> "Version":
+        """A version whose model saw the labels that the benchmark gives to `images`."""
+        names = tuple(benchmark.class_names[c] for c in np.unique(benchmark.labels[images]))
+        return cls(tap, of, images, names, model)
+
+    def take(self, index: np.ndarray) -> "Version":
+        """The same for the rows `index`."""
+        return replace(self, images=self.images[index])
+
+
+def versions_header(versions: Sequence[Version]) -> dict[str, Any]:
+    """Versions as JSON, for a provenance."""
+    return {
+        version.tap: {
+            "of": version.of,
+            "classes": list(version.classes),
+            "images": base64.b64encode(np.packbits(version.images).tobytes()).decode(),  # one bit per image
+            "model": version.model,
+        }
+        for version in versions
+    }
+
+
+def labels_seen(provenance: Mapping[str, Any], rows: int) -> tuple[Version, ...]:
+    """The versions that a provenance describes, the final ones first; empty if no model saw labels."""
+    found = []
+    for tap, about in provenance["fingerprinted"].get("derived", {}).get("versions", {}).items():
+        bits = np.frombuffer(base64.b64decode(about["images"]), np.uint8)
+        images = np.unpackbits(bits, count=rows).astype(bool)
+        found.append(Version(tap, about["of"], images, tuple(about["classes"]), about["model"]))
+    return tuple(sorted(found, key=lambda version: version.tap != version.of))
+
+
+def readable(provenance: Mapping[str, Any], rows: int) -> dict[str, Any]:
+    """A provenance for people: numbers of images and classes instead of lists."""
+    versions = {
+        version.tap: f"labels of {version.images.sum()} images of {len(version.classes)} classes"
+        for version in labels_seen(provenance, rows)
+    }
+    if not versions:
+        return dict(provenance)
+    fingerprinted = provenance["fingerprinted"]
+    derived = {**fingerprinted["derived"], "versions": versions}
+    return {**provenance, "fingerprinted": {**fingerprinted, "derived": derived}}
+
+
+def admissible(features: Features, problem: Benchmark) -> Features:
+    """The features in the version that may be used for a problem: for a benchmark, or for a fold of one.
+
+    A version may be used if its model saw no label of a test image of the problem, and of no class that the problem
+    does not train on; of several the one whose model saw most images is taken. Features of a store whose model saw no
+    labels, and features that do not come from a store, are returned as they are.
+
+    Raises:
+        LeakError: if there is no such version.
+    """
+    versions: tuple[Version, ...] = getattr(features, "versions", ())
+    if not versions:
+        return features
+    chosen = {}
+    for tap in features:
+        candidates = [version for version in versions if version.of == tap]
+        allowed = [version for version in candidates if leak(version, problem) is None]
+        if candidates and not allowed:
+            raise LeakError(
+                f"{features.source} was made by a model that {leak(candidates[0], problem)}: "  # type: ignore[attr-defined]
+                "derive it fold-wise for this selection rule and seed (zslpipe derive RUN), "
+                "or use the store it was derived from."
+            )
+        if allowed:
+            chosen[tap] = max(allowed, key=lambda version: version.images.sum()).tap
+    using: Features = features.using(chosen)  # type: ignore[attr-defined]
+    return using
+
+
+def leak(version: Version, problem: Benchmark) -> str | None:
+    """What the version's model knows that it must not know for the problem, in words; None if nothing."""
+    held_out = [problem.class_names[c] for c in problem.unseen_classes]
+    known = [name for name in held_out if name in version.classes]
+    if known:
+        return f"has seen labels of '{known[0]}' ({len(known)} of the {len(held_out)} unseen classes of this problem)"
+    tests = np.concatenate([problem.test_seen, problem.test_unseen])
+    if images := int(version.images[tests].sum()):
+        return f"has seen labels of {images} of the {len(tests)} test images of this problem"
+    trained = {problem.class_names[c] for c in problem.seen_classes}
+    other = [name for name in version.classes if name not in trained]
+    return f"has seen labels of '{other[0]}', a class without training images in this problem" if other else None

@@ -1,0 +1,62 @@
+"""How the features of each kind of store are made again: what repair does about lost pieces."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from zslpipe.errors import InputError
+from zslpipe.registry import unknown
+from zslpipe.store.feature_store import FeatureStore
+from zslpipe.workflows.derive import derive_store
+from zslpipe.workflows.extract import extract_store
+from zslpipe.workflows.workspace import Workspace
+
+Request = dict[str, Any]
+Remake = Callable[[Workspace, FeatureStore, Request], tuple[FeatureStore, int]]
+
+
+def _extract(workspace: Workspace, store: FeatureStore, request: Request) -> tuple[FeatureStore, int]:
+    table, taps = request["class_table"], tuple(request["taps"])
+    done = extract_store(workspace, **{**request, "class_table": table and Path(table), "taps": taps})
+    return done.store, done.computed
+
+
+def _derive(workspace: Workspace, store: FeatureStore, request: Request) -> tuple[FeatureStore, int]:
+    done = derive_store(workspace, **request)
+    return done.store, done.computed
+
+
+def _import(workspace: Workspace, store: FeatureStore, request: Request) -> tuple[FeatureStore, int]:
+    files = " ".join(dict.fromkeys(file["name"] for file in store.provenance["recorded"].get("files", {}).values()))
+    raise InputError(
+        f"{len(store.missing_pieces())} pieces of {store.path} are lost and cannot be made again: import the same file "
+        f"again (zslpipe import {files or 'FILE'} --dataset {store.dataset})."
+    )
+
+
+KINDS: dict[str, Remake] = {"extract": _extract, "derive": _derive, "import": _import}
+
+
+def kind_of(store: FeatureStore) -> str:
+    """How a store was made: extract, derive or import; the request of an extraction does not record its kind."""
+    recorded = store.provenance["recorded"]
+    return str(recorded["request"].get("kind", "extract")) if "request" in recorded else "import"
+
+
+def remake(workspace: Workspace, store: FeatureStore) -> int:
+    """Make the missing pieces of a store again, as it was made; returns the number of rows.
+
+    Raises:
+        InputError: if it was imported, or what it was made from has changed.
+    """
+    kind = kind_of(store)
+    if kind not in KINDS:
+        raise unknown("kind of store", kind, KINDS)
+    request = store.provenance["recorded"].get("request", {})
+    made, rows = KINDS[kind](workspace, store, {key: value for key, value in request.items() if key != "kind"})
+    if made.path != store.path:
+        raise InputError(
+            f"what {store.path} was made from (images, backbone or model) has changed since: its features are now in "
+            f"{made.path}; remove the old store."
+        )
+    return rows
