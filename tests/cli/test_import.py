@@ -31,3 +31,17 @@ def test_a_variable_that_is_not_there(with_store: Path) -> None:
     assert done.exit_code == 2
     assert "one.npz has no 'feature'; it contains features" in done.stderr
     assert CliRunner().invoke(main, ["import", "one.npz", "--dataset", "sun", "--dtype", "int8"]).exit_code == 2
+
+
+def test_the_grid_of_regions(with_store: Path) -> None:
+    np.savez("regions.npz", features=np.zeros((60, 8, 3), np.float32))
+    line = ["import", "regions.npz", "--dataset", "sun", "--json"]
+    done = CliRunner().invoke(main, [*line, "--grid", "2x4"])
+    assert done.exit_code == 0, done.output
+    store = FeatureStore.open(Path(json.loads(done.stdout)["store"]))
+    assert store.taps["region"].grid == (2, 4)
+    assert store.features().backbone == {"name": "regions"}
+    for wrong, sentence in (("3x3", "has 8 regions, not a grid"), ("3by3", "is not HEIGHTxWIDTH")):
+        refused = CliRunner().invoke(main, [*line, "--grid", wrong])
+        assert refused.exit_code == 2
+        assert sentence in refused.stderr

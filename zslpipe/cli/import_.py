@@ -14,6 +14,16 @@ EXAMPLES = examples(
 )
 
 
+def read_grid(_: click.Context, __: click.Parameter, value: str | None) -> tuple[int, int] | None:
+    """ "7x10" to (7, 10)."""
+    if value is None:
+        return None
+    height, cross, width = value.lower().partition("x")
+    if not (cross and height.isdecimal() and width.isdecimal()):
+        raise click.BadParameter(f"'{value}' is not HEIGHTxWIDTH, such as 7x10.")
+    return int(height), int(width)
+
+
 @click.command("import", epilog=EXAMPLES)
 @click.argument("files", nargs=-1, required=True, type=PATH)
 @click.option("--dataset", required=True, help="The data set whose images the rows are.")
@@ -25,6 +35,9 @@ EXAMPLES = examples(
 )
 @click.option(
     "--compression", type=click.Choice(["zstd"]), help="Smaller files that are slower to read.", show_default="none"
+)
+@click.option(
+    "--grid", metavar="HxW", callback=read_grid, help="Rows and columns of the regions.", show_default="square"
 )
 @click.option("--name", help="Name of what made the features, for tables.", show_default="the file's name")
 @places

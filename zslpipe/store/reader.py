@@ -214,6 +214,12 @@ class StoreFeatures(Mapping[str, Rows]):
         return {tap: self._store.taps[version] for tap, version in self._taps.items()}
 
     @property
+    def backbone(self) -> Mapping[str, Any]:
+        """How the backbone that made them is described in the provenance of the store."""
+        described = self._store.provenance["fingerprinted"].get("backbone", {})
+        return described if isinstance(described, Mapping) else {"name": described}
+
+    @property
     def source(self) -> str:
         """Folder of the store."""
         return str(self._store.path)

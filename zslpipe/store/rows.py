@@ -82,6 +82,11 @@ class Taken(Mapping[str, Rows]):
         return getattr(self.features, "specs", {})
 
     @property
+    def backbone(self) -> Mapping[str, Any]:
+        """How the backbone that made them is described; empty if the features do not come from a store."""
+        return getattr(self.features, "backbone", {})
+
+    @property
     def source(self) -> str:
         """The store that the features come from; empty if there is none."""
         return getattr(self.features, "source", "")

@@ -26,13 +26,14 @@ def import_store(
     key: str | None = None,
     dtype: str | None = None,
     compression: str | None = None,
+    grid: tuple[int, int] | None = None,
     name: str | None = None,
 ) -> FeatureStore:
     """Make a store of the features in `files`, checked row by row against the data set.
 
     Args:
         workspace: where data sets and stores are.
-        files, tap, key, dtype, compression: as for `store.importing.import_features`.
+        files, tap, key, dtype, compression, grid: as for `store.importing.import_features`.
         dataset, class_table: as for `data.load.load_benchmark`.
         name: of what made the features; None for the name of the first file.
 
@@ -43,7 +44,15 @@ def import_store(
         dataset, workspace.data_root, class_table, workspace.cache, labels_file(workspace, files, dataset)
     )
     return import_features(
-        files, benchmark, workspace.cache, tap, key=key, dtype=dtype, backbone=name, compression=compression
+        files,
+        benchmark,
+        workspace.cache,
+        tap,
+        key=key,
+        dtype=dtype,
+        backbone=name,
+        compression=compression,
+        grid=grid,
     )
 
 
