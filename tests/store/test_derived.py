@@ -106,7 +106,7 @@ def test_the_version_that_fits_the_problem_is_used(benchmark_, fold, store_of):
 
 
 def reversed_benchmark(benchmark, unseen, held=()):
-    """The benchmark with images in reverse order, other unseen classes, and the former images `held` as test_seen."""
+    """The benchmark with its images in reverse order, other unseen classes, and the images `held` in test_seen."""
     labels, held = benchmark.labels[::-1].copy(), 119 - np.array(held, int)
     tests = np.flatnonzero(np.isin(labels, unseen))
     return replace(

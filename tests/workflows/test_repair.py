@@ -1,12 +1,14 @@
-"""A damaged store is noticed, and only what was damaged is extracted again."""
+"""Damage is found, and repair makes only the damaged pieces again, each kind of store in its own way."""
 
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
 from zslpipe.cli import main
+from zslpipe.store.feature_store import FeatureStore
 
 EXTRACT = ("extract", "--backbone", "resnet18", "--weights", "random", "--image-size", "32", "--dataset", "sun")
 
@@ -23,7 +25,7 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
 
 
-def test_repair_gives_back_the_very_same_bytes(store: Path) -> None:
+def test_repair_restores_the_same_bytes(store: Path) -> None:
     before = contents(store)
     chunk = next(p for p in (store / "features.zarr" / "region").iterdir() if p.name.startswith("c."))
     damaged = bytearray(chunk.read_bytes())
@@ -34,3 +36,39 @@ def test_repair_gives_back_the_very_same_bytes(store: Path) -> None:
     assert json.loads(repaired.stdout)["damaged"] == 1
     assert contents(store) == before
     assert CliRunner().invoke(main, ["cache", "verify"]).exit_code == 0
+
+
+def lose_a_piece(store: Path) -> None:
+    next((store / "pieces").iterdir()).unlink()
+
+
+def test_an_imported_store_names_the_file_to_import_again(store: Path, tmp_path: Path) -> None:
+    np.save(tmp_path / "mine.npy", np.ones((60, 4), np.float32))
+    again = ["import", str(tmp_path / "mine.npy"), "--dataset", "sun", "--json"]
+    imported = Path(json.loads(CliRunner().invoke(main, again).stdout)["store"])
+    before = contents(imported)
+    lose_a_piece(imported)
+    repaired = CliRunner().invoke(main, ["cache", "repair", imported.name])
+    assert repaired.exit_code == 2
+    assert "import the same file again (zslpipe import mine.npy --dataset sun)" in repaired.stderr
+    assert CliRunner().invoke(main, again).exit_code == 0
+    assert contents(imported) == before
+
+
+def test_an_extraction_from_changed_images_does_not_repair_a_store(store: Path, sun_root: Path) -> None:
+    image = next((sun_root / "images" / "SUN").rglob("*.jpg"))
+    image.write_bytes(next(p for p in image.parent.iterdir() if p != image).read_bytes())
+    lose_a_piece(store)
+    repaired = CliRunner().invoke(main, ["cache", "repair", store.name])
+    assert repaired.exit_code == 2
+    assert f"{store.name} was made from (images, backbone or model) has changed since" in repaired.stderr
+
+
+def test_a_kind_of_store_that_this_version_does_not_know(store: Path) -> None:
+    opened = FeatureStore.open(store)
+    request = {**opened.provenance["recorded"]["request"], "kind": "dreamt"}
+    provenance = {**opened.provenance, "recorded": {"request": request}}
+    FeatureStore.create(store.with_name("later"), opened.benchmark, opened.taps, provenance)
+    repaired = CliRunner().invoke(main, ["cache", "repair", "later"])
+    assert repaired.exit_code == 2
+    assert "unknown kind of store 'dreamt'" in repaired.stderr
