@@ -1,8 +1,8 @@
 """A planted leak: features made with the labels of the validation classes validate far above what they test.
 
 The head interpolates its training images, so their embeddings are the semantics of their classes, on which any
-selection is perfect. Test images have no such embeddings. Selection must refuse these features, and with the versions of
-its folds it must validate what is tested.
+selection is perfect. Test images have no such embeddings. Selection must refuse these features, and with the versions
+of its folds it must validate what is tested.
 """
 
 from collections.abc import Iterator, Mapping
