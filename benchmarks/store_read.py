@@ -30,7 +30,7 @@ from zslpipe.store.layout import TapSpec, good_piece_rows
 from zslpipe.store.reader import open_rows
 
 BATCH = 64
-PEERS_ROWS = 11788  # CUB: chunks of peers' files follow from the size of the data set
+PEERS_ROWS = 11788  # CUB: chunks of peers' files follow from the size of the dataset
 Reader = Callable[[np.ndarray], np.ndarray]
 
 
@@ -84,7 +84,7 @@ def write_memmap(path: Path, rows: int, shape: tuple[int, ...], block: Callable)
 
 
 def write_gzip(path: Path, rows: int, shape: tuple[int, ...], block: Callable, peers: bool) -> None:
-    """`peers`: (N, C, H, W) float32 in the chunks h5py chooses for a data set of CUB's size, as extractors write it;
+    """`peers`: (N, C, H, W) float32 in the chunks h5py chooses for a dataset of CUB's size, as extractors write it;
     else the best that gzip can do for random rows: float16, a chunk a row."""
     with h5py.File(path, "w") as file:
         if not peers:

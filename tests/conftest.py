@@ -22,10 +22,10 @@ settings.load_profile("untimed")
 
 @pytest.fixture(scope="session")
 def data_root() -> Path:
-    """Where the real data sets lie; tests that ask for it carry the marker `real`."""
+    """Where the real datasets lie; tests that ask for it carry the marker `real`."""
     root = Path(os.environ.get("ZSLPIPE_DATA", Path(__file__).parents[1] / ".." / "shared" / "data"))
     if not (root / "xlsa17").is_dir():
-        pytest.skip(f"no real data sets under {root}: set ZSLPIPE_DATA")
+        pytest.skip(f"no real datasets under {root}: set ZSLPIPE_DATA")
     return root.resolve()
 
 

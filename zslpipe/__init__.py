@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from zslpipe.parts.problem import Attributes as Attributes
     from zslpipe.parts.problem import Classes as Classes
     from zslpipe.progress import show_progress as show_progress
-    from zslpipe.selection.rules import fit as fit
+    from zslpipe.selection import fit as fit
 
 __version__ = "0.1.0"
 
@@ -38,7 +38,7 @@ _PUBLIC = {
     "create_head": "zslpipe.api:create_head",
     "evaluate": "zslpipe.evaluation.protocol:evaluate",
     "extract_features": "zslpipe.api:extract_features",
-    "fit": "zslpipe.selection.rules:fit",
+    "fit": "zslpipe.selection:fit",
     "list_heads": "zslpipe.api:list_heads",
     "load_benchmark": "zslpipe.data.load:load_benchmark",
     "load_head": "zslpipe.parts.head:load_head",

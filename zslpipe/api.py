@@ -6,8 +6,7 @@ from typing import Any
 
 from zslpipe.data.benchmark import Benchmark
 from zslpipe.heads import HEADS, Head
-from zslpipe.selection.result import SelectionResult
-from zslpipe.selection.rules import selection_rule
+from zslpipe.selection import SelectionResult, selection_rule
 from zslpipe.store.feature_store import FeatureStore
 from zslpipe.store.rows import Features
 
@@ -29,18 +28,18 @@ def extract_features(
     data_root: str | Path = "data",
     **options: Any,
 ) -> FeatureStore:
-    """Run a backbone over the images of a data set once; resumes if it was interrupted.
+    """Run a backbone over the images of a dataset once; resumes if it was interrupted.
 
     Args:
-        dataset: the name of a known data set, or an image folder.
+        dataset: the name of a known dataset, or an image folder.
         backbone: a timm model or a registered backbone.
         cache: where stores are kept.
-        data_root: where known data sets are.
+        data_root: where known datasets are.
         **options: as for `zslpipe.workflows.extract.extract_store`: weights, taps, image_size, precision, dtype,
             device, compile, batch_size, workers, on_error, shard, class_table.
 
     Raises:
-        InputError: if data set, images, backbone or weights are not available.
+        InputError: if dataset, images, backbone or weights are not available.
     """
     from zslpipe.workflows.extract import extract_store
     from zslpipe.workflows.workspace import Workspace

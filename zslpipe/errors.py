@@ -29,7 +29,7 @@ class InputError(ZslpipeError, ValueError):
 
 
 class UnknownNameError(InputError, LookupError):
-    """No head, backbone, data set, setting, ... has this name."""
+    """No head, backbone, dataset, setting, ... has this name."""
 
 
 class NotFittedError(InputError, AttributeError):

@@ -52,5 +52,5 @@ def test_run_takes_short_names(tmp_path: Path) -> None:
     places = ("--data-root", str(tmp_path / "data"), "--cache", str(tmp_path / "cache"))
     done = zslpipe("run", "remse/cub", *places)
     assert done.exit_code == 2
-    assert "att_splits.mat" in done.stderr  # the recipe was found, its data set is not there
+    assert "att_splits.mat" in done.stderr  # the recipe was found, its dataset is not there
     assert "did you mean remse/cub" in zslpipe("run", "remse/cubs", *places).stderr

@@ -10,7 +10,7 @@ from zslpipe.evaluation.imbalance import ErrorByValue, ErrorSummary
 from zslpipe.evaluation.protocol import TestScores, evaluate_scores
 from zslpipe.evaluation.results_table import result_rows
 from zslpipe.report.content import ClassBar, Confusion, RunContent, SeedCurve, SemanticErrors
-from zslpipe.selection.result import SelectionResult, Trial
+from zslpipe.selection import SelectionResult, Trial
 
 EVIL = '<script>alert("&")</script>'
 

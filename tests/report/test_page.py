@@ -13,7 +13,7 @@ from zslpipe.report.content import RunContent
 from zslpipe.report.page import page, write_page
 from zslpipe.report.tables import kind_of
 from zslpipe.report.trials import trials_chart, trials_list, varied_settings
-from zslpipe.selection.result import SelectionResult, Trial
+from zslpipe.selection import SelectionResult, Trial
 
 Make = Callable[..., RunContent]
 EVIL = '<script>alert("&")</script>'

@@ -12,16 +12,9 @@ from zslpipe.evaluation.curve import share_flipped
 from zslpipe.evaluation.protocol import evaluate
 from zslpipe.evaluation.stacking import ScoresError
 from zslpipe.parts.head import Head
-from zslpipe.selection.result import SelectionResult
-from zslpipe.selection.rules import (
-    SELECTIONS,
-    OracleTest,
-    SeenValidation,
-    Selection,
-    UnseenClassValidation,
-    held_out_margins,
-    selection_rule,
-)
+from zslpipe.selection import SELECTIONS, Selection, SelectionResult, selection_rule
+from zslpipe.selection.fitting import held_out_margins
+from zslpipe.selection.rules import OracleTest, SeenValidation, UnseenClassValidation
 from zslpipe.store.rows import take
 
 Tiny = tuple[Benchmark, np.ndarray]

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from zslpipe.data.benchmark import ClassSplit
 from zslpipe.errors import LeakError
 from zslpipe.evaluation.protocol import score_tests
-from zslpipe.selection.rules import OracleTest, SeenValidation, UnseenClassValidation, fit, without_slice
+from zslpipe.selection.fitting import fit, hold_out_images
+from zslpipe.selection.rules import OracleTest, SeenValidation, UnseenClassValidation
 from zslpipe.store.derived import Version, admissible, labels_seen, leak, readable, versions_header
 from zslpipe.store.feature_store import FeatureStore
 from zslpipe.store.layout import TapSpec
@@ -70,10 +71,10 @@ def test_only_what_the_problem_trains_on_may_have_been_seen(benchmark_, fold):
     assert leak(inner, fold) is None
     assert leak(inner, benchmark_) is None
     assert "labels of 'class 6' (3 of the 3 unseen classes" in str(leak(final, fold))
-    seen_only = version(benchmark_, without_slice(benchmark_, 0.2, 0))
-    assert leak(seen_only, without_slice(benchmark_, 0.2, 0)) is None
+    seen_only = version(benchmark_, hold_out_images(benchmark_, 0.2, 0))
+    assert leak(seen_only, hold_out_images(benchmark_, 0.2, 0)) is None
     assert "labels of 9 of the 9 test images" in str(
-        leak(version(benchmark_, benchmark_), without_slice(benchmark_, 0.1, 0))
+        leak(version(benchmark_, benchmark_), hold_out_images(benchmark_, 0.1, 0))
     )
     without_class_5 = benchmark_.fold(ClassSplit(tuple(range(5)), (6, 7, 8)))
     assert "labels of 'class 5', a class without training images" in str(leak(inner, without_class_5))

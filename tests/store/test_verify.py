@@ -155,7 +155,7 @@ def test_repair_reports_what_it_cannot_do(full, benchmark_):
     from dataclasses import replace
 
     (full.path / "benchmark.npz").write_bytes(b"PK")
-    with pytest.raises(InputError, match=r"benchmark.npz is damaged: give the data set \(tiny\)"):
+    with pytest.raises(InputError, match=r"benchmark.npz is damaged: give the dataset \(tiny\)"):
         repair(full.path)
     with pytest.raises(InputError, match="whose images are not those of tiny"):
         repair(full.path, benchmark=replace(benchmark_, image_ids=tuple(reversed(benchmark_.image_ids))))

@@ -45,7 +45,7 @@ def test_npy(store: Path, tmp_path: Path) -> None:
 
 
 def test_a_mat_file_may_itself_say_what_its_rows_are(sun_root: Path, tmp_path: Path, store: Path) -> None:
-    """Where the data set's folder holds only att_splits.mat, the file that is imported lists labels and images."""
+    """Where the dataset's folder holds only att_splits.mat, the file that is imported lists labels and images."""
     elsewhere = tmp_path / "downloaded.mat"
     (sun_root / "xlsa17/data/SUN/res101.mat").rename(elsewhere)
     assert zslpipe("import", str(elsewhere), "--dataset", "sun")["taps"] == {"global": [60, 4]}

@@ -9,7 +9,7 @@ from zslpipe.demo import make_demo
 from zslpipe.demo.attributes import attribute_vectors
 from zslpipe.evaluation.metrics import top1
 from zslpipe.heads import HEADS, Head
-from zslpipe.selection.rules import fit
+from zslpipe.selection import fit
 from zslpipe.store.feature_store import FeatureStore
 from zslpipe.store.rows import take
 from zslpipe.workflows.extract import extract_store

@@ -18,7 +18,7 @@ EXAMPLES = examples(
 @places
 @as_json
 def command(one: str, other: str, data_root: Path | None, cache: Path | None, json_: bool) -> None:
-    """Compare two runs on one data set.
+    """Compare two runs on one dataset.
 
     Says whether their difference is more than noise. Names of runs are listed by `zslpipe cache ls`.
     """

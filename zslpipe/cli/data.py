@@ -19,14 +19,14 @@ EXAMPLES = {
 
 @click.group("data", epilog=EXAMPLES["data"])
 def command() -> None:
-    """List and check data sets; write class tables."""
+    """List and check datasets; write class tables."""
 
 
 @command.command("list", epilog=EXAMPLES["list"])
 @places
 @as_json
 def list_(data_root: Path | None, cache: Path | None, json_: bool) -> None:
-    """List the known data sets, and which files are here."""
+    """List the known datasets, and which files are here."""
     from zslpipe.data.overview import list_datasets
 
     rows = list_datasets(workspace(data_root, cache).data_root)
@@ -43,7 +43,7 @@ def list_(data_root: Path | None, cache: Path | None, json_: bool) -> None:
 @places
 @as_json
 def check(dataset: str, class_table: Path | None, data_root: Path | None, cache: Path | None, json_: bool) -> None:
-    """Check a data set and say what it holds.
+    """Check a dataset and say what it holds.
 
     DATASET is a known name or an image folder. Exit code 2 if anything is wrong with it.
     """

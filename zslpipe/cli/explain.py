@@ -34,7 +34,7 @@ def command(
 ) -> None:
     """Draw where a run looks in images.
 
-    Writes one PNG per image of the run's data set; IMAGE is an id, a file name or a row number. Shown are the true
+    Writes one PNG per image of the run's dataset; IMAGE is an id, a file name or a row number. Shown are the true
     class and the wrong classes with the highest scores; heads with one attention map per attribute show the
     attributes of the class.
     """

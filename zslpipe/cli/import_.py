@@ -26,7 +26,7 @@ def read_grid(_: click.Context, __: click.Parameter, value: str | None) -> tuple
 
 @click.command("import", epilog=EXAMPLES)
 @click.argument("files", nargs=-1, required=True, type=PATH)
-@click.option("--dataset", required=True, help="The data set whose images the rows are.")
+@click.option("--dataset", required=True, help="The dataset whose images the rows are.")
 @click.option("--class-table", type=PATH, help="Folder of classes.csv (and images.csv) for an image folder.")
 @click.option("--tap", help="What the rows are: global, region or trunk.", show_default="by their shape")
 @click.option("--key", help="Name of the variable with the features.", show_default="features and other usual names")
@@ -47,7 +47,7 @@ def command(
 ) -> None:
     """Make a store of features extracted elsewhere.
 
-    FILES are .mat (v5, v7.3), .h5, .npy or .npz. Rows, labels and image names are checked against the data set.
+    FILES are .mat (v5, v7.3), .h5, .npy or .npz. Rows, labels and image names are checked against the dataset.
     """
     from zslpipe.workflows.convert import import_store
 

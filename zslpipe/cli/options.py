@@ -44,7 +44,7 @@ def places(command: Command) -> Command:
     """--data-root, --cache and --plugin."""
     for option in (
         plugins,
-        _folder("--data-root", "ZSLPIPE_DATA", "./data", "Folder of the data sets."),
+        _folder("--data-root", "ZSLPIPE_DATA", "./data", "Folder of the datasets."),
         _folder("--cache", "ZSLPIPE_CACHE", "./cache", "Folder of stores and runs."),
     ):
         command = option(command)

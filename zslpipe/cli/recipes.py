@@ -27,7 +27,7 @@ EXAMPLES = examples(
 def command(name: str | None, json_: bool) -> None:
     """List the recipes that `run` takes, or show one.
 
-    A recipe has the settings and the published numbers of one paper on one data set. NAME is one of the list, or a
+    A recipe has the settings and the published numbers of one paper on one dataset. NAME is one of the list, or a
     YAML file.
     """
     from zslpipe.workflows.recipes import list_recipes, read_recipe

@@ -18,7 +18,7 @@ EXAMPLES = examples(
 @click.command("train-head", epilog=EXAMPLES)
 @click.argument("head")
 @click.option("--store", help="Name or folder of a store.", show_default="the newest")
-@click.option("--dataset", help="Use the newest store of this data set.")
+@click.option("--dataset", help="Use the newest store of this dataset.")
 @click.option("--backbone", help="Use the newest store of this backbone.")
 @click.option(
     "--semantics",

@@ -34,7 +34,7 @@ def load_semantics(benchmark: Benchmark, spec: str, data_root: Path | None = Non
             .mat with `att` (A', C), and `allclasses_names` if classes are to be matched by name;
             .npy (C, A') in the order of the classes; .csv with a class name in the first column of each row, and
             optionally the names of the columns in a first line.
-        data_root: folder of the known data sets, `default_data_root()` if None.
+        data_root: folder of the known datasets, `default_data_root()` if None.
 
     Raises:
         InputError: for an unknown name, or a file that is missing or does not describe every class with finite numbers.

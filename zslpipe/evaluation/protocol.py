@@ -1,4 +1,4 @@
-"""The generalized zero-shot protocol: a fitted head in, every number of a table out."""
+"""The generalized zero-shot protocol: from a fitted head to every number of a results table."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -18,14 +18,14 @@ from zslpipe.store.rows import Features, take
 
 @dataclass(frozen=True, eq=False)
 class TestScores:
-    """Scores of all test images of a benchmark (or of a fold of one) for all its classes.
+    """Scores of all test images of a benchmark (or of one of its folds) for all classes.
 
     Attributes:
         index: (N,) image indices, those of test_seen first.
         labels: (N,) their classes.
         seen: (C,) bool; every class without training images counts as unseen, tested or not.
         scores: (N, C).
-        zsl: (N, U) scores among the unseen classes alone, for a head that does not score them by a cut of `scores`.
+        zsl: (N, U) scores among the unseen classes only, if the head computes them separately.
     """
 
     __test__ = False  # pytest: not a test
@@ -69,12 +69,12 @@ def score_tests(head: Head, features: Features, benchmark: Benchmark) -> TestSco
 
 @dataclass(frozen=True)
 class ClassResult:
-    """What became of one class; accuracies are None where it has no test image.
+    """The results of one class; accuracies are None if it has no test images.
 
     Attributes:
         name: the class.
         seen: whether it has training images.
-        images: how many test images it has.
+        images: number of test images.
         zsl: accuracy among the unseen classes (None for a seen class).
         accuracy, uncalibrated, oracle: accuracy among all classes at δ, at 0 and at the oracle's δ.
     """
@@ -90,15 +90,15 @@ class ClassResult:
 
 @dataclass(frozen=True)
 class Result:
-    """All numbers of one fitted head; shares between 0 and 1, None where there is nothing to measure.
+    """All results of one fitted head: fractions between 0 and 1, or None if there is nothing to measure.
 
     Attributes:
-        delta: the calibration that was asked for; None where there was none (then U, S, H are those at 0).
+        delta: the given calibration; None for none (U, S and H are then those at 0).
         T1, U, S, H: class-averaged accuracies at that calibration.
         uncalibrated: the same at δ = 0.
-        oracle: the best H that any δ reaches on the *test* images: an upper bound, never a result of its own.
-        AUSUC: area under the seen-unseen curve, which needs no δ.
-        classes: class by class, in the benchmark's order.
+        oracle: the best H over all δ on the *test* images: an upper bound, not a result.
+        AUSUC: area under the seen-unseen curve; independent of δ.
+        classes: results by class, in the benchmark's order.
     """
 
     delta: float | None
@@ -113,12 +113,12 @@ class Result:
 
     @property
     def without_images(self) -> tuple[str, ...]:
-        """Classes that no image tests; they are in no average."""
+        """Classes without test images; they enter no average."""
         return tuple(c.name for c in self.classes if not c.images)
 
     @property
     def images(self) -> dict[str, int]:
-        """How many test images there are of seen and of unseen classes."""
+        """Numbers of test images of seen and of unseen classes."""
         return {k: sum(c.images for c in self.classes if c.seen == (k == "seen")) for k in ("seen", "unseen")}
 
     def to_json(self) -> dict[str, Any]:
@@ -148,24 +148,24 @@ def evaluate(
     delta: float | None = None,
     usable: np.ndarray | None = None,
 ) -> Result:
-    """Score the test sets with a fitted head and measure everything.
+    """Score the test sets with a fitted head and compute all results.
 
     Args:
-        head: fitted.
+        head: a fitted head.
         features: rows of all images of the benchmark.
-        benchmark: whose test sets to score; its semantics must be those that the head was fitted with.
-        delta: calibrated stacking chosen beforehand, None for none.
-        usable: (N,) bool, images that may be scored; failed ones must not be.
+        benchmark: its test sets are scored; its semantics must be those of the training.
+        delta: δ of calibrated stacking, chosen beforehand; None for none.
+        usable: (N,) bool, False for images without features.
 
     Raises:
-        ScoresError: where the head's scores are not finite.
+        ScoresError: if the head's scores are not finite.
     """
     tests = score_tests(head, features, benchmark if usable is None else benchmark.keep(usable))
     return evaluate_scores(tests, benchmark.class_names, delta)
 
 
 def evaluate_scores(tests: TestScores, class_names: tuple[str, ...], delta: float | None = None) -> Result:
-    """Every number that follows from scores; see `evaluate`."""
+    """All results that follow from scores; see `evaluate`."""
     both = rivals(tests.scores, tests.seen)
     of_seen = tests.seen[tests.labels]
     zsl = None if tests.zsl is None else tests.zsl_predicted
@@ -196,7 +196,7 @@ def evaluate_scores(tests: TestScores, class_names: tuple[str, ...], delta: floa
 
 
 def _known(value: float) -> float | None:
-    """JSON has no NaN: what is not known is None."""
+    """None instead of NaN, which JSON lacks."""
     return None if np.isnan(value) else float(value)
 
 

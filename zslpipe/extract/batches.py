@@ -21,7 +21,7 @@ CHUNK = 4  # images per task: few, so that all workers share a batch; more than 
 
 
 class Images(Protocol):
-    """The images of a data set by row."""
+    """The images of a dataset by row."""
 
     def pixels(self, row: int) -> np.ndarray:
         """(H, W, 3) uint8, decoded, resized and cropped; called from several threads.

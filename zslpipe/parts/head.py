@@ -20,6 +20,7 @@ from zslpipe.store.rows import Features
 HEADS: Registry[type["Head"]] = Registry("head", group="zslpipe.heads")
 FORMAT = 2  # of saved heads
 
+Setting = Mapping[str, Any]  # hyper-parameters by name
 Scorer = Callable[[Features], np.ndarray]  # the features of N images to scores (N, C) float32
 
 
@@ -40,7 +41,7 @@ class Head(ABC):
     problem_: Problem
 
     @classmethod
-    def search_space(cls) -> Sequence[Mapping[str, Any]]:
+    def search_space(cls) -> Sequence[Setting]:
         """The settings that selection tries unless the user fixes them; of equally good ones the first is taken."""
         return ({},)
 
@@ -89,7 +90,7 @@ class Head(ABC):
         labels: np.ndarray,
         semantics: np.ndarray,
         attributes: Attributes | None = None,
-        candidates: Sequence[Mapping[str, Any]] = ({},),
+        candidates: Sequence[Setting] = ({},),
     ) -> Iterator[tuple[dict[str, Any], "Head"]]:
         """Fit every candidate setting and yield (setting, fitted head), in order.
 
@@ -108,7 +109,7 @@ class Head(ABC):
         """Become fitted; `problem_` is set."""
 
     def learn_candidates(
-        self, data: TrainingData, candidates: Sequence[Mapping[str, Any]]
+        self, data: TrainingData, candidates: Sequence[Setting]
     ) -> Iterator[tuple[dict[str, Any], "Head"]]:
         """See `fit_candidates`."""
         for candidate in candidates:

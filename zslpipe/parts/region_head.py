@@ -31,7 +31,7 @@ class RegionHead(SemanticHead[S]):
         if attributes is None or attributes.vectors is None:
             raise InputError(
                 f"{self.name} needs word vectors of the attributes, but this benchmark has none: "
-                "add them to the data set or use another head."
+                "add them to the dataset or use another head."
             )
 
     def attention(self, features: Features) -> np.ndarray:

@@ -15,7 +15,7 @@ from torch.optim import SGD, Adam, AdamW, Optimizer
 from zslpipe.devices import pick_device
 from zslpipe.errors import InputError
 from zslpipe.files import sha256_json
-from zslpipe.parts.head import Head, Scorer
+from zslpipe.parts.head import Head, Scorer, Setting
 from zslpipe.parts.problem import Attributes, Classes, Problem, TrainingData
 from zslpipe.parts.settings import Count, NonNegative, Positive, Share, Whole
 from zslpipe.progress import ticking
@@ -157,7 +157,7 @@ class TorchHead(_Trained[M]):
         return {"losses": curves}
 
     def learn_candidates(
-        self, data: TrainingData, candidates: Sequence[Mapping[str, Any]]
+        self, data: TrainingData, candidates: Sequence[Setting]
     ) -> Iterator[tuple[dict[str, Any], Head]]:
         """One training per setting; settings that differ only in length share theirs if their last stage permits."""
         default = getattr(self, self.length)

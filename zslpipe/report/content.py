@@ -10,7 +10,7 @@ from zslpipe.evaluation.curve import Point
 from zslpipe.evaluation.imbalance import ErrorByValue, ErrorSummary
 from zslpipe.evaluation.results_table import Row
 from zslpipe.report.training import Losses
-from zslpipe.selection.result import SelectionResult
+from zslpipe.selection import SelectionResult
 
 
 @dataclass(frozen=True, eq=False)

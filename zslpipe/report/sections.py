@@ -10,7 +10,7 @@ from zslpipe.report.semantics import error_by_value, error_summary, worst_attrib
 from zslpipe.report.tables import grid, nested_table, scroll_box
 from zslpipe.report.training import training_curves
 from zslpipe.report.trials import trials_chart, trials_list
-from zslpipe.selection.result import SelectionResult
+from zslpipe.selection import SelectionResult
 
 
 def run_section(index: int, run: RunContent) -> Markup:

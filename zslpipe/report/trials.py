@@ -7,7 +7,7 @@ from typing import Any
 from zslpipe.report.markup import Attributes, Markup, el, join
 from zslpipe.report.svg import Frame, drawing, integer_ticks, padded_range, path, truncate, with_tooltip
 from zslpipe.report.tables import grid, scroll_box
-from zslpipe.selection.result import SelectionResult, Trial
+from zslpipe.selection import SelectionResult, Trial
 
 Setting = dict[str, Any]
 EPOCHS = "epochs"

@@ -1,4 +1,4 @@
-"""What a selection rule chose, and all that it tried: plain values that go to JSON and come back."""
+"""What a selection rule chose and everything it tried, as plain values that can be saved as JSON."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -7,13 +7,13 @@ from typing import Any, Self
 
 @dataclass(frozen=True)
 class Trial:
-    """One setting in all folds.
+    """One setting, measured in all folds.
 
     Attributes:
-        setting: hyper-parameters, `epochs` among them where the head trains in epochs.
-        value: mean of the criterion over the folds; None where it diverged in one of them.
-        folds: what was measured in each fold: T1, AUSUC, best H with its U, S and delta, and `flipped`, the share
-            of held-out seen images that this delta calls unseen.
+        setting: hyper-parameters, including `epochs` if the head trains in epochs.
+        value: mean of the criterion over the folds; None if the head diverged in one of them.
+        folds: for each fold T1, AUSUC, the best H with its U, S and delta, and `flipped`, the share of held-out seen
+            images that this delta turns into unseen predictions.
     """
 
     setting: dict[str, Any]
@@ -27,16 +27,15 @@ class SelectionResult:
 
     Attributes:
         rule: name of the selection rule.
-        criterion: what it maximised.
-        params: the setting it chose.
-        delta: calibration for the head as refitted on all of trainval, in units of its scores; None where the
-            rule cannot know one.
-        deltas: all that were found, by how: "raw" costs nothing where "quantile" is used, and tells what that changed.
-        transfer: how delta was carried over from the folds ("raw", "quantile"), None where it was not.
+        criterion: what was maximised.
+        params: the chosen setting.
+        delta: calibration of the refitted head, in units of its scores; None if the rule cannot choose one.
+        deltas: delta by each way of carrying it over: "raw" costs nothing beside "quantile", and allows a comparison.
+        transfer: how delta was carried over from the folds ("raw" or "quantile"); None if it was not.
         metrics: means over the folds at the chosen setting.
         trials: every setting tried, in order.
-        seed: of folds and held-out images.
-        folds: how many folds there were.
+        seed: of the folds and held-out images.
+        folds: number of folds.
     """
 
     rule: str

@@ -69,7 +69,7 @@ def summary(path: Path) -> StoreSummary:
 
 
 def newest_store(cache: Path, dataset: str | None = None, backbone: str | None = None) -> FeatureStore:
-    """The most recently changed store, of this data set and backbone if they are given.
+    """The most recently changed store, of this dataset and backbone if they are given.
 
     Raises:
         InputError: if the cache has none.

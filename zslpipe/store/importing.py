@@ -157,7 +157,7 @@ def check_rows(source: Source, benchmark: Benchmark) -> None:
             label, expected = source.labels[row], benchmark.labels[row] + first
             raise InputError(
                 f"{file}: row {row} has label {label}, but {benchmark.image_ids[row]} has {expected} in "
-                f"{benchmark.name}: give the data set that these features were made from."
+                f"{benchmark.name}: give the dataset that these features were made from."
             )
     if source.image_files is not None:
         if len(source.image_files) != count:

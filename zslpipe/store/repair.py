@@ -61,7 +61,7 @@ def _rebuild(path: Path, given: Benchmark | None) -> None:
     layout = _header(path)
     benchmark = _own_benchmark(path, layout) or given
     if benchmark is None:
-        raise InputError(f"{path / BENCHMARK} is damaged: give the data set ({layout.dataset}) to rebuild it.")
+        raise InputError(f"{path / BENCHMARK} is damaged: give the dataset ({layout.dataset}) to rebuild it.")
     if benchmark.name != layout.dataset or image_list_hash(benchmark) != layout.images:
         raise InputError(f"{path} is a store of {layout.dataset}, whose images are not those of {benchmark.name}.")
     write_metadata(path, layout, benchmark)

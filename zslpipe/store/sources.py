@@ -157,7 +157,7 @@ def _source(
 
     if len(shape) not in (2, 3, 4) or shape[0] != rows:
         raise InputError(
-            f"{path} contains features {shape}, but the benchmark has {rows} images: give the data set it belongs to."
+            f"{path} contains features {shape}, but the benchmark has {rows} images: give the dataset it belongs to."
         )
     per_image: Callable[[np.ndarray], np.ndarray] = np.asarray
     grid: tuple[int, int] | None = None

@@ -32,16 +32,16 @@ class Comparison:
 
 
 def compare_runs(workspace: Workspace, one: str, other: str) -> Comparison:
-    """Evaluate two runs of one data set, calibrated by validation, and compare them class by class.
+    """Evaluate two runs of one dataset, calibrated by validation, and compare them class by class.
 
     Raises:
-        InputError: if the runs are on different data sets, or one has no validated calibration.
+        InputError: if the runs are on different datasets, or one has no validated calibration.
     """
     runs = [find_run(workspace.runs, name) for name in (one, other)]
     datasets = [run.about["dataset"] for run in runs]
     if datasets[0] != datasets[1]:
         raise InputError(
-            f"{runs[0].name} is on {datasets[0]} and {runs[1].name} on {datasets[1]}: compare runs on one data set."
+            f"{runs[0].name} is on {datasets[0]} and {runs[1].name} on {datasets[1]}: compare runs on one dataset."
         )
     a, b = (evaluate_run(workspace, run, True, True, "validated") for run in runs)
     differences = compare(list(a.results.values()), list(b.results.values()), (runs[0].name, runs[1].name))

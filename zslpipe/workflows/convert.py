@@ -29,16 +29,16 @@ def import_store(
     grid: tuple[int, int] | None = None,
     name: str | None = None,
 ) -> FeatureStore:
-    """Make a store of the features in `files`, checked row by row against the data set.
+    """Make a store of the features in `files`, checked row by row against the dataset.
 
     Args:
-        workspace: where data sets and stores are.
+        workspace: where datasets and stores are.
         files, tap, key, dtype, compression, grid: as for `store.importing.import_features`.
         dataset, class_table: as for `data.load.load_benchmark`.
         name: of what made the features; None for the name of the first file.
 
     Raises:
-        InputError: if a file cannot be read or its rows are not the data set's images.
+        InputError: if a file cannot be read or its rows are not the dataset's images.
     """
     benchmark = load_benchmark(
         dataset, workspace.data_root, class_table, workspace.cache, labels_file(workspace, files, dataset)
@@ -57,7 +57,7 @@ def import_store(
 
 
 def labels_file(workspace: Workspace, files: Sequence[Path], dataset: str) -> Path | None:
-    """The file that lists the labels and images of a known data set, if the data set's own folder has none."""
+    """The file that lists the labels and images of a known dataset, if the dataset's own folder has none."""
     if dataset not in FOLDERS:
         return None
     try:
@@ -78,7 +78,7 @@ def export_store(
 
 
 def write_class_table(workspace: Workspace, dataset: str, images: Path, out: Path) -> dict[str, Any]:
-    """Write the class table of an image folder whose classes are some of a known data set's."""
+    """Write the class table of an image folder whose classes are some of a known dataset's."""
     from zslpipe.data.make_class_table import make_class_table
 
     benchmark = load_benchmark(dataset, workspace.data_root, cache=workspace.cache)

@@ -14,7 +14,7 @@ from zslpipe.files import sha256_file, sha256_json
 from zslpipe.heads import HEADS, Head, load_head
 from zslpipe.parts.embeds import Embeds
 from zslpipe.progress import track
-from zslpipe.selection.rules import fit, selection_rule
+from zslpipe.selection import fit, selection_rule
 from zslpipe.store.catalog import store_path
 from zslpipe.store.derived import Version, admissible, versions_header
 from zslpipe.store.feature_store import DONE, MISSING, FeatureStore

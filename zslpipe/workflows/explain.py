@@ -1,4 +1,4 @@
-"""`zslpipe explain`: pictures of where a run looks in images of its data set."""
+"""`zslpipe explain`: pictures of where a run looks in images of its dataset."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,11 +1,13 @@
 """`zslpipe extract`: run a backbone over images into a store."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from zslpipe.backbones import Backbone, load_backbone
+from zslpipe.data.benchmark import Benchmark
 from zslpipe.data.known import describe_missing_images
 from zslpipe.data.load import load_benchmark
 from zslpipe.errors import InputError
@@ -77,17 +79,9 @@ def extract_store(
     """Run `backbone` over the images of `dataset` and store its taps; resumes where an earlier call stopped.
 
     Raises:
-        InputError: if data set, images, backbone or weights are missing or invalid.
+        InputError: if dataset, images, backbone or weights are missing or invalid.
     """
-    notes = []
-    if dataset is None:
-        newest = newest_store(workspace.cache)
-        dataset = newest.provenance["recorded"].get("request", {}).get("dataset", newest.dataset)
-        notes.append(f"data set {dataset} (that of the newest store, {newest.path.name})")
-    assert dataset is not None
-    if backbone is None:
-        backbone = "resnet101"
-        notes.append(f"backbone {backbone} (the default)")
+    dataset, backbone, notes = _defaults(workspace, dataset, backbone)
 
     def network() -> Backbone:
         return load_backbone(backbone, weights, image_size, taps, precision, device, compile=compile)
@@ -99,40 +93,20 @@ def extract_store(
         raise InputError(gone or f"{benchmark.name} has no images.")
     net = net or network()  # before the images are hashed, which takes longer
     images, _ = hash_images(benchmark.image_root, benchmark.image_ids, workspace.cache / "image-hashes.npz")
-    provenance = {
-        "fingerprinted": {
-            "backbone": backbone,
-            **net.describe(),
-            "dataset": benchmark.name,
-            "decoder": decoder_version(),
-            "dtype": dtype,
-            "images": images,
-        },
-        "recorded": {
-            "request": {  # enough to extract lost pieces again
-                "dataset": _lasting(dataset),
-                "class_table": class_table and str(class_table.resolve()),
-                "backbone": backbone,
-                "weights": _lasting(weights),
-                "taps": list(net.taps),
-                "image_size": image_size,
-                "precision": precision,
-                "dtype": dtype,
-                "batch_size": batch_size,
-                "on_error": on_error,
-                **({"compile": True} if compile else {}),
-            },
-            "versions": versions(),
-        },
+    request = {
+        "dataset": _lasting(dataset),
+        "class_table": class_table and str(class_table.resolve()),
+        "backbone": backbone,
+        "weights": _lasting(weights),
+        "taps": list(net.taps),
+        "image_size": image_size,
+        "precision": precision,
+        "dtype": dtype,
+        "batch_size": batch_size,
+        "on_error": on_error,
+        **({"compile": True} if compile else {}),
     }
-    row_bytes = sum(math.prod(shape) for shape in net.taps.values()) * (2 if dtype == "float16" else 4)
-    store = FeatureStore.open_or_create(
-        store_path(workspace.cache, benchmark.name, backbone, fingerprint(provenance)),
-        benchmark,
-        {tap: TapSpec(shape, dtype, net.grids.get(tap)) for tap, shape in net.taps.items()},
-        provenance,
-        good_piece_rows(len(benchmark.labels), row_bytes),
-    )
+    store = _open_store(workspace, benchmark, net, images, request)
     reused = int((store.status != MISSING).sum())
     with store.claim(store.missing_pieces(parse_shard(shard))) as pieces:
         summary = extract(
@@ -147,6 +121,45 @@ def extract_store(
             dtype=dtype,
         )
     return Extraction(store, summary, reused, (*notes, *benchmark.notes))
+
+
+def _defaults(workspace: Workspace, dataset: str | None, backbone: str | None) -> tuple[str, str, list[str]]:
+    """The dataset of the newest store and ResNet101 where none is given, with notes that say so."""
+    notes = []
+    if dataset is None:
+        newest = newest_store(workspace.cache)
+        dataset = str(newest.provenance["recorded"].get("request", {}).get("dataset", newest.dataset))
+        notes.append(f"dataset {dataset} (that of the newest store, {newest.path.name})")
+    if backbone is None:
+        backbone = "resnet101"
+        notes.append(f"backbone {backbone} (the default)")
+    return dataset, backbone, notes
+
+
+def _open_store(
+    workspace: Workspace, benchmark: Benchmark, net: Backbone, images: str, request: Mapping[str, Any]
+) -> FeatureStore:
+    """The store of this content, new or resumed. `request` is recorded: it is enough to extract lost pieces again."""
+    backbone, dtype = request["backbone"], request["dtype"]
+    provenance = {
+        "fingerprinted": {
+            "backbone": backbone,
+            **net.describe(),
+            "dataset": benchmark.name,
+            "decoder": decoder_version(),
+            "dtype": dtype,
+            "images": images,
+        },
+        "recorded": {"request": request, "versions": versions()},
+    }
+    row_bytes = sum(math.prod(shape) for shape in net.taps.values()) * (2 if dtype == "float16" else 4)
+    return FeatureStore.open_or_create(
+        store_path(workspace.cache, benchmark.name, backbone, fingerprint(provenance)),
+        benchmark,
+        {tap: TapSpec(shape, dtype, net.grids.get(tap)) for tap, shape in net.taps.items()},
+        provenance,
+        good_piece_rows(len(benchmark.labels), row_bytes),
+    )
 
 
 def _lasting(name_or_path: str) -> str:

@@ -13,10 +13,10 @@ from zslpipe.workflows.workspace import Workspace
 def find_store(
     workspace: Workspace, store: str | None = None, dataset: str | None = None, backbone: str | None = None
 ) -> FeatureStore:
-    """The store with that name or folder; without one, the newest store of that data set and backbone.
+    """The store with that name or folder; without one, the newest store of that dataset and backbone.
 
     Raises:
-        InputError: if there is none, or the named store has features of another data set.
+        InputError: if there is none, or the named store has features of another dataset.
     """
     if store is None:
         return newest_store(workspace.cache, dataset, backbone)

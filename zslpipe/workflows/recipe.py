@@ -1,4 +1,4 @@
-"""A recipe: one YAML file per system and data set, with the settings and the published numbers of a paper."""
+"""A recipe: one YAML file per system and dataset, with the settings and the published numbers of a paper."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
@@ -11,7 +11,7 @@ from zslpipe.errors import InputError
 from zslpipe.heads import HEADS
 from zslpipe.parts.settings import Count, check_settings
 from zslpipe.registry import unknown
-from zslpipe.selection.rules import SELECTIONS
+from zslpipe.selection import SELECTIONS
 
 KINDS: dict[str, tuple[type, str]] = {  # keys whose types `check_settings` does not check
     "settings": (dict, "the head's settings by name"),
@@ -24,7 +24,7 @@ REQUIRED = ("system", "paper", "dataset", "backbone", "head", "settings", "readi
 
 @dataclass(frozen=True)
 class Recipe:
-    """The content of a recipe file: one system on one data set, with the settings of its paper.
+    """The content of a recipe file: one system on one dataset, with the settings of its paper.
 
     Attributes:
         system: name of the system; the folder of the file.

@@ -20,7 +20,7 @@ from zslpipe.progress import track
 from zslpipe.report.content import ClassBar, Confusion, RunContent, SeedCurve, SemanticErrors
 from zslpipe.report.page import write_page
 from zslpipe.report.tables import kind_of
-from zslpipe.selection.result import SelectionResult, Trial
+from zslpipe.selection import SelectionResult, Trial
 from zslpipe.store.derived import readable
 from zslpipe.store.rows import Features
 from zslpipe.workflows.evaluate import evaluate_run

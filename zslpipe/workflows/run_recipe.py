@@ -15,7 +15,7 @@ def run_recipe(workspace: Workspace, name: str | Path, **overrides: Any) -> Eval
     """Extract, train and evaluate as a recipe says; whatever the cache already has is reused.
 
     Args:
-        workspace: where data sets, stores and runs are.
+        workspace: where datasets, stores and runs are.
         name: short name (`remse/cub`) or path of the recipe.
         overrides: replace keys of the recipe (`settings` are merged); they are recorded with the run.
 

@@ -14,7 +14,7 @@ from zslpipe.data.benchmark import Benchmark
 from zslpipe.errors import InputError, UnknownNameError
 from zslpipe.files import read_json
 from zslpipe.heads import Head, load_head
-from zslpipe.selection.rules import SelectionResult
+from zslpipe.selection import SelectionResult
 
 ABOUT = "run.json"
 FORMAT = 2  # of runs; those without a number are of format 1, which lacks "plugins"

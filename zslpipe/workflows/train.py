@@ -12,7 +12,7 @@ from zslpipe.files import sha256_json, write_json
 from zslpipe.heads import HEADS, Head
 from zslpipe.plugins import loaded_plugins
 from zslpipe.progress import track
-from zslpipe.selection.rules import selection_rule
+from zslpipe.selection import selection_rule
 from zslpipe.store.feature_store import DONE, MISSING, FeatureStore
 from zslpipe.store.provenance import backbone_name
 from zslpipe.training import checkpoints
@@ -78,39 +78,40 @@ def train_head(
         for seed in track(seeds, f"{head} on {benchmark.name}, seeds"):
             fix_seed = {"seed": seed} if "seed" in HEADS[head]().get_params() else {}
             selector = selection_rule(selection, {"seed": seed, **(selection_options or {})})
-            features = store.features()
             choice, fitted = selector.select(
-                HEADS[head](**fix_seed), features, benchmark, [{**c, **fix_seed} for c in candidates]
+                HEADS[head](**fix_seed), store.features(), benchmark, [{**c, **fix_seed} for c in candidates]
             )
             fitted.save(made.folder / f"seed-{seed}")
             write_json(made.folder / f"seed-{seed}" / "choice.json", choice.to_json())
         benchmark.save(made.folder / "benchmark.npz")
-        write_json(
-            made.folder / ABOUT,
-            {
-                "created": created.isoformat(),
-                "dataset": benchmark.name,
-                "format": FORMAT,
-                "head": head,
-                "machine": machine(),
-                "notes": list(notes),
-                "plugins": loaded_plugins(),
-                "recipe": dict(recipe or {}),
-                "request": request,
-                "seeds": list(seeds),
-                "selection": selection,
-                "semantics": semantics or "att",
-                "sources": dict(benchmark.sources),
-                "store": {
-                    "path": str(store.path.absolute()),
-                    "fingerprint": store.fingerprint,
-                    "backbone": backbone_name(store.provenance),
-                },
-                "versions": versions(),
-            },
-        )
+        about = {
+            "created": created.isoformat(),
+            "notes": list(notes),
+            "recipe": dict(recipe or {}),
+            "request": request,
+            "semantics": semantics or "att",
+        }
+        write_json(made.folder / ABOUT, {**about, **_described(benchmark, store, request)})
     shutil.rmtree(unfinished, ignore_errors=True)
     return made.run, False
+
+
+def _described(benchmark: Benchmark, store: FeatureStore, request: Mapping[str, Any]) -> dict[str, Any]:
+    """What `run.json` says about where a run comes from, next to what was asked for."""
+    return {
+        "dataset": benchmark.name,
+        "format": FORMAT,
+        "machine": machine(),
+        "plugins": loaded_plugins(),
+        "sources": dict(benchmark.sources),
+        "store": {
+            "path": str(store.path.absolute()),
+            "fingerprint": store.fingerprint,
+            "backbone": backbone_name(store.provenance),
+        },
+        "versions": versions(),
+        **{key: request[key] for key in ("head", "seeds", "selection")},
+    }
 
 
 def train_from_cache(

@@ -1,4 +1,4 @@
-"""The folders of data sets, stores and runs."""
+"""The folders of datasets, stores and runs."""
 
 import os
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Workspace:
-    """The two folders that every command works in: data sets below one, stores and runs below the other."""
+    """The two folders that every command works in: datasets below one, stores and runs below the other."""
 
     data_root: Path
     cache: Path

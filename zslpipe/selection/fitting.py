@@ -1,0 +1,52 @@
+"""Fitting heads on the training images of a benchmark, without features that have seen the labels to be predicted."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from zslpipe.data.benchmark import Benchmark, split_images
+from zslpipe.evaluation.protocol import score_tests, seen_mask
+from zslpipe.evaluation.stacking import rivals
+from zslpipe.parts.head import Attributes, Head, Setting
+from zslpipe.store.derived import admissible
+from zslpipe.store.rows import Features, take
+
+
+def attributes_of(benchmark: Benchmark) -> Attributes:
+    return Attributes(benchmark.attribute_names, benchmark.attribute_vectors)
+
+
+def fit(head: Head, features: Features, benchmark: Benchmark) -> Head:
+    """Fit on all of the benchmark's trainval, with the semantics of all of its classes."""
+    rows, labels = take(admissible(features, benchmark), benchmark.trainval), benchmark.labels[benchmark.trainval]
+    return head.fit(rows, labels, benchmark.semantics, attributes_of(benchmark))
+
+
+def fit_candidates(
+    head: Head, features: Features, benchmark: Benchmark, candidates: Sequence[Setting]
+) -> Iterator[tuple[dict[str, Any], Head]]:
+    """`Head.fit_candidates` on the benchmark's trainval."""
+    rows, labels = take(admissible(features, benchmark), benchmark.trainval), benchmark.labels[benchmark.trainval]
+    return head.fit_candidates(rows, labels, benchmark.semantics, attributes_of(benchmark), candidates)
+
+
+def hold_out_images(benchmark: Benchmark, holdout: float, seed: int) -> Benchmark:
+    """Use a share of each seen class's training images as test_seen; test_unseen is empty, all classes stay."""
+    trainval = np.zeros(len(benchmark.labels), bool)
+    trainval[benchmark.trainval] = True
+    labels = np.where(trainval, benchmark.labels, -1)
+    rest, held = split_images(labels, benchmark.seen_classes, holdout, seed)
+    nothing = np.empty(0, np.int64)
+    return replace(benchmark, labels=labels, trainval=rest, test_seen=held, test_unseen=nothing, class_splits=())
+
+
+def held_out_margins(head: Head, features: Features, benchmark: Benchmark, holdout: float, seed: int) -> np.ndarray:
+    """Margins of held-out seen images against all classes, including the real unseen ones (by their semantics).
+
+    Fits a copy of `head` on trainval without those images.
+    """
+    part = hold_out_images(benchmark, holdout, seed)
+    tests = score_tests(fit(head.with_params(), features, part), features, part)
+    return rivals(tests.scores, seen_mask(benchmark)).margin

@@ -1,0 +1,161 @@
+"""The interface of selection rules: measure every candidate setting in every fold, choose one, refit, calibrate."""
+
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import ClassVar
+
+import numpy as np
+
+from zslpipe.data.benchmark import Benchmark
+from zslpipe.errors import InputError
+from zslpipe.evaluation.curve import Curve, share_flipped
+from zslpipe.evaluation.metrics import per_class
+from zslpipe.evaluation.protocol import TestScores, score_tests
+from zslpipe.evaluation.stacking import ScoresError, rivals
+from zslpipe.parts.head import Head, Setting
+from zslpipe.progress import ticking
+from zslpipe.registry import Registry, unknown
+from zslpipe.selection.fitting import fit, fit_candidates
+from zslpipe.selection.result import SelectionResult, Trial
+from zslpipe.store.rows import Features
+
+Measurement = tuple[dict[str, float], Curve | None]  # `Trial.folds` for one fold, and the curve it comes from
+
+SELECTIONS: Registry[type["Selection"]] = Registry("selection rule")
+
+
+@dataclass
+class Selection(ABC):
+    """A rule that chooses a setting of a head, refits it on all of trainval and says which δ to use.
+
+    Args:
+        criterion: what to maximise: "H" (the best over all δ), "AUSUC" or "T1".
+        seed: of the folds and held-out images.
+    """
+
+    name: ClassVar[str]
+    criterion: str = "H"
+    seed: int = 0
+
+    def select(
+        self,
+        head: Head,
+        features: Features,
+        benchmark: Benchmark,
+        candidates: Sequence[Setting] | None = None,
+        usable: np.ndarray | None = None,
+    ) -> tuple[SelectionResult, Head]:
+        """Try `candidates` (None: the head's search space) and return the choice and the refitted head.
+
+        Images where `usable` (N,) is False are not used. A setting whose scores are not finite in one of the folds is
+        rejected; of equally good ones the first is taken.
+
+        Raises:
+            InputError: if this rule does not know the criterion.
+            ScoresError: if no setting gives finite scores.
+        """
+        if usable is not None:
+            benchmark = benchmark.keep(usable)
+        folds = self.problems(benchmark)
+        tried = self._try_all(head, features, folds, list(candidates or head.search_space()))
+        values = [-np.inf if trial.value is None else trial.value for trial, _ in tried]
+        if np.isneginf(values).all():
+            raise ScoresError(
+                f"none of the {len(tried)} settings of {head.name} gave finite scores: try a lower learning rate "
+                "or more regularisation."
+            )
+        best, curves = tried[int(np.argmax(values))]
+        chosen = head.with_params(**best.setting)
+        deltas = self.calibrate(chosen, features, benchmark, best, curves)
+        transfer = getattr(self, "transfer", None)
+        choice = SelectionResult(
+            rule=self.name,
+            criterion=self.criterion,
+            params=dict(best.setting),
+            delta=deltas.get(transfer or self.name),
+            deltas=deltas,
+            transfer=transfer,
+            metrics={k: float(np.mean([f[k] for f in best.folds])) for k in best.folds[0]},
+            trials=[trial for trial, _ in tried],
+            seed=self.seed,
+            folds=len(folds),
+        )
+        return choice, fit(chosen, features, benchmark)
+
+    @abstractmethod
+    def problems(self, benchmark: Benchmark) -> list[Benchmark]:
+        """The folds, as benchmarks: settings are fitted on their trainval and measured on their test sets."""
+
+    def inner_problems(self, benchmark: Benchmark) -> list[Benchmark]:
+        """All problems on which heads are fitted before the last fit, which is on the benchmark itself."""
+        return self.problems(benchmark)
+
+    def evaluate_fold(self, fitted: Head, features: Features, fold: Benchmark) -> Measurement:
+        """Measure a head fitted on one fold."""
+        tests = score_tests(fitted, features, fold)
+        both = rivals(tests.scores, tests.seen)
+        curve = Curve.of(both, tests.labels, tests.seen)
+        best = curve.best()
+        flipped = share_flipped(both.margin[tests.seen[tests.labels]], best.delta)
+        return {**best._asdict(), "T1": t1_of(tests, curve), "AUSUC": curve.ausuc(), "flipped": flipped}, curve
+
+    @abstractmethod
+    def calibrate(
+        self, head: Head, features: Features, benchmark: Benchmark, trial: Trial, curves: list[Curve]
+    ) -> dict[str, float]:
+        """δ for `head` refitted on all of trainval, by the name of the way it was found; one of them is used."""
+
+    def _try_all(
+        self, head: Head, features: Features, folds: Sequence[Benchmark], candidates: Sequence[Setting]
+    ) -> list[tuple[Trial, list[Curve]]]:
+        """Every setting with its curves in the folds, in the order in which the first fold yields them."""
+        settings: dict[str, Setting] = {}
+        measured: dict[str, list[Measurement | None]] = {}
+        with ticking(f"choosing settings of {head.name}, folds", len(folds)) as ticker:
+            for fold in folds:
+                for setting, fitted in fit_candidates(head, features, fold, candidates):
+                    key = json.dumps(setting, sort_keys=True, default=str)
+                    settings.setdefault(key, setting)
+                    try:
+                        measured.setdefault(key, []).append(self.evaluate_fold(fitted, features, fold))
+                    except ScoresError:
+                        measured.setdefault(key, []).append(None)
+                    ticker.advance(0, note=key)
+                ticker.advance()
+        return [
+            (
+                self._trial(settings[key], measured[key], len(folds)),
+                [m[1] for m in measured[key] if m is not None and m[1] is not None],
+            )
+            for key in settings
+        ]
+
+    def _trial(self, setting: Setting, folds: list[Measurement | None], expected: int) -> Trial:
+        done = [m[0] for m in folds if m is not None]
+        if done and self.criterion not in done[0]:
+            raise InputError(f"{self.name} does not know the criterion '{self.criterion}': use {' or '.join(done[0])}.")
+        whole = len(done) == expected
+        return Trial(dict(setting), float(np.mean([f[self.criterion] for f in done])) if whole else None, done)
+
+
+def t1_of(tests: TestScores, curve: Curve) -> float:
+    """T1 as the head scores it: by the unseen columns of its scores, or among the unseen classes alone."""
+    if tests.zsl is None:
+        return curve.T1
+    return per_class(tests.zsl_predicted, tests.labels, np.flatnonzero(~tests.seen)).mean
+
+
+def selection_rule(name: str, options: Setting) -> Selection:
+    """The rule of this name with `options` set.
+
+    Raises:
+        InputError: for an unknown rule or option.
+    """
+    rule = SELECTIONS[name]
+    known = [f.name for f in fields(rule)]
+    for option in options:
+        if option not in known:
+            raise unknown(f"option of {name}", option, known)
+    return rule(**options)
