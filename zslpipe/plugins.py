@@ -2,6 +2,7 @@
 
 import importlib
 import importlib.util
+import inspect
 import sys
 import traceback
 import warnings
@@ -10,6 +11,7 @@ from pathlib import Path
 from types import ModuleType
 
 from zslpipe.errors import InputError
+from zslpipe.files import sha256_file
 from zslpipe.registry import Registry
 
 _loaded: list[str] = []
@@ -50,6 +52,12 @@ def load_plugin(name: str | Path) -> ModuleType:
 def loaded_plugins() -> list[str]:
     """The plugins of this process, as they were given."""
     return list(_loaded)
+
+
+def source_outside(cls: type) -> dict[str, str]:
+    """SHA-256 of the file that defines a class, if it is not part of this package."""
+    source = inspect.getsourcefile(cls) if not cls.__module__.startswith("zslpipe.") else None
+    return {"source": sha256_file(Path(source))} if source else {}
 
 
 def _import_file(path: Path) -> ModuleType:

@@ -14,6 +14,10 @@ from click.testing import CliRunner
 from zslpipe.cli import main
 from zslpipe.errors import InputError
 from zslpipe.plugins import load_plugin, loaded_plugins
+from zslpipe.store.catalog import newest_store
+from zslpipe.workflows.runs import Run
+from zslpipe.workflows.train import train_head
+from zslpipe.workflows.workspace import Workspace
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "my_head.py"
 
@@ -149,3 +153,20 @@ def test_every_command_that_does_work_takes_plugins() -> None:
         for one in command.commands.values() if isinstance(command, click.Group) else [command]:
             assert one is not None
             assert "--plugin" in {option for parameter in one.params for option in parameter.opts}, one.name
+
+
+def test_a_run_is_reused_until_its_plugin_is_edited(with_store: Path, loaded: Path) -> None:
+    workspace = Workspace(with_store, with_store / "cache")
+    shutil.copy(EXAMPLE, "my_head.py")
+
+    def train() -> tuple[Run, bool]:
+        load_plugin("my_head.py")
+        return train_head(workspace, "nearest-prototype", newest_store(workspace.cache), reuse=True)
+
+    first, found = train()
+    assert not found
+    assert train() == (first, True)
+    with Path("my_head.py").open("a") as plugin:
+        plugin.write("# edited\n")
+    _, found = train()
+    assert not found

@@ -10,7 +10,7 @@ from zslpipe.data.semantics import load_semantics
 from zslpipe.errors import InputError
 from zslpipe.files import sha256_json, write_json
 from zslpipe.heads import HEADS, Head
-from zslpipe.plugins import loaded_plugins
+from zslpipe.plugins import loaded_plugins, source_outside
 from zslpipe.progress import track
 from zslpipe.selection import selection_rule
 from zslpipe.store.feature_store import DONE, MISSING, FeatureStore
@@ -66,6 +66,7 @@ def train_head(
         "selection": selection,
         "selection_options": dict(selection_options or {}),
         "seeds": list(seeds),
+        **source_outside(HEADS[head]),  # a plugin that was edited is another head
     }
     if reuse:
         for run in runs(workspace.runs):
