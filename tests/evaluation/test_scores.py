@@ -33,7 +33,7 @@ def kept(folder: Path, delta: float | None = 0.37, dtype: type = np.float32) -> 
 
 
 def recomputed(folder: Path) -> dict[str, float]:
-    """T1, U, S and H from the two CSV files with csv and numpy, as somebody without this package would."""
+    """T1, U, S and H from the two CSV files with csv and numpy, as a reader without this package would."""
     with (folder / "classes.csv").open(newline="", encoding="utf-8") as stream:
         classes = list(csv.DictReader(stream))
     with (folder / "scores.csv").open(newline="", encoding="utf-8") as stream:
@@ -88,10 +88,10 @@ def test_csv_holds_every_digit(tmp_path: Path) -> None:
 
 
 def test_a_folder_without_scores_is_told(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="holds no whole scores"):
+    with pytest.raises(InputError, match="does not contain complete scores"):
         read_scores(tmp_path)
     kept(tmp_path)
     whole = (tmp_path / "scores.npz").read_bytes()
     (tmp_path / "scores.npz").write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(InputError, match="holds no whole scores"):
+    with pytest.raises(InputError, match="does not contain complete scores"):
         read_scores(tmp_path)

@@ -1,4 +1,4 @@
-"""A head that scores unseen classes alone otherwise than by a cut of its generalised scores."""
+"""A head whose scores among only unseen classes are not a slice of its generalised scores."""
 
 import csv
 import io
@@ -19,7 +19,7 @@ from zslpipe.selection.rules import UnseenClassValidation
 
 @pytest.fixture
 def two_faced(ridge: Head) -> Head:
-    """Ridge regression that prefers a fixed class among all classes, and behaves among unseen ones."""
+    """Ridge regression that always prefers one class among all classes, but not among only unseen ones."""
 
     @dataclass
     class TwoFaced(type(ridge)):  # type: ignore[misc]

@@ -1,4 +1,4 @@
-"""AttentionNet and ReMSE written as the paper has them: the oracle of tests, and what benchmarks compare with."""
+"""Literal implementation of AttentionNet and ReMSE from the paper: the reference for tests and benchmarks."""
 
 import torch
 import torch.nn.functional as F
@@ -8,7 +8,7 @@ from zslpipe.heads.attention_net import CrossAttention
 
 
 def attention_net(net: CrossAttention, regions: Tensor) -> Tensor:
-    """Predicted semantics (B, A) of regions (B, R, C), one tensor a symbol; (B, A, C) ones among them."""
+    """Predicted semantics (B, A) of regions (B, R, C), one tensor per symbol, including (B, A, C) ones."""
     regions = net.scale * regions
     query = net.query(net.words)  # (A, M)
     key, value = net.key(regions), net.value(regions)  # (B, R, M)
@@ -23,7 +23,7 @@ def attention_net(net: CrossAttention, regions: Tensor) -> Tensor:
 
 
 def remse(predicted: Tensor, target: Tensor, labels: Tensor, classes: int, alpha: float, beta: float) -> Tensor:
-    """ReMSE with loops over samples, classes and semantics' axes, as public code has it."""
+    """ReMSE with loops over samples, classes and semantics' axes, as in public code."""
     errors = (F.normalize(predicted, dim=1, eps=1e-10) - F.normalize(target, dim=1, eps=1e-10)).square()
     held = errors.detach()
     means = torch.zeros(classes, errors.shape[1])

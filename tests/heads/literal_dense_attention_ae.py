@@ -1,4 +1,4 @@
-"""The dense-attention auto-encoder as its paper has it: the oracle of tests, and what benchmarks compare with."""
+"""Literal implementation of the dense-attention auto-encoder: the reference for tests and benchmarks."""
 
 import torch
 import torch.nn.functional as F
@@ -16,7 +16,7 @@ def attended_features(module: DenseAttention, regions: Tensor, latent: Tensor) -
 
 
 def scores(module: DenseAttention, regions: Tensor, described: Tensor, latent: Tensor) -> Tensor:
-    """(B, C): what the mapping reads of each class's attended feature, against the class's semantics."""
+    """(B, C): similarity of each class's mapped attended feature to its semantics."""
     mapping = module.decoder if module.mapping is None else module.mapping
     read = mapping(attended_features(module, regions, latent))  # (B, C, M)
     if module.similarity == "dot":

@@ -1,4 +1,4 @@
-"""The folded AttentionNet against the paper's formulas, its branches, and where it cannot work."""
+"""The folded AttentionNet against the paper's formulas, its branches, and its errors."""
 
 import sys
 from pathlib import Path
@@ -46,7 +46,7 @@ def test_folding_changes_neither_outputs_nor_gradients(branch: str, hidden: int)
         gradients.append({k: p.grad for k, p in net.named_parameters()})
     torch.testing.assert_close(outputs[0], outputs[1], rtol=1e-10, atol=1e-10)
     for name, expected in gradients[1].items():
-        if name == "key.bias":  # moves all logits of an attribute alike
+        if name == "key.bias":  # shifts all logits of an attribute equally
             assert gradients[0][name] is None
             assert expected.abs().max() < 1e-12
         else:

@@ -1,4 +1,4 @@
-"""The dense-attention auto-encoder against the paper's formulas, what it allocates, its variants and symmetries."""
+"""The dense-attention auto-encoder against the paper's formulas; its allocations, variants and symmetries."""
 
 import sys
 from pathlib import Path
@@ -109,7 +109,7 @@ def test_gram_gap_on_either_side_of_the_width(classes: int) -> None:
 
 
 class Largest(TorchDispatchMode):
-    """Remembers the number of elements of the largest tensor that any operation returns."""
+    """Records the number of elements of the largest tensor that any operation returns."""
 
     elements = 0
 
@@ -200,7 +200,7 @@ def test_in_the_span_of_its_classes_nothing_is_lost() -> None:
 
 
 def fitted(**settings: Any) -> tuple[DenseAttentionAE, dict[str, np.ndarray], np.ndarray, np.ndarray]:
-    """A head trained on images of which one region carries the class; features, labels and semantics."""
+    """A head trained on images in which one region determines the class; features, labels and semantics."""
     rng = np.random.default_rng(0)
     semantics = rng.uniform(size=(C + UNSEEN, A)).astype(np.float32)
     labels = np.repeat(np.arange(C), 6)

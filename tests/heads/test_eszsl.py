@@ -12,7 +12,7 @@ SETTINGS = [(0.1, 1.0), (10.0, 0.01), (1e-3, 1e-3), (100.0, 100.0)]
 
 
 class Problem:
-    """Images of the seen classes in another order than their classes', some classes without any."""
+    """Images of the seen classes in random order; some classes have none."""
 
     def __init__(self) -> None:
         rng = np.random.default_rng(1)
@@ -94,7 +94,7 @@ def test_a_path_gives_what_single_fits_give(problem: Problem) -> None:
     for (setting, head), candidate in zip(steps, candidates, strict=True):
         assert setting == candidate
         expected = problem.fitted(**candidate).decision_function(tests, problem.semantics)
-        for _ in range(2):  # the second time from what the path remembers
+        for _ in range(2):  # the second time from the cache
             scores = head.decision_function(tests, problem.semantics)
             np.testing.assert_allclose(scores, expected, rtol=1e-3, atol=1e-4)
 

@@ -18,7 +18,7 @@ SEEN, UNSEEN, EACH, A, WIDTH, REGIONS, WORDS = 6, 3, 8, 7, 12, 5, 4
 
 
 class Data:
-    """Images whose features follow their class's semantics; regions carry them in a changing place."""
+    """Images whose features depend on the semantics of their class; the informative region varies."""
 
     def __init__(self, seed: int = 0, dtype: type = np.float32) -> None:
         rng = np.random.default_rng(seed)
@@ -39,7 +39,7 @@ class Data:
 
 
 def quick(name: str) -> dict[str, Any]:
-    """Settings that make a head train in a moment."""
+    """Settings with which a head trains quickly."""
     return {"epochs": 2, "batch": 16, "device": "cpu"} if issubclass(HEADS[name], TorchHead) else {}
 
 

@@ -1,4 +1,4 @@
-"""One more head is one more file: nothing else is edited, and every verb knows it."""
+"""Adding a head means adding one file: nothing else is edited, and every command supports it."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Training a head under `checkpoints`: real kills, paths that tell again what they told, nobody else's state."""
+"""Training a head under `checkpoints`: real kills, complete paths after resuming, no state from other heads."""
 
 import os
 import signal
@@ -69,7 +69,7 @@ def test_a_fit_goes_on_where_it_stopped(tmp_path: Path, optimiser: str) -> None:
             store.fit(interrupted(AttentionNet(**SETTINGS, optimiser=optimiser), 15))
         counted = interrupted(AttentionNet(**SETTINGS, optimiser=optimiser), 6 * 6 - 15)
         np.testing.assert_array_equal(store.scores(store.fit(counted)), whole)
-        assert counted.record() == uninterrupted.record(), "what was lost before the interruption is told too"
+        assert counted.record() == uninterrupted.record(), "losses from before the interruption are recorded too"
         again = store.fit(interrupted(AttentionNet(**SETTINGS, optimiser=optimiser), 0))
         assert again.record() == uninterrupted.record()
         assert [len(values) for values in again.record()["losses"].values()] == [6, 6]
@@ -146,7 +146,7 @@ with checkpoints(Path({folder!r}) / "c", every_s=0):
 
 
 def train_and_die(folder: Path, at: int, how: int) -> int:
-    """Train in a process that kills itself in a step (never, for a step that does not come); its exit code."""
+    """Train in a process that kills itself at a step (never, if the step is not reached); its exit code."""
     code = VICTIM.format(tests=str(Path(__file__).parent), folder=str(folder), at=at, how=int(how))
     done = subprocess.run([sys.executable, "-c", code], env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True)
     return done.returncode

@@ -1,4 +1,4 @@
-"""Heads that earlier versions saved are read; what cannot be read says why."""
+"""Heads saved by earlier versions can be read; if not, the error says why."""
 
 import json
 import shutil
@@ -12,7 +12,7 @@ from zslpipe.errors import InputError
 from zslpipe.heads import load_head
 from zslpipe.heads.eszsl import Eszsl
 
-SAVED = Path(__file__).parent / "saved_in_format_1"  # written by version 0.1.0, with the scores that it gave
+SAVED = Path(__file__).parent / "saved_in_format_1"  # written by version 0.1.0, with its scores
 
 
 @pytest.mark.parametrize("name", sorted(p.name for p in SAVED.iterdir() if p.is_dir()))

@@ -1,4 +1,4 @@
-"""Predicted semantics are those that scores are made of."""
+"""Predicted semantics are those that scores are computed from."""
 
 from typing import Any
 

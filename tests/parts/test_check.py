@@ -1,4 +1,4 @@
-"""What `fit` and scoring are given: one sentence for each thing that can be wrong."""
+"""Checks of the arguments of `fit` and scoring: a one-sentence error for each problem."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Rows of features and semantics, scaled by what the training rows say."""
+"""Rows of features and semantics, scaled with statistics of the training rows."""
 
 from typing import get_args
 
@@ -33,7 +33,7 @@ def test_other_rows_are_scaled_by_those_of_training(rows: np.ndarray) -> None:
 
 
 def test_a_constant_column_is_not_blown_up(rows: np.ndarray) -> None:
-    rows[:, 1] = 0.1  # which has no exact mean in single precision
+    rows[:, 1] = 0.1  # its mean is not exact in single precision
     assert np.abs(scale(rows, "standard", *fit_scaling(rows, "standard"))[:, 1]).max() < 1e-6
 
 

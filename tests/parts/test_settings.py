@@ -1,4 +1,4 @@
-"""Settings of the wrong kind or size are refused in a sentence, before anything is trained."""
+"""Settings of the wrong type or size are rejected with a one-sentence error, before training."""
 
 from dataclasses import dataclass
 from typing import Any, Literal

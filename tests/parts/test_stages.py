@@ -1,4 +1,4 @@
-"""Heads of several stages: each resumable, named in progress and curves, and clear about where selection may stop."""
+"""Heads of several stages: resumable, named in progress and curves, with defined epochs at which selection may stop."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The base of trained heads: where features are kept, which settings it refuses, how paths share trainings."""
+"""The base of trained heads: where features are kept, which settings it rejects, which settings share a training."""
 
 import numpy as np
 import pytest

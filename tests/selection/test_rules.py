@@ -23,7 +23,7 @@ ids = [f"{r.name}-{getattr(r, 'transfer', '')}" for r in LEAK_FREE]
 
 
 class Guarded:
-    """Rows that raise when a forbidden one is read, and remember which were."""
+    """Rows that raise if a forbidden one is read, and record which were read."""
 
     def __init__(self, rows: np.ndarray, forbidden: np.ndarray) -> None:
         self.rows, self.forbidden, self.read = rows, set(forbidden.tolist()), set[int]()
@@ -186,7 +186,7 @@ def test_a_setting_that_diverges_is_out_and_if_all_do_it_is_said(tiny: Tiny, rid
     assert choice.params["alpha"] == 1e5
     assert [t.value is None for t in choice.trials] == [True] * 4 + [False] * 2
     json.dumps(choice.to_json(), allow_nan=False)
-    with pytest.raises(ScoresError, match="none of the 9 settings of .* gave finite scores"):
+    with pytest.raises(ScoresError, match=r"none of the 9 settings of .* gave finite scores"):
         UnseenClassValidation().select(Diverging(epochs=3), {"global": features}, benchmark)
 
 

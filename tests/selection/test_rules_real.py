@@ -1,4 +1,4 @@
-"""The true CUB protocol: validated numbers stand where they should and close to the oracle's."""
+"""The true CUB protocol: validated numbers are in the expected range and close to the oracle's."""
 
 from pathlib import Path
 

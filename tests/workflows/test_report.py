@@ -174,6 +174,6 @@ def test_the_command(workspace: Workspace, store: FeatureStore, heads: None, tmp
     assert all(name in out.read_text() for name in names)
     twice = CliRunner().invoke(main, ["report", names[0], names[0], *places])
     assert twice.exit_code == 2
-    assert "named twice" in twice.output
+    assert "given twice" in twice.output
     missing = CliRunner().invoke(main, ["report", "nothing", *places])
     assert missing.exit_code == 2

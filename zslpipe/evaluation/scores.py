@@ -5,10 +5,10 @@ A folder of three files:
 - scores.csv: a row per test image: `image`, `class`, `predicted` (among all classes, calibrated), `predicted_zsl`
   (among the unseen classes), then a column `score:NAME` for each class, with all digits of the score;
 - classes.csv: a row per class, in the order of those columns: `class`, `kind` (seen or unseen), `subtract` (what
-  calibration takes off its scores: δ for a seen class, 0 for an unseen one);
+  calibration subtracts from its scores: δ for a seen class, 0 for an unseen one);
 - scores.npz: the same as arrays: scores, labels, seen, delta (NaN for none), image_ids, class_names.
 
-A head that scores the unseen classes separately when it has to choose among them alone adds a column `zsl:NAME` for
+A head that scores the unseen classes separately if only they can be predicted adds a column `zsl:NAME` for
 each unseen class, and the array zsl (N, U). A prediction is the class with the largest score less `subtract`; if a seen
 and an unseen class tie, the unseen one.
 """
@@ -30,7 +30,7 @@ from zslpipe.files import write_arrays, write_text
 
 @dataclass(frozen=True, eq=False)
 class KeptScores:
-    """What `read_scores` gives back.
+    """The result of `read_scores`.
 
     Attributes:
         image_ids: (N,) names of the test images.
@@ -39,7 +39,7 @@ class KeptScores:
         seen: (C,) bool.
         scores: (N, C), not calibrated.
         delta: the calibration that the predictions were made with, None for none.
-        zsl: (N, U) scores among the unseen classes alone; None if those are columns of `scores`.
+        zsl: (N, U) scores among only the unseen classes; None if those are columns of `scores`.
     """
 
     image_ids: tuple[str, ...]
@@ -52,11 +52,11 @@ class KeptScores:
 
 
 def write_scores(folder: Path, tests: TestScores, benchmark: Benchmark, delta: float | None = None) -> None:
-    """Write the scores of all test images to `folder`, each file whole or not at all; scores.npz comes last."""
+    """Write the scores of all test images to `folder`, each file atomically; scores.npz comes last."""
     both = rivals(tests.scores, tests.seen)
     names = benchmark.class_names
     ids = [benchmark.image_ids[i] for i in tests.index]
-    digits = "%.17g" if tests.scores.dtype == np.float64 else "%.9g"  # enough to read the very same number back
+    digits = "%.17g" if tests.scores.dtype == np.float64 else "%.9g"  # enough to restore the exact number
     rows = io.StringIO(newline="")
     writer = csv.writer(rows)
     unseen = [] if tests.zsl is None else [n for n, s in zip(names, tests.seen) if not s]
@@ -92,7 +92,7 @@ def read_scores(folder: Path) -> KeptScores:
     """Read what `write_scores` wrote.
 
     Raises:
-        InputError: where the folder holds no whole scores.
+        InputError: if the folder does not contain complete scores.
     """
     try:
         with np.load(folder / "scores.npz", allow_pickle=False) as file:
@@ -108,4 +108,4 @@ def read_scores(folder: Path) -> KeptScores:
             zsl=arrays.get("zsl"),
         )
     except (OSError, ValueError, KeyError, EOFError, BadZipFile) as problem:
-        raise InputError(f"{folder} holds no whole scores ({problem}): evaluate the run again.") from problem
+        raise InputError(f"{folder} does not contain complete scores ({problem}): evaluate the run again.") from problem

@@ -1,4 +1,4 @@
-"""The heads. Every module in this folder is imported, so a new head is one new file."""
+"""The heads. Every module in this folder is imported, so adding a head means adding one file."""
 
 import importlib
 import pkgutil

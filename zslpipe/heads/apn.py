@@ -47,12 +47,12 @@ class PrototypeNet(LookingNet):
         return predicted.amax(1), local
 
     def attention(self, regions: Tensor) -> Tensor:
-        """Similarities to the prototypes, as shares of the regions."""
+        """Similarities to the prototypes, normalised over the regions."""
         return (regions @ (self.scale * self.prototypes).T).float().softmax(1)
 
 
 class PrototypeModule(SemanticModule[PrototypeNet]):
-    """Each bank's regression remembers errors of its own."""
+    """One regression term per bank, since each keeps its own errors."""
 
     def __init__(self, net: PrototypeNet, regression: RegressionTerm, local: RegressionTerm, attributes: int) -> None:
         super().__init__(net, regression, attributes)
@@ -62,24 +62,24 @@ class PrototypeModule(SemanticModule[PrototypeNet]):
 @register("apn")
 @dataclass
 class Apn(RegionHead[PrototypeModule]):
-    """Scores <pool_r E x_r, semantics>; prototypes of the attributes, matched with regions, regularise the training.
+    """Scores <pool_r E x_r, semantics>; attribute prototypes matched to regions regularise the training.
 
         L = L_CLS(E) + l_reg L_reg(E) + l_local L_CLS(P) + l_local_reg L_reg(P) + l_AD norms(E), norms(P) + l_CPT L_CPT
 
-    E and P (A, C) are the two banks; P predicts by the best region of each attribute. L_CLS is the cross-entropy of
-    inner products with the seen classes' semantics, L_reg regresses those of the class, norms are of groups of
-    attributes (read from their names), L_CPT is the sum of sigmoid(map) times the squared distance from its peak.
-    Features stay as they are cached, where the paper fine-tunes the backbone first on the seen classes.
+    E and P (A, C) are the two banks; P predicts from the best region of each attribute. L_CLS is the cross-entropy of
+    inner products with the seen classes' semantics, L_reg regresses the semantics of the true class, norms are over
+    groups of attributes (read from their names), L_CPT is the sum of sigmoid(map) times the squared distance from its
+    peak. Cached features are not fine-tuned; the paper first fine-tunes the backbone on the seen classes.
 
     Args:
-        pool: of the regions' predictions: max (CUB) or mean (SUN, AWA2).
+        pool: pooling of the predictions over regions: max (CUB) or mean (SUN, AWA2).
         loss, regression_weight, local_regression_weight, reduction: L_reg, for both banks.
-        local_weight: of the prototypes' own classification.
+        local_weight: weight of the prototypes' classification loss.
         embedding_norms, prototype_norms: weights of the group norms.
         compactness: weight of L_CPT.
-        reading: the paper's norms are of a group's entries channel by channel, and its softmax is one; the "released"
-            code takes the norm of whole blocks, and feeds softmax outputs to a cross-entropy with its own softmax.
-        initial: the banks start uniform in [0, initial).
+        reading: the "paper" takes norms of a group channel by channel and applies one softmax; the "released" code
+            takes the norm of the complete block, and feeds softmax outputs to a cross-entropy with its own softmax.
+        initial: the banks are initialised uniformly in [0, initial).
     """
 
     only_in_training = ("regression.", "local_regression.")

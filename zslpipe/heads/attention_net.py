@@ -1,4 +1,4 @@
-"""AttentionNet: attributes query regions, beside a global branch (Ye et al., TIP 2023, section IV-D)."""
+"""AttentionNet: attributes query regions, alongside a global branch (Ye et al., TIP 2023, section IV-D)."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ class GlobalBranch(TapNet):
         self.layers = nn.Sequential(*layers, nn.Linear(hidden or width, attributes))
 
     def forward(self, features: Tensor) -> Tensor:
-        """(B, A) of global features (B, C), or of regions (B, R, C), whose mean is taken."""
+        """(B, A) from global features (B, C), or from the mean of regions (B, R, C)."""
         pooled = features.mean(1) if features.ndim == 3 else features
         predicted: Tensor = self.layers(self.scale * pooled)
         return predicted
@@ -44,13 +44,13 @@ class CrossAttention(LookingNet):
         f_s = mean_r x_r + ratio (W_o a_s + b_o)                      semantic-specific fusion (C,)
         s^_s = <W_h f_s + b_h, P_s>                                   prediction; W_h only with a hidden layer
 
-    Between the softmax and the prediction all is linear, and b_k moves the logits of all regions alike, so
+    From the softmax to the prediction everything is linear, and b_k shifts the logits of all regions equally, so
 
         attention = softmax(X T^T),  T = Q W_k (A, C)
         s^ = sum_r attention * (X U^T) + <mean_r x_r, P'> + c,  U = ratio P' W_o W_v,  P' = P W_h
 
     with c = ratio P' (W_o b_v + b_o) + P b_h: the same parameters and the same gradients (that of b_k is zero), but
-    no tensor of batch x attributes x channels. Without the global branch the mean goes and ratio is 1.
+    no batch x attributes x channels tensor. Without the global branch there is no mean term and ratio is 1.
     """
 
     words: Tensor
@@ -72,7 +72,7 @@ class CrossAttention(LookingNet):
         """Predicted semantics (B, A) of regions (B, R, C)."""
         prototypes = self.prototypes if self.hidden is None else self.prototypes @ self.hidden.weight  # P'
         through_out = prototypes @ self.out.weight  # (A, M)
-        # Scalars go to the smallest factor: a pass over (A, C) costs more than one might think.
+        # Scalars multiply the smallest factor: a pass over (A, C) is costly.
         readout = (self.ratio * self.scale * through_out) @ self.value.weight  # U
         predicted, _ = attend(regions, self.queries(), readout)
         predicted = predicted + self.ratio * (through_out @ self.value.bias + prototypes @ self.out.bias)
@@ -81,32 +81,32 @@ class CrossAttention(LookingNet):
         return predicted + (self.scale * regions.mean(1)) @ prototypes.T if self.fused else predicted
 
     def queries(self) -> Tensor:
-        """T (A, C): the attributes' queries, in the space of the regions as they are stored."""
+        """T (A, C): the attributes' queries, in the space of the stored regions."""
         projected: Tensor = (self.scale * self.query(self.words)) @ self.key.weight
         return projected
 
     def attention(self, regions: Tensor) -> Tensor:
-        """(B, R, A) where each attribute looks; sums to one over the regions."""
+        """(B, R, A) attention of each attribute; sums to one over the regions."""
         return region_attention(regions, self.queries())
 
 
 @register("attention-net")
 @dataclass
 class AttentionNet(RegionHead[SemanticModule[TapNet]]):
-    """Predicts each attribute from where it looks and from the whole image; trained with SCE and a regression.
+    """Predicts each attribute from regions and from the whole image; trained with SCE and a regression.
 
     The defaults of `width`, `ratio` and `prototype_std` were chosen on validation classes of 50 birds: on frozen
-    features the released code's (1024, 1 and 1, which the recipes state) validate five points of H lower. Large initial
-    P learn slowly, since the cosine takes their size out of every step.
+    features those of the released code (1024, 1 and 1, as in the recipes) score five points of H lower in validation.
+    A large initial P learns slowly, since the gradient of a cosine shrinks with the norm.
 
     Args:
-        branch: fused, attention or global (of "AB" and "GB" in the paper's tables).
+        branch: fused (both), attention ("AB" in the paper's tables) or global ("GB").
         width: M of query, key and value (the released code: 1024; 300 on AWA2).
         hidden: width of the linear layer before the prediction (released: none; 4096 on AWA2), 0 for none; in the
             global branch a LeakyReLU follows it.
         ratio: weight of the attended part in the fusion (released: 1).
-        prototype_std: of the initial P (released: 1).
-        normalise_words: unit word vectors, instead of the sums of word2vec vectors that the paper takes raw.
+        prototype_std: standard deviation of the initial P (released: 1).
+        normalise_words: scale word vectors to unit length; the paper uses raw sums of word2vec vectors.
     """
 
     branch: Literal["fused", "attention", "global"] = "fused"

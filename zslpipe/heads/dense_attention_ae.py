@@ -1,4 +1,4 @@
-"""Classes that attend over regions, and one decoder for both worlds (Li & Wang, BMVC 2019)."""
+"""Classes that attend over regions, with one decoder for attended and encoded features (Li & Wang, BMVC 2019)."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,15 +17,15 @@ from zslpipe.parts.torch_head import Inputs, Task, TorchHead
 from zslpipe.store.rows import Features
 from zslpipe.training.placed import Placed
 
-PROBED = 512  # training images whose regions tell their scale
-SCORED = 2**22  # affinities computed at a time when scoring: few enough for memory, enough for matrix products
+PROBED = 512  # training images from whose regions the scale is estimated
+SCORED = 2**22  # affinities per step of scoring: few enough for memory, enough for fast matrix products
 
 
 class DenseAttention(nn.Module):
-    """Encoder h_e, decoder h_d and what both make of regions X (R, D); classes are columns in the paper, rows here.
+    """Encoder h_e and decoder h_d, applied to regions X (R, D); classes are columns in the paper, rows here.
 
-    H = h_e(K) (C, D) queries the regions: A = softmax over the regions of X H^T. The decoder reads the attended feature
-    of each class back, h_d(X^T a_c), which is the same as attending over what it reads of each region.
+    H = h_e(K) (C, D) queries the regions: A = softmax over the regions of X H^T. The decoder maps the attended feature
+    of each class to semantics, h_d(X^T a_c), which equals attending over the decoded regions.
     """
 
     centre: Tensor
@@ -45,7 +45,7 @@ class DenseAttention(nn.Module):
         self.register_buffer("region_scale", torch.ones(()))
 
     def describe(self, semantics: Tensor) -> Tensor:
-        """Semantics (C, A) as the networks take them: (C, M)."""
+        """Semantics (C, A) as input of the networks: (C, M)."""
         described = semantics - self.centre
         if self.basis.shape[0] != self.basis.shape[1]:
             described = described @ self.basis
@@ -56,12 +56,12 @@ class DenseAttention(nn.Module):
         return latent * (self.gain * self.region_scale)
 
     def read(self, regions: Tensor) -> Tensor:
-        """(B, R, M) what the visual-to-semantic mapping, by default the decoder, makes of every region."""
+        """(B, R, M) output of the visual-to-semantic mapping, by default the decoder, for every region."""
         g = self.mapping or self.decoder
         return F.linear(regions, g.weight * self.region_scale, g.bias)
 
     def forward(self, regions: Tensor, described: Tensor, queries: Tensor) -> Tensor:
-        """(B, C) similarity of what each class reads of each image with the class's own semantics."""
+        """(B, C) similarity of each class's decoded attended feature to its semantics, for each image."""
         return attended_scores(regions @ queries.T, self.read(regions), described, self.similarity)
 
 
@@ -78,38 +78,39 @@ class DenseAttentionAE(TorchHead[DenseAttention]):
         L = L_CLS + alpha L_MA + eta L_SR
         L_CLS: cross-entropy of the scores over the seen classes
         L_MA = |H_s H_s^T - K_s K_s^T|_F^2                 over the seen classes
-        L_SR = |K - h_d(h_e(K))|_F^2                       over ALL classes that `fit` is given
+        L_SR = |K - h_d(h_e(K))|_F^2                       over ALL classes passed to `fit`
 
-    L_SR reads the semantics of unseen classes during training: of classes only, never of their images or of how many
-    there are of each. Whoever may not know them yet gives `fit` the seen classes alone; others can be scored later.
+    L_SR uses the semantics of unseen classes during training, but never their images or image counts. If unseen
+    semantics must not be used, pass only the seen classes to `fit`; others can still be scored later.
 
     Attended features are never formed (see `class_attention`). At test time the paper adds gamma to unseen scores,
-    which is calibrated stacking: the selection chooses it, and "without calibration" is delta = 0.
+    which is calibrated stacking: selection chooses delta, and "without calibration" is delta = 0.
 
     Args:
         alpha, eta: weights of L_MA and L_SR; 0 gives the paper's variants without them.
         similarity: cosine or dot.
-        coupled: the mapping is the decoder itself; False gives it weights of its own ("without coupling").
-        encoder_hidden: 0 for the reading in which the encoder's one hidden layer is the latent H itself; else the
-            width of a sigmoid layer before a linear one.
-        scale: factor of the scores in the softmax and of those returned.
-        attention_gain: factor of X H^T / sqrt(D) before the softmax; 0 attends to all regions alike.
-        centre: what semantics are seen from: the mean of the "seen" classes, of "all" that `fit` is given, or "none".
+        coupled: use the decoder as the mapping; False gives the mapping its own weights ("without coupling").
+        encoder_hidden: 0 if the encoder's one hidden layer is the latent H itself; else the width of a sigmoid layer
+            before a linear one.
+        scale: factor of the scores, in the softmax and as returned.
+        attention_gain: factor of X H^T / sqrt(D) before the softmax; 0 attends to all regions equally.
+        centre: origin of the semantics: the mean of the "seen" classes, of "all" passed to `fit`, or "none".
         scale_features: divide regions by their root mean square.
-        span: where semantics have more dimensions than there are classes, let the networks work in a basis of the
-            space that these classes span, so that products with A become products with C. With 1024-d sentences of
-            102 flowers training takes a quarter of the time and validates as well; with the 312 attributes of 50
-            birds it validates worse, hence it is off unless asked for.
-        reading: "repaired", or "printed" for the text by its letter, without the following deviations.
+        span: if semantics have more dimensions than there are classes, work in a basis of the space spanned by the
+            classes, which shrinks matrix products from A to C. With 1024-d sentence vectors of 102 flowers training
+            takes a quarter of the time and validation results are as good; with the 312 attributes of 50 birds they
+            are worse, so it is off by default.
+        reading: "printed" follows the text literally; "repaired" has the following deviations.
 
-    Deviations, each the smallest that lets the text train (reading="printed" undoes all of them, and leaves `scale`,
-    `attention_gain`, `centre`, `scale_features` and `span` without effect):
+    Deviations, each the smallest that makes the method trainable (reading="printed" undoes all of them, and ignores
+    `scale`, `attention_gain`, `centre`, `scale_features` and `span`):
 
     1. X H^T is divided by sqrt(D) and X by its root mean square. With X >= 0 and H in (0, 1)^2048 the printed logits
        are in the hundreds: the softmax starts and stays one-hot.
-    2. L_MA compares cosines, and L_MA and L_SR are means over the entries of their matrices. Printed, H H^T has
-       entries of 512 against K K^T <= 1, and L_MA outweighs L_CLS by nine orders; a summed L_SR, too, drowns L_CLS.
-    3. Scores are multiplied by `scale`. Cosines alone keep the cross-entropy of 150 classes above 3.1.
+    2. L_MA compares cosines, and L_MA and L_SR are means over the entries of their matrices. As printed, H H^T has
+       entries of 512 against K K^T <= 1, so L_MA exceeds L_CLS by nine orders of magnitude; a summed L_SR also
+       dominates L_CLS.
+    3. Scores are multiplied by `scale`. Unscaled cosines keep the cross-entropy of 150 classes above 3.1.
     4. K is centred and of unit length: uncentred sentence vectors lie within a few degrees of each other.
     """
 
@@ -182,7 +183,7 @@ class DenseAttentionAE(TorchHead[DenseAttention]):
         return self._scale * torch.cat(done)
 
     def class_attention(self, features: Features, semantics: np.ndarray) -> np.ndarray:
-        """(N, C, R) float32: how much each class looks at each region of the images; sums to one over the regions."""
+        """(N, C, R) float32: attention of each class to each region of the images; sums to one over the regions."""
         with torch.inference_mode():
             _, queries = self.encode(self.module_, self._tensor(self.check_semantics(semantics)))
         return self.in_batches(features, lambda inputs: class_attention(inputs["region"] @ queries.T).mT)
@@ -191,10 +192,10 @@ class DenseAttentionAE(TorchHead[DenseAttention]):
 def basis_of(semantics: Tensor) -> Tensor:
     """(A, min(A, C)) orthonormal columns that span the rows of `semantics` (C, A).
 
-    Principal axes turned at random, always in the same way: an optimiser that treats each coordinate alike, as Adam
-    does, would on principal axes learn the faint ones, which are mostly noise, as fast as the strong ones.
+    Principal axes under a fixed random rotation: on the axes themselves an optimiser with the same step size for every
+    coordinate, such as Adam, would learn the weak ones, which are mostly noise, as fast as the strong ones.
     """
     axes = np.linalg.svd(semantics.double().cpu().numpy(), full_matrices=False)[2]  # (M, A)
     axes *= np.sign(axes[np.arange(len(axes)), np.abs(axes).argmax(1)])[:, None]  # signs are otherwise arbitrary
-    turn, _ = np.linalg.qr(np.random.default_rng(0).normal(size=(len(axes), len(axes))))
-    return torch.tensor(axes.T @ turn, dtype=semantics.dtype, device=semantics.device)
+    rotation, _ = np.linalg.qr(np.random.default_rng(0).normal(size=(len(axes), len(axes))))
+    return torch.tensor(axes.T @ rotation, dtype=semantics.dtype, device=semantics.device)

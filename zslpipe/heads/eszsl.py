@@ -16,8 +16,8 @@ from zslpipe.store.layout import TapSpec
 from zslpipe.store.rows import Features, Rows, Subset
 from zslpipe.training.placed import check_finite
 
-ROWS = 4096  # scored at a time, so that a store larger than memory will do
-REMEMBERED = 4  # sets of images whose rows stay turned into the basis
+ROWS = 4096  # scored at a time, since a store may be larger than memory
+CACHED = 4  # sets of images whose projected rows are kept
 
 
 @register("eszsl")
@@ -33,13 +33,13 @@ class Eszsl(Head):
 
     so a grid of (gamma, lambda) costs two eigendecompositions in all, which `fit_candidates` shares.
 
-    The paper's Y is -1 where ours is 0 by default: -1 adds a term of the mean feature alone, which drowns the
-    rest unless features (or semantics) are centred; where one of them is, it only doubles the scores.
+    The paper's Y has -1 where ours has 0 by default: -1 adds a term that depends only on the mean feature and
+    dominates unless features or semantics are centred; if either is, -1 only doubles the scores.
     """
 
     gamma: Positive = 0.1  # ridge on the features' side
     lambda_: Positive = 1.0  # ridge on the semantics' side
-    negative: float = 0.0  # Y where a sample is not of the class
+    negative: float = 0.0  # Y of a sample for classes other than its own
     feature_scaling: Scaling = "unit"
     semantic_scaling: Scaling = "centred-unit"
 
@@ -48,7 +48,7 @@ class Eszsl(Head):
         return [{"gamma": 10.0**g, "lambda_": 10.0**p} for g in range(-2, 4) for p in range(-2, 2)]
 
     def learn(self, data: TrainingData) -> None:
-        """From the tap `global`; classes that no label names are left out."""
+        """Fit on the tap `global`; classes without training images are left out."""
         self._solve(_Moments.of(self, data))
         self._form()
 
@@ -76,10 +76,10 @@ class Eszsl(Head):
 
     def scorer(self, classes: Classes) -> Scorer:
         s = scale(classes.semantics, self.semantic_scaling, *self.semantic_statistics_)
-        if not hasattr(self, "V_"):  # among candidates neither V is formed nor the same images turned twice
+        if not hasattr(self, "V_"):  # candidates: V is not formed, images are projected once
             moments, core = self._factors
             weights = (core @ (s @ moments.right).T).astype(np.float32)
-            return lambda features: moments.turned(features["global"], self.feature_scaling) @ weights
+            return lambda features: moments.project(features["global"], self.feature_scaling) @ weights
         return partial(self._scores, self.V_ @ s.T)
 
     def _scores(self, weights: np.ndarray, features: Features) -> np.ndarray:
@@ -114,7 +114,7 @@ class Eszsl(Head):
 
 @dataclass(frozen=True)
 class _Moments:
-    """All that the closed form needs and that does not depend on gamma and lambda."""
+    """Everything in the closed form that does not depend on gamma and lambda."""
 
     q: np.ndarray  # (d,) eigenvalues of X X^T
     p: np.ndarray  # (a,) eigenvalues of S S^T
@@ -123,17 +123,17 @@ class _Moments:
     core: np.ndarray  # Q^T X Y S^T P (d, a)
     feature_statistics: tuple[np.ndarray, np.ndarray]
     semantic_statistics: tuple[np.ndarray, np.ndarray]
-    remembered: dict[Any, tuple[Rows, np.ndarray]] = field(default_factory=dict)
+    cached: dict[Any, tuple[Rows, np.ndarray]] = field(default_factory=dict)
 
-    def turned(self, rows: Rows, how: Scaling) -> np.ndarray:
-        """Scaled rows in the basis Q (n, d), remembered for the next setting; the rows must not change meanwhile."""
+    def project(self, rows: Rows, how: Scaling) -> np.ndarray:
+        """Scaled rows in the basis Q (n, d), cached for the next setting; the rows must not change meanwhile."""
         key = (id(rows.rows), rows.index.tobytes()) if isinstance(rows, Subset) else id(rows)
-        if key not in self.remembered:
-            if len(self.remembered) >= REMEMBERED:
-                self.remembered.clear()
+        if key not in self.cached:
+            if len(self.cached) >= CACHED:
+                self.cached.clear()
             x = scale(rows[:], how, *self.feature_statistics) @ self.left
-            self.remembered[key] = (rows, x)  # keeping the rows keeps their id theirs
-        return self.remembered[key][1]
+            self.cached[key] = (rows, x)  # a reference to the rows, so that their id is not reused
+        return self.cached[key][1]
 
     @classmethod
     def of(cls, head: Eszsl, data: TrainingData) -> "_Moments":

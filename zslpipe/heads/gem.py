@@ -20,7 +20,7 @@ from zslpipe.training.placed import Placed
 
 
 class GazeNet(LookingNet):
-    """A linear predictor of the pooled regions, and queries by which attributes look at regions in training."""
+    """A linear predictor on pooled regions, and queries with which attributes attend to regions in training."""
 
     words: Tensor
     groups: Tensor
@@ -49,22 +49,22 @@ class GazeNet(LookingNet):
 @register("gem")
 @dataclass
 class Gem(RegionHead[SemanticModule[GazeNet]]):
-    """Scores scale * cos(V mean_r x_r, semantics); maps of where attributes look regularise the training.
+    """Scores scale * cos(V mean_r x_r, semantics); attention maps of the attributes regularise the training.
 
         L = SCE + lambda_1 L_reg + lambda_2 L_AD + lambda_3 L_CPT
 
     L_reg regresses the class's semantics: from the maps' peaks, max_r softmax_r <x_r, query_s> (GEM's own, by MSE), or
     from the prediction itself ("global": what the ReMSE authors report as GEM + ReMSE). L_AD is the mean, over groups
     of attributes and over channels, of the norm of the group's queries; groups are read from the names. L_CPT is the
-    mean of the maps times the squared distance from their peaks. The released code does without the paper's gaze
-    branch, and so does this head; features stay as they are cached, where the paper fine-tunes the backbone.
+    mean of the maps times the squared distance from their peaks. Like the released code, this head omits the paper's
+    gaze branch. Cached features are not fine-tuned; the paper fine-tunes the backbone.
 
     Args:
-        loss, regression_weight, reduction: L_reg and lambda_1 (released: the mean's 1, on SUN 0.5).
+        loss, regression_weight, reduction: L_reg and lambda_1 (released: mean with 1, on SUN 0.5).
         regress: peaks or global.
         decorrelation, compactness: lambda_2 and lambda_3 (released: 0.1 and 0.2).
-        predictor_std, query_std: of the initial V and W. The released code has 1 for both: V then turns slowly, and
-            every map starts, and stays, on a single region.
+        predictor_std, query_std: standard deviations of the initial V and W. The released code has 1 for both: V then
+            learns slowly, and every map starts and stays on a single region.
     """
 
     loss: Loss = "sce+mse"

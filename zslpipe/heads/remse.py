@@ -25,11 +25,11 @@ class ReMSE(AttentionNet):
         W_lj     = (1 + ln(M_lj / min_c M_cj))^alpha (1 + ln(M_lj / min_k M_lk))^beta >= 1        (eq. 11 and 12)
 
     M (classes, A) holds the mean squared errors of the batch's classes and W has no gradient: classes and semantics
-    that are predicted worse than the best weigh more, and nothing else changes.
+    that are predicted worse than the best get larger weights, and nothing else changes.
     `alpha_over_classes` and `beta_over_attributes` are alpha and beta, `regression_weight` is lambda (see
-    `RegressionSettings`); AttentionNet says how S^ is predicted, `zslpipe.losses.remse` holds the loss.
+    `RegressionSettings`). For the prediction of T^ see AttentionNet, for the loss `zslpipe.losses.remse`.
 
-    Without regions in the store, or without word vectors of the attributes, it trains its global branch and warns.
+    Without regions in the store, or without word vectors of the attributes, it trains only its global branch and warns.
     """
 
     def choose_taps(self, available: Collection[str], attributes: Attributes | None = None) -> tuple[str, ...]:

@@ -1,1 +1,1 @@
-"""What heads are made of: the base class, training by gradient, attention, regression terms, settings."""
+"""Building blocks of heads: the base class, gradient training, attention, regression terms, settings."""

@@ -1,4 +1,4 @@
-"""What a head offers whose attention over regions can be shown."""
+"""Protocols for heads whose attention over regions can be shown."""
 
 from typing import Protocol, runtime_checkable
 
@@ -9,15 +9,15 @@ from zslpipe.store.rows import Features
 
 @runtime_checkable
 class AttendsByClass(Protocol):
-    """Every class looks at regions of its own."""
+    """Every class has its own attention over regions."""
 
     def class_attention(self, features: Features, semantics: np.ndarray) -> np.ndarray:
-        """(N, C, R) shares over the regions of N images for the classes that `semantics` (C, A) describes."""
+        """(N, C, R) attention over the regions of N images, for the classes with these `semantics` (C, A)."""
 
 
 @runtime_checkable
 class AttendsByAttribute(Protocol):
-    """Every attribute looks at regions of its own, whatever the class."""
+    """Every attribute has its own attention over regions, independent of the class."""
 
     def attention(self, features: Features) -> np.ndarray:
-        """(N, R, A) shares over the regions of N images."""
+        """(N, R, A) attention over the regions of N images."""

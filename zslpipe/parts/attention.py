@@ -1,4 +1,4 @@
-"""Attention of attributes over regions, and what a linear read-out sees of it, without any (B, A, C) tensor."""
+"""Attention of attributes over regions and its linear read-out, without any (B, A, C) tensor."""
 
 import torch
 from torch import Tensor
@@ -27,19 +27,19 @@ def attend(regions: Tensor, queries: Tensor, readout: Tensor) -> tuple[Tensor, T
 
 
 def region_attention(regions: Tensor, queries: Tensor) -> Tensor:
-    """The attention (B, R, A) alone."""
+    """Only the attention (B, R, A)."""
     return _softmax_over_regions(regions @ queries.T)
 
 
 def _softmax_over_regions(logits: Tensor) -> Tensor:
-    """Of (B, R, A); logits run into the tens, so never in half precision."""
+    """For (B, R, A); logits can exceed 10, so never in half precision."""
     return logits.softmax(1, dtype=torch.promote_types(logits.dtype, torch.float32))
 
 
 def grid_positions(count: int, grid: tuple[int, int]) -> tuple[Tensor, Tensor]:
     """Row and column (R, 2) of `count` regions in a grid (height, width), and which regions (R,) lie in it.
 
-    Regions before the grid (a ViT's class token) lie nowhere.
+    Regions before the grid (a ViT's class token) have no position.
     """
     extra = count - grid[0] * grid[1]
     index = torch.arange(grid[0] * grid[1])

@@ -1,4 +1,4 @@
-"""What `fit` and scoring are given, checked before any work is done: one sentence for each thing that can be wrong."""
+"""Checks of the arguments of `fit` and scoring, before any work is done, with a one-sentence error for each problem."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -44,7 +44,7 @@ def check_semantics(semantics: Any) -> np.ndarray:
     """Semantics (C, A) as float32.
 
     Raises:
-        InputError: unless they are finite numbers of two dimensions.
+        InputError: unless they are finite numbers in two dimensions.
     """
     array = np.asarray(semantics)
     if array.ndim != 2 or not np.issubdtype(array.dtype, np.number) or not array.size:

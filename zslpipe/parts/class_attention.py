@@ -1,12 +1,12 @@
-"""Attention of classes over regions, and what a linear map reads of it, without ever forming an attended feature.
+"""Attention of classes over regions and its linear read-out, without ever forming an attended feature.
 
-A class c attends over the regions of an image with a distribution a_c (R,). What a linear map (W, b) reads of the
-attended feature is e_c = W (X a_c) + b = (W X + b 1^T) a_c = P a_c, with P (M, R) shared by all classes (the entries of
-a_c sum to one). Two numbers of e_c decide its cosine with the class's semantics z_c:
+A class c attends over the regions of an image with a distribution a_c (R,). A linear map (W, b) of the attended
+feature is e_c = W (X a_c) + b = (W X + b 1^T) a_c = P a_c, with P (M, R) shared by all classes (the entries of a_c sum
+to one). The cosine of e_c with the class's semantics z_c needs two numbers:
 
     <e_c, z_c> = sum_r a_cr (P^T z_c)_r        |e_c|^2 = a_c^T (P^T P) a_c
 
-so that next to the affinity (B, R, C) itself neither (B, C, D) nor (B, C, M) is needed.
+so the affinity (B, R, C) is needed, but no tensor (B, C, D) or (B, C, M).
 """
 
 from typing import Any
@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-AT_ONCE = 2**19  # affinities worked on at a time: they and their products stay in the cache
+AT_ONCE = 2**19  # affinities processed at a time: they and their products stay in the cache
 EPS = 1e-12  # added to squared norms
 
 
@@ -27,8 +27,8 @@ def class_attention(affinity: Tensor) -> Tensor:
 class _Read(torch.autograd.Function):
     """(affinity (B, R, C), reading P (B, R, M), semantics (C, M)) -> <e, z> (B, C) and |e|^2 (B, C) or None.
 
-    All that is kept for the backward pass is the attention, which takes the place of the affinity, and P; products
-    of P are cheap enough to be made again.
+    Only the attention (instead of the affinity) and P are kept for the backward pass; products of P are cheap to
+    recompute.
     """
 
     @staticmethod
@@ -62,7 +62,7 @@ class _Read(torch.autograd.Function):
             grad_p = weighted @ semantics
             if grad_semantics is not None:
                 grad_semantics += torch.einsum("brc,brm->cm", weighted, p)
-            mean = of_dot * dot[part][:, None]  # sum_r a_r grad_r, which the softmax takes off
+            mean = of_dot * dot[part][:, None]  # sum_r a_r grad_r, subtracted by the softmax's gradient
             if grad_square is not None:
                 of_square = 2 * grad_square[part][:, None]
                 grad += torch.bmm(p @ p.mT, a).mul_(of_square)  # d/da of |e|^2 = 2 P^T P a
@@ -75,13 +75,13 @@ class _Read(torch.autograd.Function):
 
 
 def parts(batch: int, regions: int, classes: int, at_once: int = AT_ONCE) -> list[slice]:
-    """The images of a batch in runs of at most `at_once` affinities, or of one image."""
+    """Slices of a batch with at most `at_once` affinities each, or one image."""
     step = max(1, at_once // max(1, regions * classes))
     return [slice(start, start + step) for start in range(0, max(1, batch), step)]
 
 
 def attended_scores(affinity: Tensor, reading: Tensor, semantics: Tensor, similarity: str = "cosine") -> Tensor:
-    """How well what each class reads of an image agrees with the class's own semantics.
+    """Similarity of each class's mapped attended feature to its semantics.
 
     Args:
         affinity: (B, R, C) of regions and classes, before the softmax over regions.
@@ -92,7 +92,7 @@ def attended_scores(affinity: Tensor, reading: Tensor, semantics: Tensor, simila
     Returns:
         (B, C); differentiable once.
     """
-    precise = torch.promote_types(reading.dtype, torch.float32)  # half precision does not do for small norms
+    precise = torch.promote_types(reading.dtype, torch.float32)  # half precision is too coarse for small norms
     affinity, reading, semantics = (t.to(precise) for t in (affinity, reading, semantics))
     with torch.autocast(affinity.device.type, enabled=False):
         dot, square = _Read.apply(affinity, reading, semantics, similarity == "cosine")

@@ -1,4 +1,4 @@
-"""What a head offers whose embedding of an image is worth keeping as features of its own."""
+"""Protocol for heads whose image embeddings can be stored as features."""
 
 from typing import Protocol, runtime_checkable
 
@@ -9,7 +9,7 @@ from zslpipe.store.rows import Features
 
 @runtime_checkable
 class Embeds(Protocol):
-    """An image becomes a vector that other heads can be trained on."""
+    """Maps an image to a vector that other heads can be trained on."""
 
     def embed(self, features: Features) -> np.ndarray:
         """(N, E) float32 embeddings of N images; the head must be fitted."""

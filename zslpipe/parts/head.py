@@ -1,4 +1,4 @@
-"""The interface of every head: scikit-learn's habits, for any list of classes."""
+"""The interface of every head: scikit-learn's conventions, for any list of classes."""
 
 import json
 from abc import ABC, abstractmethod
@@ -29,24 +29,24 @@ class Head(ABC):
 
     A subclass implements `learn`, `scorer`, `state` and `load_state`; users call `fit`, `bind`, `decision_function` and
     `predict`, which check their input. Fitted attributes end in an underscore. `labels` index the rows of `semantics`;
-    `fit` may be given classes that no label names (unseen ones; heads that use their semantics say so).
+    rows without labels are unseen classes (heads that use their semantics in training say so).
     """
 
     name: ClassVar[str]
     taps: ClassVar[tuple[str, ...]] = ("global",)  # required
     optional_taps: ClassVar[tuple[str, ...]] = ()  # used if the store has them
-    separate_zsl: ClassVar[bool] = False  # scores among unseen classes come from binding them alone
-    renamed: ClassVar[Mapping[str, str]] = {}  # former names of settings to today's
+    separate_zsl: ClassVar[bool] = False  # scores among unseen classes come from binding only them
+    renamed: ClassVar[Mapping[str, str]] = {}  # former to current names of settings
 
     problem_: Problem
 
     @classmethod
     def search_space(cls) -> Sequence[Setting]:
-        """The settings that selection tries unless the user fixes them; of equally good ones the first is taken."""
+        """The settings that selection tries unless the user fixes them; ties go to the first."""
         return ({},)
 
     def choose_taps(self, available: Collection[str], attributes: Attributes | None = None) -> tuple[str, ...]:
-        """The taps that this head reads, of those that a store has.
+        """The taps that this head reads, out of those that a store has.
 
         Raises:
             InputError: if a required one is missing.
@@ -100,13 +100,13 @@ class Head(ABC):
         return self.learn_candidates(check_training(features, labels, semantics, attributes), candidates)
 
     def _pose(self, data: TrainingData) -> Self:
-        """Take the data's shapes as the problem to be fitted to."""
+        """Set `problem_` from the shapes of the data."""
         self.problem_ = Problem.of(data, self.choose_taps(tuple(data.features), data.attributes))
         return self
 
     @abstractmethod
     def learn(self, data: TrainingData) -> None:
-        """Become fitted; `problem_` is set."""
+        """Fit the head; `problem_` is already set."""
 
     def learn_candidates(
         self, data: TrainingData, candidates: Sequence[Setting]
@@ -120,14 +120,14 @@ class Head(ABC):
     # --- scores ---
 
     def bind(self, classes: Classes | np.ndarray) -> Scorer:
-        """Do what is done once per list of classes, and return the function that scores images for them.
+        """Do the work that is needed once per list of classes, and return the function that scores images for them.
 
         Args:
-            classes: C classes, or only their semantics (C, A): then all of them are taken for unseen ones.
+            classes: C classes, or only their semantics (C, A), which makes all of them unseen.
 
         Raises:
             NotFittedError: before `fit`.
-            InputError: if the semantics are not finite or not those of the training.
+            InputError: if the semantics are not finite or do not match those of training.
         """
         problem = self.fitted_problem
         given = classes if isinstance(classes, Classes) else Classes(classes, np.zeros(len(classes), bool))
@@ -147,7 +147,7 @@ class Head(ABC):
         return self.problem_
 
     def check_semantics(self, semantics: np.ndarray) -> np.ndarray:
-        """Semantics (C, A) as float32, if they are finite and of the width that the head was trained with."""
+        """Semantics (C, A) as float32, checked to be finite and as wide as in training."""
         semantics, width = check_semantics(semantics), self.fitted_problem.attributes
         if semantics.shape[1] != width:
             raise InputError(
@@ -161,7 +161,7 @@ class Head(ABC):
         """See `bind`."""
 
     def decision_function(self, features: Features, semantics: np.ndarray) -> np.ndarray:
-        """Scores (N, C) float32 of images for the classes that `semantics` (C, A) describes."""
+        """Scores (N, C) float32 of images for the classes with these `semantics` (C, A)."""
         return self.bind(semantics)(features)
 
     def predict(self, features: Features, semantics: np.ndarray) -> np.ndarray:
@@ -204,19 +204,19 @@ class Head(ABC):
 
     @abstractmethod
     def load_state(self, state: Mapping[str, np.ndarray]) -> None:
-        """Become fitted from what `state` gave; `problem_` is set."""
+        """Restore the fitted head from the arrays of `state`; `problem_` is already set."""
 
     def record(self) -> dict[str, Any]:
-        """What is worth keeping about how it was fitted, as JSON."""
+        """Details of the fit to save with the head, as JSON."""
         return {}
 
     @classmethod
     def upgrade(cls, about: dict[str, Any], state: dict[str, np.ndarray]) -> Problem:
-        """The problem of a head saved in format 1, which had no such record."""
+        """The problem of a head saved in format 1, which did not record it."""
         raise InputError(f"this {cls.name} was saved by an older version: train it again.")
 
     def save(self, folder: Path) -> None:
-        """Write head.safetensors and head.json (the latter last: if it exists, both are whole)."""
+        """Write head.safetensors and head.json (the latter last: if it exists, both are complete)."""
         from safetensors.numpy import save
 
         with atomic_write(folder / "head.safetensors") as stream:
@@ -227,7 +227,7 @@ class Head(ABC):
 
 
 def register(name: str) -> Any:
-    """Class decorator: put a head under its name into `HEADS`."""
+    """Class decorator: register a head in `HEADS` under its name."""
 
     def add(cls: type[Head]) -> type[Head]:
         cls.name = name
@@ -240,7 +240,7 @@ def load_head(folder: Path) -> Head:
     """Read a head that `Head.save` wrote, in this version or an earlier one.
 
     Raises:
-        InputError: if the folder holds no complete head, or one that this version cannot read.
+        InputError: if the folder has no complete head, or one that this version cannot read.
     """
     from safetensors.numpy import load_file
 

@@ -1,4 +1,4 @@
-"""What a head is built for and trained on."""
+"""The data that a head is trained on, and the shapes that it is built for."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -34,13 +34,13 @@ class Classes:
         return len(self.semantics)
 
     def only(self, mask: np.ndarray) -> "Classes":
-        """Those that the mask (C,) keeps."""
+        """The classes selected by the mask (C,)."""
         return Classes(self.semantics[mask], self.seen[mask])
 
 
 @dataclass(frozen=True, eq=False)
 class TrainingData:
-    """What `Head.fit` was given, checked.
+    """The checked arguments of `Head.fit`.
 
     Attributes:
         features: tap name to the rows (N, ...) of the training images.
@@ -63,7 +63,7 @@ class Problem:
         taps: the taps that the head reads, with shape, dtype and grid.
         attributes: A, columns of the semantics.
         words: W, width of the attributes' word vectors, 0 if there are none.
-        classes: C, all that `fit` was given.
+        classes: C, the number of classes passed to `fit`.
         backbone: how the features were made, as their store's provenance describes it; empty if unknown.
     """
 
@@ -75,7 +75,7 @@ class Problem:
 
     @classmethod
     def of(cls, data: TrainingData, taps: Sequence[str]) -> Self:
-        """The problem that training data pose to a head that reads these taps."""
+        """The problem of training data for a head that reads these taps."""
         vectors = None if data.attributes is None else data.attributes.vectors
         return cls(
             taps={tap: spec_of(data.features, tap) for tap in taps},
@@ -86,7 +86,7 @@ class Problem:
         )
 
     def width(self, tap: str) -> int:
-        """Of the tap's vectors."""
+        """The width of the tap's vectors."""
         return self.taps[tap].shape[-1]
 
     def to_json(self) -> dict[str, Any]:
@@ -104,6 +104,6 @@ class Problem:
 
 
 def spec_of(features: Features, tap: str) -> TapSpec:
-    """Shape, dtype and grid of a tap: as the features' store says, else as its rows have them."""
+    """Shape, dtype and grid of a tap: from the features' store if there is one, else from the rows."""
     specs: Mapping[str, TapSpec] = getattr(features, "specs", {})
     return specs[tap] if tap in specs else TapSpec(tuple(features[tap].shape[1:]), str(features[tap].dtype))

@@ -1,4 +1,4 @@
-"""Semantic predictors whose attributes look at regions."""
+"""Semantic predictors whose attributes attend to regions."""
 
 from abc import abstractmethod
 from dataclasses import dataclass
@@ -13,11 +13,11 @@ from zslpipe.store.rows import Features
 
 
 class LookingNet(TapNet):
-    """A network whose attributes each look at regions."""
+    """A network with attention over regions for each attribute."""
 
     @abstractmethod
     def attention(self, regions: Tensor) -> Tensor:
-        """(B, R, A) where each attribute looks in regions (B, R, C)."""
+        """(B, R, A) attention of each attribute to regions (B, R, C)."""
 
 
 @dataclass
@@ -35,7 +35,7 @@ class RegionHead(SemanticHead[S]):
             )
 
     def attention(self, features: Features) -> np.ndarray:
-        """(N, R, A) float32: how much each attribute looks at each region of the images; sums to one over regions.
+        """(N, R, A) float32: attention of each attribute to each region of the images; sums to one over regions.
 
         Raises:
             InputError: if the head was trained without regions.

@@ -1,4 +1,4 @@
-"""The regression term of a semantic predictor: which one, its hyper-parameters, and the state that it keeps."""
+"""The regression term of a semantic predictor: its type, hyper-parameters and state."""
 
 import math
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ Reduction = Literal["sum", "mean"]
 
 @dataclass
 class RegressionSettings:
-    """Hyper-parameters of the loss; the fields of every head that predicts semantics.
+    """Hyper-parameters of the loss, shared by all heads that predict semantics.
 
     `reduction`: ReMSE's eq. 13 sums squared errors over semantics, the released code takes their mean, and the
     weights in its configurations belong to the mean (weight 0.25 there is 0.25 / A here with "sum").
@@ -24,9 +24,9 @@ class RegressionSettings:
 
     loss: Loss = "sce+remse"
     regression_weight: NonNegative = 0.01  # lambda
-    alpha_over_classes: NonNegative = 0.1  # ReMSE's exponent of the factor over the classes of a semantic
-    beta_over_attributes: NonNegative = 0.75  # ... and over the semantics of a class
-    errors: Literal["in_batch", "cross_batch"] = "in_batch"  # ReMSE compares the batch's classes, or all so far
+    alpha_over_classes: NonNegative = 0.1  # ReMSE's exponent of the factor over the classes of an attribute
+    beta_over_attributes: NonNegative = 0.75  # ... and over the attributes of a class
+    errors: Literal["in_batch", "cross_batch"] = "in_batch"  # ReMSE compares the batch's classes, or all seen so far
     reduction: Reduction = "sum"
     divisor: Positive = 0.02  # Balanced MSE's noise
     learn_divisor: bool = False
@@ -34,7 +34,7 @@ class RegressionSettings:
 
 
 class RegressionTerm(nn.Module):
-    """The unweighted regression loss of a batch; its buffer remembers errors, its parameter is a learnt noise."""
+    """The unweighted regression loss of a batch; its buffer stores past errors, its parameter is the learnt noise."""
 
     memory: Tensor
 
@@ -48,7 +48,7 @@ class RegressionTerm(nn.Module):
             self.log_divisor = nn.Parameter(torch.tensor(math.log(settings.divisor)))
 
     def remember(self, classes: int) -> None:
-        """Make room for the last errors of this many classes, where they are wanted."""
+        """Allocate memory for the last errors of this many classes, if the loss uses it."""
         if self.remembers:
             self.register_buffer("memory", self.memory.new_zeros(classes, self.memory.shape[1]), persistent=True)
 

@@ -1,4 +1,4 @@
-"""Ways to scale the rows of features and semantics before a closed form sees them."""
+"""Scaling of features and semantics for heads in closed form."""
 
 from typing import Literal
 
@@ -9,8 +9,8 @@ EPS = 1e-12
 
 
 def fit_scaling(x: np.ndarray, how: Scaling) -> tuple[np.ndarray, np.ndarray]:
-    """Centre (D,) and divisor (D,) that `scale` wants, from the rows of x (N, D)."""
-    from sklearn.preprocessing import StandardScaler  # here: a second that other heads need not wait
+    """Centre (D,) and divisor (D,) for `scale`, from the rows of x (N, D)."""
+    from sklearn.preprocessing import StandardScaler  # imported here: it takes a second
 
     width = x.shape[1]
     centred = how in ("standard", "centred", "centred-unit")
@@ -21,7 +21,7 @@ def fit_scaling(x: np.ndarray, how: Scaling) -> tuple[np.ndarray, np.ndarray]:
 
 
 def scale(x: np.ndarray, how: Scaling, centre: np.ndarray, divisor: np.ndarray) -> np.ndarray:
-    """Rows x (N, D) centred, divided, and of unit length where `how` says so; float32."""
+    """Rows x (N, D) centred, divided, and scaled to unit length if `how` requires it; float32."""
     x = (np.asarray(x, np.float32) - centre) / divisor
     if how.endswith("unit"):
         x /= np.linalg.norm(x, axis=1, keepdims=True) + EPS

@@ -1,4 +1,4 @@
-"""Heads that predict a class's semantics from an image and name the class by the smallest angle."""
+"""Heads that predict semantics from an image and choose the class at the smallest angle."""
 
 from dataclasses import dataclass
 from typing import ClassVar, Generic, TypeVar
@@ -95,13 +95,13 @@ class SemanticHead(RegressionSettings, TorchHead[S]):
         return cosine_scores(module(inputs), encoded, self.scale)
 
     def embed(self, features: Features) -> np.ndarray:
-        """(N, A) predicted semantics of images, up to a scale of each row."""
+        """(N, A) predicted semantics of images; rows may have any scale."""
         return self.predict_semantics(features)
 
     def predict_semantics(self, features: Features) -> np.ndarray:
-        """(N, A) predicted semantics of images, up to a scale of each row, in the frame of `semantic_targets`."""
+        """(N, A) predicted semantics of images, with the origin of `semantic_targets`; rows may have any scale."""
         return self.in_batches(features, self.module_)
 
     def semantic_targets(self, semantics: np.ndarray) -> np.ndarray:
-        """(C, A) what `predict_semantics` should give for images of these classes, up to a scale of each row."""
+        """(C, A) targets of `predict_semantics` for images of these classes; rows may have any scale."""
         return semantics - self.module_.semantic_centre.cpu().numpy()

@@ -1,4 +1,4 @@
-"""The values that a hyper-parameter may have, given by its type where it is declared, and the error for any other."""
+"""Allowed values of hyper-parameters, declared by their types, and the errors for other values."""
 
 import math
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from zslpipe.registry import unknown
 
 @dataclass(frozen=True)
 class Range:
-    """From `low` to `high`; without `low` itself if `above`."""
+    """From `low` to `high`; excluding `low` if `above`."""
 
     low: float
     high: float = math.inf
@@ -29,7 +29,7 @@ class Range:
 
 
 Count = Annotated[int, Range(1)]
-Whole = Annotated[int, Range(0)]  # where 0 means none, or never
+Whole = Annotated[int, Range(0)]  # 0 means none, or never
 Positive = Annotated[float, Range(0, above=True)]
 NonNegative = Annotated[float, Range(0)]
 Share = Annotated[float, Range(0, 1)]
@@ -43,12 +43,12 @@ KINDS: dict[Any, tuple[type, str]] = {
 
 
 def check_settings(owner: type, settings: Mapping[str, Any]) -> None:
-    """Check values against the annotations of `owner`'s fields: bool, int, float, str, Literal, or one with a `Range`.
+    """Check values against the annotations of `owner`'s fields: bool, int, float, str, Literal, or with a `Range`.
 
     Fields of other types are not checked.
 
     Raises:
-        InputError: for the first value of another type, not finite, or out of range.
+        InputError: for the first value of the wrong type, not finite, or out of range.
     """
     for name, value in settings.items():
         _check(name, value, _kinds(owner)[name])

@@ -1,4 +1,4 @@
-"""What heads trained by gradient share: a module, stages of training, scores in batches, named state."""
+"""Base of heads trained by gradient descent: a module, stages of training, scores in batches, named state."""
 
 import hashlib
 from abc import abstractmethod
@@ -46,11 +46,11 @@ M = TypeVar("M", bound=nn.Module)
 
 @dataclass(frozen=True, eq=False)
 class Task:
-    """The classes of a training, on the head's device.
+    """The classes to train on, on the head's device.
 
     Attributes:
-        semantics: (C, A) of all classes given to `fit`.
-        seen: (S,) those that labels name; batches count labels along this list.
+        semantics: (C, A) of all classes passed to `fit`.
+        seen: (S,) classes with training images; labels of batches are indices into this list.
         attributes: names and word vectors of the semantics' columns.
     """
 
@@ -73,7 +73,7 @@ class Task:
 
 
 class _Trained(Head, Generic[M]):
-    """Fitted state; annotations of a dataclass would be taken for hyper-parameters."""
+    """Fitted state, kept out of the dataclass, whose annotations are hyper-parameters."""
 
     module_: M
     history_: dict[str, Sequence[Mapping[str, float]]]  # the losses of every epoch, by stage
@@ -81,28 +81,28 @@ class _Trained(Head, Generic[M]):
 
 @dataclass
 class TorchHead(_Trained[M]):
-    """A head that learns by gradient descent: a subclass says what its module is and what its loss terms are.
+    """A head that learns by gradient descent: a subclass defines its module and its loss terms.
 
-    By default it has one stage, whose learning rate does not depend on how many epochs there will be: training for n
-    epochs gives the same weights as stopping a longer training after n, which lets selection stop at any epoch. A head
-    with several stages, or with a learner of its own, overrides `stages`.
+    By default it has one stage, whose learning rate does not depend on the number of epochs: training for n epochs
+    gives the same weights as stopping a longer training after n, which lets selection stop at any epoch. A head with
+    several stages, or with its own learner, overrides `stages`.
     """
 
     only_in_training: ClassVar[tuple[str, ...]] = ()  # prefixes of the names of tensors that scoring does not need
-    length: ClassVar[str] = "epochs"  # the setting that says how long the last stage is
+    length: ClassVar[str] = "epochs"  # the setting for the length of the last stage
 
     epochs: Count = 20
     batch: Count = 64
     optimiser: Literal["adam", "adamw", "sgd"] = "adam"
     learning_rate: Positive = 1e-3
-    momentum: Share = 0.9  # sgd's
+    momentum: Share = 0.9  # of sgd
     weight_decay: NonNegative = 1e-5
     decay_every: Whole = 0  # epochs after which the learning rate is multiplied by `decay`; 0 for never
     decay: Positive = 0.5
-    sampling: Literal["shuffle", "episodes", "balanced"] = "shuffle"  # episodes are of ways x shots
+    sampling: Literal["shuffle", "episodes", "balanced"] = "shuffle"  # an episode has ways x shots images
     ways: Count = 16
     shots: Count = 2
-    episodes: Whole = 0  # per epoch; 0 for as many as draw the number of training images
+    episodes: Whole = 0  # per epoch; 0 for enough to draw as many images as there are
     seed: Whole = 0
     device: str = "auto"  # cpu, cuda, cuda:N; auto takes a GPU if there is one
     precision: Literal["float32", "bfloat16"] = "float32"  # of training steps; bfloat16 for autocast
@@ -120,18 +120,18 @@ class TorchHead(_Trained[M]):
         """(B, C) scores of a batch for the classes that `encode` encoded."""
 
     def encode(self, module: M, semantics: Tensor) -> Any:
-        """What is computed once per list of classes from their semantics (C, A)."""
+        """The part of scoring that is computed once per list of classes, from their semantics (C, A)."""
         return semantics
 
     def prepare(self, module: M, rows: Placed, task: Task) -> None:
-        """Set what the module takes from the training data without learning it (buffers)."""
+        """Set the module's buffers from the training data."""
 
     def parameters(self, module: M) -> Any:
-        """What the optimiser is given: parameters, or groups of them with settings of their own."""
+        """The optimiser's parameters, or parameter groups with their own settings."""
         return [p for p in module.parameters() if p.requires_grad]
 
     def stages(self, rows: Placed, labels: Tensor, task: Task) -> Iterator[Stage[Any]]:
-        """The stages of the training on rows with labels (N,) into `task.seen`; each starts when the last is done."""
+        """The stages of training on rows with labels (N,) into `task.seen`, run one after another."""
         device = task.semantics.device
         cast = torch.autocast(device.type, torch.bfloat16) if self.precision == "bfloat16" else nullcontext()
 
@@ -159,7 +159,7 @@ class TorchHead(_Trained[M]):
     def learn_candidates(
         self, data: TrainingData, candidates: Sequence[Setting]
     ) -> Iterator[tuple[dict[str, Any], Head]]:
-        """One training per setting; settings that differ only in length share theirs if their last stage permits."""
+        """One training per setting; settings that differ only in length share one if their last stage allows it."""
         default = getattr(self, self.length)
         lengths: dict[str, tuple[dict[str, Any], list[int]]] = {}
         for candidate in candidates:
@@ -231,7 +231,7 @@ class TorchHead(_Trained[M]):
         return (Adam if self.optimiser == "adam" else AdamW)(parameters, **settings)
 
     def _identity(self, data: TrainingData) -> str:
-        """A hash of everything that determines the training; a few rows stand for all features."""
+        """A hash of everything that determines the training; of the features, only a few rows are hashed."""
         digest = hashlib.sha256(sha256_json([self.name, self.get_params(), self.problem_.to_json()]).encode())
         probe = np.unique(np.linspace(0, len(data.labels) - 1, 8).astype(int))
         arrays = [data.labels, data.semantics, *(data.features[tap][probe] for tap in self.problem_.taps)]
@@ -249,7 +249,7 @@ class TorchHead(_Trained[M]):
         return lambda features: self.in_batches(features, lambda inputs: self.scores(self.module_, inputs, encoded))
 
     def in_batches(self, features: Features, compute: Callable[[Inputs], Tensor]) -> np.ndarray:
-        """What `compute` makes of all images, a batch at a time: (N, ...) float32."""
+        """Apply `compute` to all images in batches: (N, ...) float32."""
         device = next(self.module_.parameters()).device
         rows = {tap: features[tap] for tap in self.problem_.taps}
         count = len(next(iter(rows.values())))
@@ -285,7 +285,7 @@ class TorchHead(_Trained[M]):
 
     @classmethod
     def upgrade(cls, about: dict[str, Any], state: dict[str, np.ndarray]) -> Problem:
-        """Format 1 kept sizes among the arrays."""
+        """Format 1 stored sizes among the arrays."""
         sizes = {key.removeprefix("sizes."): int(state.pop(key)) for key in list(state) if key.startswith("sizes.")}
         widths = {key.removeprefix("tap."): size for key, size in sizes.items() if key.startswith("tap.")}
         taps = {tap: TapSpec((width,) if tap == "global" else (-1, width)) for tap, width in widths.items()}

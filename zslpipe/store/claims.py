@@ -1,9 +1,9 @@
 """Who may write which piece: locks on byte ranges of one empty file, released when the process that holds them ends.
 
-POSIX record locks rather than flock: the kernel names the holder, they work on network file systems, and a child
-forked by the holder (a decoding worker, say) does not keep them after its parent has died. They do not tell the
-threads of one process apart, so the process keeps its own list as well. Windows has no such locks: there only writers
-within one process are told apart.
+POSIX record locks rather than flock: the kernel reports the holder, they work on network file systems, and a child
+forked by the holder (such as a decoding worker) does not keep them after its parent has died. They do not distinguish
+threads of one process, so the process keeps its own list as well. Windows has no such locks: there only writers within
+one process exclude each other.
 """
 
 import os

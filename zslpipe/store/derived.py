@@ -1,8 +1,8 @@
-"""Features made by a model that saw labels: which labels those were, and for which problems that is not a leak.
+"""Features made by a model that saw labels: which labels these are, and for which problems they do not leak.
 
 The features of such a store come in versions. The final version was made by the model that was trained on all training
-images. Further versions, each in a tap of its own, were made by models that were trained inside a validation fold: only
-with them can settings be selected honestly, since the final model knows the labels of all validation images.
+images. Further versions, each in its own tap, were made by models that were trained inside a validation fold: only
+these allow selecting settings without a leak, since the final model saw the labels of all validation images.
 """
 
 import base64
@@ -70,7 +70,7 @@ def labels_seen(provenance: Mapping[str, Any], rows: int) -> tuple[Version, ...]
 
 
 def readable(provenance: Mapping[str, Any], rows: int) -> dict[str, Any]:
-    """A provenance for people: numbers of images and classes instead of lists."""
+    """A readable provenance: numbers of images and classes instead of lists."""
     versions = {
         version.tap: f"labels of {version.images.sum()} images of {len(version.classes)} classes"
         for version in labels_seen(provenance, rows)
@@ -85,9 +85,9 @@ def readable(provenance: Mapping[str, Any], rows: int) -> dict[str, Any]:
 def admissible(features: Features, problem: Benchmark) -> Features:
     """The features in the version that may be used for a problem: for a benchmark, or for a fold of one.
 
-    A version may be used if its model saw no label of a test image of the problem, and of no class that the problem
-    does not train on; of several the one whose model saw most images is taken. Features of a store whose model saw no
-    labels, and features that do not come from a store, are returned as they are.
+    A version may be used if its model saw no label of the problem's test images, and none of classes that the problem
+    does not train on; among several, the one whose model saw the most images is used. Features of a store whose model
+    saw no labels, and features that do not come from a store, are returned unchanged.
 
     Raises:
         LeakError: if there is no such version.
@@ -112,7 +112,7 @@ def admissible(features: Features, problem: Benchmark) -> Features:
 
 
 def leak(version: Version, problem: Benchmark) -> str | None:
-    """What the version's model knows that it must not know for the problem, in words; None if nothing."""
+    """Which labels the version's model saw that leak into the problem, in words; None if none."""
     held_out = [problem.class_names[c] for c in problem.unseen_classes]
     known = [name for name in held_out if name in version.classes]
     if known:

@@ -33,7 +33,7 @@ class FeatureStore:
     """Features of every image of a benchmark, one row per image, with a record of how they were made.
 
     Get one from `create`, `open` or `open_or_create`. Pieces (runs of rows) are written by `write_piece` in any order,
-    by any number of processes, each whole or not at all. Rows of failed images hold zeros.
+    by any number of processes, each atomically. Rows of failed images contain zeros.
     """
 
     def __init__(self, path: Path, layout: Layout, sums: dict[str, Sum]) -> None:
@@ -43,7 +43,7 @@ class FeatureStore:
         self._claimed: set[int] = set()
         self.refresh()
 
-    # --- created and opened ---
+    # --- creating and opening ---
 
     @classmethod
     def create(
@@ -61,12 +61,12 @@ class FeatureStore:
             path: folder of the store; it must not exist or be empty.
             taps: tap name to the shape and dtype of one image's features.
             provenance: {"fingerprinted": what changes the numbers, "recorded": what else to keep}, as JSON.
-            piece_rows: rows that are written, checked and redone together.
+            piece_rows: rows that are written, checked and recomputed together.
             compression: None, or "zstd" for smaller files that cannot be memory-mapped.
 
         Raises:
             InputError: if the request is wrong or something else exists at `path`.
-            ZslpipeError: if the disk refuses.
+            ZslpipeError: if writing fails.
         """
         layout = Layout(
             benchmark.name,
@@ -111,13 +111,13 @@ class FeatureStore:
         """Open the store at `path` to continue it, or create it.
 
         Raises:
-            InputError: if that store was created with different settings; the message names what differs.
+            InputError: if that store was created with different settings; the message lists the differences.
         """
         give_up = time.monotonic() + CREATION_TIMEOUT_S
         while not (path / names.STORE).exists():
             try:
                 cls.create(path, benchmark, taps, provenance, piece_rows, compression)
-            except LockedError:  # of workers that start together one creates the store, the others wait for it
+            except LockedError:  # if workers start together, one creates the store and the others wait for it
                 if time.monotonic() > give_up:
                     raise
                 time.sleep(0.05)
@@ -134,7 +134,7 @@ class FeatureStore:
         store.finish()
         return store
 
-    # --- what it holds ---
+    # --- contents ---
 
     @cached_property
     def benchmark(self) -> Benchmark:
@@ -166,7 +166,7 @@ class FeatureStore:
 
     @cached_property
     def versions(self) -> tuple[Version, ...]:
-        """Which labels the model saw that made the features, by version; empty if it saw none."""
+        """Which labels were seen by the model that made the features, by version; empty if none."""
         return labels_seen(self.provenance, len(self))
 
     @property
@@ -185,14 +185,14 @@ class FeatureStore:
         return self.layout.piece_range(piece)
 
     def require(self, benchmark: Benchmark) -> None:
-        """Raise `InputError` unless the store holds this benchmark's images in this benchmark's order."""
+        """Raise `InputError` unless the store contains this benchmark's images in the same order."""
         if benchmark.name != self.dataset or image_list_hash(benchmark) != self.layout.images:
             raise InputError(
                 f"{self.path} holds {len(self)} images of {self.dataset}, not the {len(benchmark.labels)} of "
                 f"{benchmark.name} in their order: extract {benchmark.name} first."
             )
 
-    # --- how complete it is ---
+    # --- progress ---
 
     def refresh(self) -> None:
         """Look for pieces that other processes have committed or withdrawn."""
@@ -217,7 +217,7 @@ class FeatureStore:
 
     @property
     def failures(self) -> dict[int, Failure]:
-        """By row, what went wrong with its image."""
+        """The errors of failed images, by row."""
         return {row: failure for _, r in sorted(self._records.items()) for row, failure in sorted(r.failures.items())}
 
     @property
@@ -239,11 +239,11 @@ class FeatureStore:
             raise InputError(f"shard {i} of {n} does not exist: shards are numbered from 0 to {n - 1}.")
         return [piece for piece in range(i, self.pieces, n) if piece not in self._records]
 
-    # --- written ---
+    # --- writing ---
 
     @contextmanager
     def claim(self, pieces: Iterable[int]) -> Iterator[list[int]]:
-        """Keep others from writing these pieces while the block runs; yields those that are still missing.
+        """Prevent others from writing these pieces while the block runs; yields those that are still missing.
 
         Raises:
             LockedError: if another process is writing one of them.
@@ -259,7 +259,7 @@ class FeatureStore:
                 self._claimed.difference_update(free)
 
     def write_piece(self, piece: int, arrays: Mapping[str, np.ndarray], failures: Mapping[int, Failure] = {}) -> None:
-        """Commit one piece: its chunk files first, its record last, each on the disk before the next.
+        """Commit one piece: its chunk files first, its record last, each synced to the disk before the next.
 
         Args:
             piece: number of the piece.
@@ -267,7 +267,7 @@ class FeatureStore:
             failures: images without features, by row of the store; their rows become zeros.
 
         Raises:
-            ZslpipeError: if a number is not finite, the disk refuses, or another process is writing this piece. The
+            ZslpipeError: if a number is not finite, writing fails, or another process is writing this piece. The
                 store then lacks this piece and is otherwise unchanged.
         """
         rows = self.piece_rows_of(piece)
@@ -310,10 +310,10 @@ class FeatureStore:
             if self._records.pop(piece, None) is not None:
                 self._rows.clear()  # these pieces may be in memory
 
-    # --- read ---
+    # --- reading ---
 
     def rows(self, tap: str) -> Rows:
-        """The rows of one tap: in memory if they are few, else memory-mapped, else read piece by piece.
+        """The rows of one tap: in memory if small enough, else memory-mapped, else read piece by piece.
 
         Reading a missing row raises `ZslpipeError`; rows of failed images are zeros.
         """

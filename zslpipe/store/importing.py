@@ -1,4 +1,4 @@
-"""Import features that other software extracted, after checking them against the benchmark they are said to be of."""
+"""Import features that other software extracted, after checking them against their benchmark."""
 
 import shutil
 from collections.abc import Sequence
@@ -32,9 +32,9 @@ def import_features(
     compression: str | None = None,
     grid: tuple[int, int] | None = None,
 ) -> FeatureStore:
-    """Make a store from feature files, or resume one that was started.
+    """Create a store from feature files, or resume an unfinished one.
 
-    The numbers are kept: float16 and float32 bit by bit, float64 and integers as float32. Region maps (N, C, H, W)
+    Values are kept: float16 and float32 bit by bit, float64 and integers as float32. Region maps (N, C, H, W)
     become (N, R, C). Files without features (att_splits.mat) may be among the files and are skipped.
 
     Args:
@@ -44,7 +44,7 @@ def import_features(
         tap: name for the features; by default from their shape: global (N, D), region (N, R, D) or (N, C, H, W).
         key: the variable that holds the features, if it has none of the usual names.
         dtype: "float16" or "float32" to convert them.
-        backbone: name of what made them; by default the name of the first file.
+        backbone: name of the feature extractor; by default the name of the first file.
         compression: see `FeatureStore.create`.
         grid: (H, W) of regions (N, R, D), row by row, if it is not the usual square; maps (N, C, H, W) have their own.
 
@@ -114,7 +114,7 @@ def _import(
 
 
 def _spec(source: Source, dtype: str | None, grid: tuple[int, int] | None) -> TapSpec:
-    """How the source is stored; `grid` is for regions whose file does not tell theirs.
+    """How the source is stored; `grid` is for regions whose file does not contain one.
 
     Raises:
         InputError: if the grid contradicts the file.

@@ -35,7 +35,7 @@ COMPRESSIONS = (None, "zstd")
 STORE, COMPLETE, BENCHMARK, LOCK = "store.json", "complete.json", "benchmark.npz", ".lock"
 GROUP, PIECES = "features.zarr", "pieces"
 
-PIECE_BYTES = 32 << 20  # large enough to be read at full speed, small enough to be redone
+PIECE_BYTES = 32 << 20  # large enough to be read at full speed, small enough to be recomputed
 
 
 def good_piece_rows(rows: int, row_bytes: int, piece_bytes: int = PIECE_BYTES) -> int:
@@ -64,7 +64,7 @@ class TapSpec:
             object.__setattr__(self, "grid", _usual_grid(self.shape))
 
     def header(self) -> dict[str, Any]:
-        """As JSON; `from_header` gives it back."""
+        """As JSON; `from_header` is the inverse."""
         stated = {} if self.grid is None or self.grid == _usual_grid(self.shape) else {"grid": list(self.grid)}
         return {"shape": list(self.shape), "dtype": self.dtype, **stated}
 
@@ -81,12 +81,12 @@ def _usual_grid(shape: tuple[int, ...]) -> tuple[int, int] | None:
 
 
 def fits(grid: tuple[int, int], regions: int) -> bool:
-    """Whether so many regions can be a grid (H, W), maybe after class tokens."""
+    """Whether this many regions can be a grid (H, W), possibly after class tokens."""
     return min(grid) > 0 and math.prod(grid) <= regions
 
 
 def square_grid(regions: int) -> tuple[int, int] | None:
-    """The grid of regions if nothing else is known: square, maybe after one class token; None if neither fits."""
+    """The grid of regions if nothing else is known: square, possibly after one class token; None if neither fits."""
     for extra in (0, 1):
         side = math.isqrt(max(0, regions - extra))
         if side and side * side == regions - extra:

@@ -24,7 +24,7 @@ GATHERED_ROW_BYTES = 4096  # rows longer than this are copied one by one, shorte
 class PieceRows:
     """Rows stored in pieces; the subclass reads a piece.
 
-    Takes any index that the first axis of a numpy array takes, with the same result, always as a copy.
+    Supports any index for the first axis of a numpy array, with the same result, always as a copy.
     """
 
     def __init__(self, store: "FeatureStore", tap: str) -> None:
@@ -105,7 +105,7 @@ class MappedRows(PieceRows):
     def prefetch(self, positions: np.ndarray) -> None:
         """Let the system read all these rows from the disk at once instead of one after the other.
 
-        If the page cache can hold the tap, rows are requested once only: a request costs as much as a copy.
+        If the page cache can hold the tap, rows are requested only once: a request costs as much as a copy.
         """
         if not hasattr(os, "posix_fadvise"):
             return
@@ -191,7 +191,7 @@ def open_rows(store: "FeatureStore", tap: str, memory_bytes: int = IN_MEMORY_BYT
 
 
 class StoreFeatures(Mapping[str, Rows]):
-    """A store's taps, each opened on first use. Of a tap with several versions this is one, at first the final one."""
+    """A store's taps, each opened on first use; one version of each tap, by default the final one."""
 
     def __init__(self, store: "FeatureStore", taps: Mapping[str, str] = {}) -> None:
         """`taps`: name of a tap to the tap that contains the version to use, by default the final one."""
@@ -215,7 +215,7 @@ class StoreFeatures(Mapping[str, Rows]):
 
     @property
     def backbone(self) -> Mapping[str, Any]:
-        """How the backbone that made them is described in the provenance of the store."""
+        """The description of the backbone in the provenance of the store."""
         described = self._store.provenance["fingerprinted"].get("backbone", {})
         return described if isinstance(described, Mapping) else {"name": described}
 
@@ -231,7 +231,7 @@ class StoreFeatures(Mapping[str, Rows]):
 
     @property
     def used(self) -> tuple[Version, ...]:
-        """The versions that these features are."""
+        """The versions that these features use."""
         return tuple(version for version in self.versions if version.tap in self._taps.values())
 
     def using(self, taps: Mapping[str, str]) -> "StoreFeatures":

@@ -1,4 +1,4 @@
-"""Repair of a damaged store: metadata is rebuilt, damaged pieces become missing, to be made again by their workflow."""
+"""Repair of a damaged store: metadata is rebuilt, damaged pieces become missing, for their workflow to recompute."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,8 +31,8 @@ def repair(path: Path, damages: list[Damage] | None = None, benchmark: Benchmark
         benchmark: the store's benchmark, needed if `benchmark.npz` itself is damaged.
 
     Raises:
-        InputError: if both copies of the store's header are lost, or `benchmark` is needed or is another one.
-        ZslpipeError: if another process is writing or the disk refuses.
+        InputError: if both copies of the store's header are lost, or `benchmark` is needed but missing or different.
+        ZslpipeError: if another process is writing, or writing fails.
     """
     damages = verify(path) if damages is None else damages
     done = Repair()

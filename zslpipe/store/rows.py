@@ -1,4 +1,4 @@
-"""Features as heads get them: the rows of one or more taps, in memory or not."""
+"""Features as passed to heads: the rows of one or more taps, in memory or not."""
 
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
@@ -58,7 +58,7 @@ class Subset:
 class Taken(Mapping[str, Rows]):
     """The rows `index` of every tap of other features; a tap is opened and its rows are read when they are used.
 
-    What a store says about its features (shapes, versions) is passed on.
+    A store's information about its features (shapes, versions) is kept.
     """
 
     def __init__(self, features: Features, index: np.ndarray) -> None:
@@ -83,7 +83,7 @@ class Taken(Mapping[str, Rows]):
 
     @property
     def backbone(self) -> Mapping[str, Any]:
-        """How the backbone that made them is described; empty if the features do not come from a store."""
+        """The description of the backbone; empty if the features do not come from a store."""
         return getattr(self.features, "backbone", {})
 
     @property

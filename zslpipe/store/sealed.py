@@ -28,14 +28,14 @@ class Broken(Exception):
 
 
 def write_durable(path: Path, *parts: bytes | memoryview) -> Sum:
-    """Write the parts as one file that is synced to the disk before it gets the name `path`."""
+    """Write the parts as one file that is synced to the disk before it is renamed to `path`."""
     digest, size = hashlib.sha256(), 0
     with renamed(temporary(path), path) as unfinished, unfinished.open("wb", buffering=0) as stream:
         for part in parts:
             left = memoryview(part).cast("B")
             digest.update(left)
             size += len(left)
-            while len(left):  # an unbuffered write may take less than it was given
+            while len(left):  # an unbuffered write may be partial
                 left = left[stream.write(left) :]
         os.fsync(stream.fileno())
     return Sum(size, digest.hexdigest())

@@ -28,7 +28,7 @@ class Source:
     Args:
         path: the file.
         shape: (N, D) for global features, (N, R, D) for regions.
-        dtype: of the numbers in the file.
+        dtype: dtype of the numbers in the file.
         block: rows [start, stop) as an array (stop - start, ...).
         labels: (N,) integers, from 0 or from 1; None if the file has none.
         image_files: names of the N images; None if the file has none.
@@ -60,7 +60,7 @@ def open_source(path: Path, rows: int, key: str | None = None) -> Source | None:
 
     Args:
         path: .mat, .h5, .hdf5, .npy or .npz.
-        rows: N, which tells images from channels.
+        rows: N, to distinguish images from channels.
         key: the variable that holds the features, if it has none of the usual names.
 
     Raises:
@@ -146,7 +146,7 @@ def _source(
     images: Any,
     file: h5py.File | None = None,
 ) -> Source:
-    """The file's features as (N, D) or (N, R, D), whatever their order of axes in the file."""
+    """The file's features as (N, D) or (N, R, D), for any order of axes in the file."""
     if dtype.kind not in "fiu":
         raise InputError(f"{path}: features must be numbers, not {dtype}.")
     if len(shape) == 2 and shape[0] != rows and shape[1] == rows:  # (D, N)

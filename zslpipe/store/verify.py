@@ -133,7 +133,7 @@ def _mark(root: Path, layout: Layout, all_committed: bool) -> Iterator[Damage]:
 
 
 def _unknown_files(root: Path, layout: Layout, uncommitted: set[int]) -> Iterator[Damage]:
-    """What does not belong to the store. Temporary files of pieces that are still missing do."""
+    """What does not belong to the store. Temporary files of pieces that are still missing do belong to it."""
     files = {
         STORE,
         COMPLETE,

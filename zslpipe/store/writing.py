@@ -38,7 +38,7 @@ def withdraw(root: Path, layout: Layout, pieces: Iterable[int]) -> None:
 
 
 def mark_complete(root: Path, layout: Layout) -> None:
-    """Write the completion mark, by which a lost piece differs from one that was never written."""
+    """Write the completion mark, which distinguishes lost pieces from pieces that were never written."""
     write_durable(root / COMPLETE, complete_mark(layout))
     sync_folders([root])
 

@@ -1,4 +1,4 @@
-"""`zslpipe backbones`: which backbones `extract` takes."""
+"""`zslpipe backbones`: list the backbones that `extract` supports."""
 
 from zslpipe.errors import InputError
 from zslpipe.registry import unknown

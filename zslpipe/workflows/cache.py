@@ -46,7 +46,7 @@ def describe(workspace: Workspace, name: str | None) -> dict[str, Any]:
 
 
 def verify_stores(workspace: Workspace, name: str | None) -> dict[str, list[Damage]]:
-    """Damage by store: of the one named, or of all."""
+    """Damage by store, for one store or for all."""
     if name is not None:
         store = find_store(workspace, name)
         return {store.path.name: verify(store)}
@@ -54,7 +54,7 @@ def verify_stores(workspace: Workspace, name: str | None) -> dict[str, list[Dama
 
 
 def repair_store(workspace: Workspace, name: str | None) -> dict[str, Any]:
-    """Rebuild the metadata of a store and make its damaged pieces again, and no others.
+    """Rebuild the metadata of a store and recompute its damaged pieces, and no others.
 
     Raises:
         InputError: if damaged pieces were imported, or what the store was made from has changed.
@@ -84,7 +84,7 @@ def find(workspace: Workspace, name: str) -> Path:
 
 
 def remove(path: Path) -> None:
-    """Delete a folder. It is renamed first, so that a half-deleted one is never taken for a whole one."""
+    """Delete a folder. It is renamed first, so that a half-deleted one is never taken for a complete one."""
     removed = path.with_name(f".{path.name}.removed")
     path.rename(removed)
     shutil.rmtree(removed)

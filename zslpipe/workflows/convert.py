@@ -29,13 +29,13 @@ def import_store(
     grid: tuple[int, int] | None = None,
     name: str | None = None,
 ) -> FeatureStore:
-    """Make a store of the features in `files`, checked row by row against the dataset.
+    """Create a store from the features in `files`, checked row by row against the dataset.
 
     Args:
         workspace: where datasets and stores are.
         files, tap, key, dtype, compression, grid: as for `store.importing.import_features`.
         dataset, class_table: as for `data.load.load_benchmark`.
-        name: of what made the features; None for the name of the first file.
+        name: name of the feature extractor; None for the name of the first file.
 
     Raises:
         InputError: if a file cannot be read or its rows are not the dataset's images.

@@ -1,4 +1,4 @@
-"""`zslpipe derive`: the embeddings of a trained head as a store of their own, fold by fold."""
+"""`zslpipe derive`: store the embeddings of a trained head as features, fold by fold."""
 
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
@@ -81,8 +81,8 @@ def derive_store(
 ) -> Derivation:
     """Store the embeddings that a run's head makes of all images; resumes if it was interrupted.
 
-    Beside the final version there is one for every problem on which a selection rule fits heads before its last fit.
-    Their models have the run's head and settings, are fitted on the training images of the problem, and are kept in
+    Besides the final version there is one for every problem on which a selection rule fits heads before the final fit.
+    Their models use the run's head and settings, are fitted on the training images of the problem, and are saved in
     RUN/seed-N/folds.
 
     Args:
@@ -94,7 +94,7 @@ def derive_store(
         selection, selection_options: the selection rule; None for that of the run.
 
     Raises:
-        InputError: if the run's head has no embedding, or the store that it was trained on is gone or incomplete.
+        InputError: if the run's head has no embedding, or the store that it was trained on is missing or incomplete.
     """
     run = find_run(workspace.runs, run_name)
     seed = run.seeds[0] if seed is None else seed
@@ -131,10 +131,10 @@ def derive_store(
 
 
 def source_store(workspace: Workspace, run: Run) -> FeatureStore:
-    """The store that a run was trained on, if all of its rows are there as they were then.
+    """The store that a run was trained on, if it is complete and its rows are unchanged.
 
     Raises:
-        InputError: if it is gone or incomplete, or has other usable rows.
+        InputError: if it is missing or incomplete, or its usable rows have changed.
     """
     parent = store_of_run(workspace, run)
     if missing := int((parent.status == MISSING).sum()):
@@ -144,7 +144,7 @@ def source_store(workspace: Workspace, run: Run) -> FeatureStore:
     usable, _ = usable_benchmark(parent)
     parts = ("trainval", "test_seen", "test_unseen")
     if not all(np.array_equal(getattr(usable, part), getattr(run.benchmark, part)) for part in parts):
-        raise InputError(f"{parent.path} has other usable rows than when run {run.name} was trained: train it again.")
+        raise InputError(f"usable rows of {parent.path} have changed since run {run.name} was trained: train again.")
     return parent
 
 
@@ -153,7 +153,7 @@ def trained_model(head: Head, folder: Path, parent: FeatureStore, problem: Bench
     features = admissible(parent.features(), problem)
     images = np.zeros(len(parent), bool)
     images[problem.trainval] = True
-    for version in getattr(features, "used", ()):  # what the features themselves know
+    for version in getattr(features, "used", ()):  # images whose labels the features already depend on
         images |= version.images
     weights = sha256_file(folder / "head.safetensors")
     return Model(head, features, Version.made(tap, TAP, images, parent.benchmark, weights))
@@ -162,7 +162,7 @@ def trained_model(head: Head, folder: Path, parent: FeatureStore, problem: Bench
 def fold_models(
     workspace: Workspace, folder: Path, head: Head, parent: FeatureStore, problems: Sequence[Benchmark]
 ) -> list[Model]:
-    """A model for each different problem, fitted now unless an earlier call has done it."""
+    """A model for each distinct problem, fitted now unless an earlier call did so."""
     by_key = {sha256_json([p.trainval.tolist(), list(p.class_names)])[:12]: p for p in problems}
     models: list[Model] = []
     for key, problem in track(by_key.items(), f"fitting {head.name}, folds", len(by_key)):

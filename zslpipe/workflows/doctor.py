@@ -8,7 +8,7 @@ from typing import Any
 from zslpipe.workflows.versions import machine, versions
 from zslpipe.workflows.workspace import Workspace
 
-ROOM = 5  # GB; region features soon fill less than that
+ROOM = 5  # GB; region features quickly fill less than that
 
 
 def doctor(workspace: Workspace) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""`zslpipe explain`: pictures of where a run looks in images of its dataset."""
+"""`zslpipe explain`: pictures of the attention of a run's head on images of its dataset."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -49,11 +49,11 @@ def explain_images(
 
     Args:
         workspace: where runs and stores are.
-        name: of the run.
+        name: name of the run.
         images: ids, file names or row numbers.
         seed: which of the run's seeds, None for the first.
         others: number of wrong classes to show, those with the highest scores.
-        classes: classes to show instead of those.
+        classes: classes to show instead.
         out: folder for the pictures, None for `RUN/explain`.
 
     Raises:
@@ -87,7 +87,7 @@ def explain_images(
 
 
 def draw(explanation: Explanation, picture: Image.Image, run: Run, grid: tuple[int, int] | None) -> Image.Image:
-    """The picture alone, then one tile for each attention map."""
+    """The image itself, then one tile for each attention map."""
     right = explanation.true == explanation.predicted
     verdict = "" if explanation.true is None else " (right)" if right else " (wrong)"
     tiles = [Tile(explanation.true or "class unknown", "as the backbone saw it")]
@@ -95,7 +95,7 @@ def draw(explanation: Explanation, picture: Image.Image, run: Run, grid: tuple[i
         colour = {"true class": RIGHT, "wrong class": WRONG}.get(one.role, INK)
         value = f"value {one.score:.2f}" if one.role == "attribute" else f"score {one.score:.2f}"
         tiles.append(Tile(one.name, f"{one.role}, {value}", one.attention, colour, grid))
-    heading = f"{explanation.image}   {run.about['head']} says {explanation.predicted}{verdict}"
+    heading = f"{explanation.image}   {run.about['head']} predicts {explanation.predicted}{verdict}"
     return draw_row(picture, tiles, heading)
 
 

@@ -124,7 +124,7 @@ def extract_store(
 
 
 def _defaults(workspace: Workspace, dataset: str | None, backbone: str | None) -> tuple[str, str, list[str]]:
-    """The dataset of the newest store and ResNet101 where none is given, with notes that say so."""
+    """Defaults if none is given: the dataset of the newest store and ResNet101, with notes that say so."""
     notes = []
     if dataset is None:
         newest = newest_store(workspace.cache)
@@ -163,5 +163,5 @@ def _open_store(
 
 
 def _lasting(name_or_path: str) -> str:
-    """An absolute path if it is one that exists; names stay names."""
+    """The absolute path if the path exists; names are left unchanged."""
     return str(Path(name_or_path).resolve()) if Path(name_or_path).exists() else name_or_path

@@ -22,7 +22,7 @@ BACKBONE = "tf_efficientnet_lite0"
 
 @dataclass(frozen=True)
 class Quickstart:
-    """The results, and which steps were found finished in the cache."""
+    """The results, and which steps were already in the cache."""
 
     extraction: Extraction
     evaluation: Evaluation

@@ -1,4 +1,4 @@
-"""`zslpipe recipes`: the recipes that come with the package, and how a name becomes a file."""
+"""`zslpipe recipes`: the recipes that come with the package, and how to find their files by name."""
 
 from pathlib import Path
 

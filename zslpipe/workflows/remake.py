@@ -1,4 +1,4 @@
-"""How the features of each kind of store are made again: what repair does about lost pieces."""
+"""Recompute lost pieces of a store, depending on how it was made."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -44,7 +44,7 @@ def kind_of(store: FeatureStore) -> str:
 
 
 def remake(workspace: Workspace, store: FeatureStore) -> int:
-    """Make the missing pieces of a store again, as it was made; returns the number of rows.
+    """Recompute the missing pieces of a store; returns the number of rows.
 
     Raises:
         InputError: if it was imported, or what it was made from has changed.

@@ -53,12 +53,12 @@ def report(workspace: Workspace, names: Sequence[str] = (), out: Path | None = N
     Runs without saved scores are evaluated first, which needs their stores.
 
     Raises:
-        InputError: for an unknown run, a run named twice, or a run without scores whose store is missing.
+        InputError: for an unknown run, a run given twice, or a run without scores whose store is missing.
     """
     found = [find_run(workspace.runs, name) for name in names] or [find_run(workspace.runs, None)]
     for i, run in enumerate(found):
         if run.path.resolve() in {other.path.resolve() for other in found[:i]}:
-            raise InputError(f"run {run.name} is named twice: name each run once.")
+            raise InputError(f"run {run.name} is given twice: give each run once.")
     contents = tuple(content(workspace, run) for run in track(found, "measuring runs"))
     more = f"-and-{len(found) - 1}-more" if len(found) > 1 else ""
     path = out or workspace.cache / "reports" / f"{found[0].name}{more}.html"
@@ -67,7 +67,7 @@ def report(workspace: Workspace, names: Sequence[str] = (), out: Path | None = N
 
 
 def content(workspace: Workspace, run: Run) -> RunContent:
-    """Everything that a page shows of one run."""
+    """Everything that a page shows about one run."""
     tests = kept_scores(workspace, run)
     choices = {seed: in_full(run.choice(seed), run.head(seed)) for seed in run.seeds}
     deltas = {seed: honest_delta(choice) for seed, choice in choices.items()}
@@ -114,7 +114,7 @@ def kept_scores(workspace: Workspace, run: Run) -> dict[int, TestScores]:
 
 
 def in_full(choice: SelectionResult, head: Head) -> SelectionResult:
-    """The choice with the head's default written into every trial that leaves open a setting which others fix."""
+    """The choice, with the head's default added to every trial that lacks a setting which other trials have."""
     defaults = type(head)().get_params()
     named = {name: defaults[name] for trial in choice.trials for name in trial.setting if name in defaults}
     trials: list[Trial] = []

@@ -1,4 +1,4 @@
-"""`zslpipe run`: a whole recipe, from images to a table with the published numbers beside it."""
+"""`zslpipe run`: a complete recipe, from images to a table that includes the published numbers."""
 
 from dataclasses import fields
 from pathlib import Path
@@ -12,7 +12,7 @@ from zslpipe.workflows.workspace import Workspace
 
 
 def run_recipe(workspace: Workspace, name: str | Path, **overrides: Any) -> Evaluation:
-    """Extract, train and evaluate as a recipe says; whatever the cache already has is reused.
+    """Extract, train and evaluate as specified by a recipe; results in the cache are reused.
 
     Args:
         workspace: where datasets, stores and runs are.

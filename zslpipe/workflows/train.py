@@ -98,7 +98,7 @@ def train_head(
 
 
 def _described(benchmark: Benchmark, store: FeatureStore, request: Mapping[str, Any]) -> dict[str, Any]:
-    """What `run.json` says about where a run comes from, next to what was asked for."""
+    """The provenance of a run in `run.json`, in addition to the request."""
     return {
         "dataset": benchmark.name,
         "format": FORMAT,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Workspace:
-    """The two folders that every command works in: datasets below one, stores and runs below the other."""
+    """The two folders that every command uses: one for datasets, one for stores and runs."""
 
     data_root: Path
     cache: Path
