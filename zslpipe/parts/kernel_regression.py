@@ -1,0 +1,60 @@
+"""Kernel ridge regression from the semantics of classes to vectors, one eigendecomposition for all ridges."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+
+Kernel = Literal["rbf", "linear"]
+EPS = 1e-12
+
+
+@dataclass(frozen=True, eq=False)
+class KernelRegression:
+    """f(s) = k(s) (K + lambda I)^-1 Y for targets Y (S, r) of S classes with semantics (S, A).
+
+    Semantics are centred at the mean of the S classes and scaled to unit length. The kernel is exp(-gamma |a - b|^2),
+    or <a, b> + 1.
+    """
+
+    semantics: np.ndarray
+    kernel: Kernel = "rbf"
+    gamma: float = 0.3
+
+    @cached_property
+    def index(self) -> dict[bytes, int]:
+        """The S classes by the bytes of their semantics."""
+        return {row.tobytes(): i for i, row in enumerate(self.semantics)}
+
+    @cached_property
+    def _unit(self) -> np.ndarray:
+        return self._scaled(self.semantics)
+
+    @cached_property
+    def _eigen(self) -> tuple[np.ndarray, np.ndarray]:
+        values, vectors = np.linalg.eigh(self.between(self.semantics))
+        return values.clip(min=0), vectors
+
+    def _scaled(self, semantics: np.ndarray) -> np.ndarray:
+        centred = np.asarray(semantics, np.float64) - np.asarray(self.semantics, np.float64).mean(0)
+        return centred / (np.linalg.norm(centred, axis=1, keepdims=True) + EPS)
+
+    def between(self, semantics: np.ndarray) -> np.ndarray:
+        """k (C, S) of other classes and those of the regression."""
+        a, b = self._scaled(semantics), self._unit
+        if self.kernel == "linear":
+            return a @ b.T + 1
+        squared = (a * a).sum(1)[:, None] + (b * b).sum(1) - 2 * a @ b.T
+        return np.exp(-self.gamma * squared.clip(min=0))
+
+    def weights(self, semantics: np.ndarray, ridge: float) -> np.ndarray:
+        """k (K + lambda I)^-1 (C, S)."""
+        values, vectors = self._eigen
+        return self.between(semantics) @ (vectors / (values + ridge)) @ vectors.T
+
+    def left_out(self, targets: np.ndarray, ridge: float) -> np.ndarray:
+        """(S, r) prediction of the targets of each class by the regression without it, in closed form."""
+        values, vectors = self._eigen
+        inverse = (vectors / (values + ridge)) @ vectors.T
+        return targets - inverse @ targets / inverse.diagonal()[:, None]
