@@ -50,7 +50,7 @@ class Gfzsl(Head):
     Features are scaled to unit length, centred, and divided by one number. With the means M (S, D) of the seen classes,
     their within-class scatter S_w and the kernel matrix K of their semantics,
 
-        p_c   = k_c (K + lambda I)^-1 M                                       (kernel ridge regression, section 3.3)
+        p_c   = k_c (K + lambda I)^-1 M                                       (kernel ridge regression)
         Sigma = (n S_w + s D tr(S_w)/D I) / (n + s D)                          (a prior worth s D images)
         score = log N(x; p_c, Sigma) + b [c is not a training class]          up to a constant of x, divided by T
 
