@@ -69,12 +69,17 @@ def _plain(summary: ErrorSummary) -> dict[str, float | None]:
 
 def table(evaluations: Sequence[Evaluation]) -> str:
     """A table of text: per run the validated row first, the oracle's below it and marked."""
+    return with_errors(results_text(table_rows(evaluations)), evaluations)
+
+
+def table_rows(evaluations: Sequence[Evaluation]) -> list[Row]:
+    """The rows of the table."""
     rows = []
     for e in evaluations:
         rule = "oracle" if e.calibration == "oracle" else f"{e.run.about['selection']} validation"
         found = result_rows(e.run.name, list(e.results.values()), rule, e.run.about.get("recipe", {}).get("published"))
         rows += found if e.gzsl else [only_t1(row) for row in found if not row.oracle]
-    return with_errors(results_text(rows), evaluations)
+    return rows
 
 
 def with_errors(text: str, evaluations: Sequence[Evaluation]) -> str:
