@@ -25,7 +25,7 @@ from zslpipe.store.derived import readable
 from zslpipe.store.rows import Features
 from zslpipe.workflows.evaluate import evaluate_run
 from zslpipe.workflows.find import store_of_run
-from zslpipe.workflows.runs import Run, find_run
+from zslpipe.workflows.runs import Run, find_run, refuse_repeated
 from zslpipe.workflows.workspace import Workspace
 
 DRAWN = 300  # points of a curve; more would not be visible
@@ -56,9 +56,7 @@ def report(workspace: Workspace, names: Sequence[str] = (), out: Path | None = N
         InputError: for an unknown run, a run named twice, or a run without scores whose store is missing.
     """
     found = [find_run(workspace.runs, name) for name in names] or [find_run(workspace.runs, None)]
-    for i, run in enumerate(found):
-        if run.path.resolve() in {other.path.resolve() for other in found[:i]}:
-            raise InputError(f"run {run.name} is named twice: name each run once.")
+    refuse_repeated(found)
     contents = tuple(content(workspace, run) for run in track(found, "measuring runs"))
     more = f"-and-{len(found) - 1}-more" if len(found) > 1 else ""
     path = out or workspace.cache / "reports" / f"{found[0].name}{more}.html"
