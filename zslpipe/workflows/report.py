@@ -23,7 +23,7 @@ from zslpipe.report.tables import kind_of
 from zslpipe.selection import SelectionResult, Trial
 from zslpipe.store.derived import readable
 from zslpipe.store.rows import Features
-from zslpipe.workflows.evaluate import evaluate_run
+from zslpipe.workflows.evaluate import evaluate_run, kept_tests
 from zslpipe.workflows.find import store_of_run
 from zslpipe.workflows.runs import Run, find_run, refuse_repeated
 from zslpipe.workflows.workspace import Workspace
@@ -104,11 +104,7 @@ def kept_scores(workspace: Workspace, run: Run) -> dict[int, TestScores]:
     if not all((folder / "scores.npz").is_file() for folder in folders.values()):
         calibrate = all(honest_delta(run.choice(seed)) is not None for seed in run.seeds)
         evaluate_run(workspace, run, gzsl=True, calibrate=calibrate, selection="validated")
-    found = {}
-    for seed, folder in folders.items():
-        kept = read_scores(folder)
-        found[seed] = TestScores(np.arange(len(kept.labels)), kept.labels, kept.seen, kept.scores, kept.zsl)
-    return found
+    return {seed: kept_tests(folder) for seed, folder in folders.items()}
 
 
 def in_full(choice: SelectionResult, head: Head) -> SelectionResult:
