@@ -3,6 +3,7 @@
 from zslpipe.report.content import Confusion
 from zslpipe.report.markup import Attributes, Markup, el
 from zslpipe.report.svg import drawing, truncate, with_tooltip
+from zslpipe.report.tables import scroll_box
 
 CELL = 30  # width and height of a cell
 
@@ -29,7 +30,8 @@ def confusion_map(confusion: Confusion) -> Markup:
         for j, (x, share, name) in enumerate(cells):
             parts.append(_cell(left + x, top + CELL * i, share, i == j, f"{confusion.names[i]} predicted as {name}"))
     width, height = left + CELL * (count + 1) + 70, top + CELL * count + 6
-    return drawing(width, height, parts, label="Predicted class by true class", class_="cells", fixed=True)
+    drawn = drawing(width, height, parts, label="Predicted class by true class", class_="cells", fixed=True)
+    return scroll_box(drawn, width)
 
 
 def _cell(x: float, y: float, share: float, right: bool, title: str) -> Markup:

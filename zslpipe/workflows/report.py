@@ -18,6 +18,7 @@ from zslpipe.evaluation.stacking import rivals
 from zslpipe.heads import Head
 from zslpipe.progress import track
 from zslpipe.report.content import ClassBar, Confusion, RunContent, SeedCurve, SemanticErrors
+from zslpipe.report.headline import headline
 from zslpipe.report.page import write_page
 from zslpipe.report.tables import kind_of
 from zslpipe.selection import SelectionResult, Trial
@@ -25,6 +26,7 @@ from zslpipe.store.derived import readable
 from zslpipe.store.rows import Features
 from zslpipe.workflows.evaluate import evaluate_run, kept_tests
 from zslpipe.workflows.find import store_of_run
+from zslpipe.workflows.report_photos import counts, photos
 from zslpipe.workflows.runs import Run, find_run, refuse_repeated
 from zslpipe.workflows.workspace import Workspace
 
@@ -82,6 +84,8 @@ def content(workspace: Workspace, run: Run) -> RunContent:
     except InputError as problem:
         notes.append(f"The provenance of the features and the semantic errors are left out: {problem}")
     sources = "seeds and classes" if len(run.seeds) > 1 else "classes (one seed)"
+    first = run.seeds[0]
+    kept = read_scores(run.path / f"seed-{first}" / "scores")
     return RunContent(
         name=run.name,
         about=run.about,
@@ -94,6 +98,8 @@ def content(workspace: Workspace, run: Run) -> RunContent:
         losses={seed: run.losses(seed) for seed in run.seeds},
         store=None if store is None else readable(store.provenance, len(store)),
         interval=f"Below each number its 95 % interval over {sources}.",
+        counts=counts(list(tests.values()), list(deltas.values())),
+        photos=photos(kept, deltas[first], run.benchmark.image_root),
         notes=tuple(dict.fromkeys(notes)),
     )
 
@@ -208,6 +214,8 @@ def _numbers(run: RunContent) -> dict[str, Any]:
     return {
         "run": run.name,
         **about,
+        "headline": headline(run),
+        "counts": {side: count._asdict() for side, count in run.counts.items()},
         "rows": rows,
         "without_images": list(run.without_images),
         "notes": list(run.notes),
