@@ -16,7 +16,9 @@ PACKAGE = Path(zslpipe.__file__).parent
 FILES = sorted(PACKAGE.rglob("*.py"))
 OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*")
 # "zslpipe data check X --class-table Y", "extract with --taps", "train it with --set", "`train-head --semantics"
-COMMAND = re.compile(r"(?:zslpipe |`|\b)([a-z-]+)((?: (?!or |and |--)[^\s,;:'`]+){0,4})((?: --[a-z]\S*(?: [^\s,;:'`-]\S*)?)+)")
+COMMAND = re.compile(
+    r"(?:zslpipe |`|\b)([a-z-]+)((?: (?!or |and |--)[^\s,;:'`]+){0,4})((?: --[a-z]\S*(?: [^\s,;:'`-]\S*)?)+)"
+)
 SPOKEN = {"train": "train-head", "evaluate": "eval"}
 OF_CLICK = {"--help", "--version"}
 
@@ -48,7 +50,7 @@ def unknown_options(text: str) -> set[str]:
     """Options in a text that no command has, or not the one that they are said to be of."""
     everywhere = set().union(*options().values()) | OF_CLICK
     found = {option for option in OPTION.findall(text) if option not in everywhere}
-    for verb, _, rest in COMMAND.findall(text):
+    for verb, rest in COMMAND.findall(text):
         verb = SPOKEN.get(verb, verb)
         if verb in VERBS:
             found |= {f"{verb} {option}" for option in OPTION.findall(rest)} - {

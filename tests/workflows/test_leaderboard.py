@@ -78,9 +78,7 @@ def test_by_validation_and_with_the_rest_evaluated(workspace: Workspace, train: 
 
 
 @pytest.mark.parametrize("kept", ["oracle", "none", "damaged"])
-def test_numbers_are_validated_however_a_run_was_last_evaluated(
-    workspace: Workspace, train: Train, kept: str
-) -> None:
+def test_numbers_are_validated_however_a_run_was_last_evaluated(workspace: Workspace, train: Train, kept: str) -> None:
     run = train(1.0)
     evaluate_run(workspace, run, True, True, "validated")
     (before,) = leaderboard(workspace).entries

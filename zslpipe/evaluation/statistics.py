@@ -231,9 +231,7 @@ def _metrics(
     return {"T1": means["zsl"], "U": u, "S": s, "H": harmonic_mean(u.clip(0), s.clip(0))}
 
 
-def _interval(
-    drawn: np.ndarray, parts: Sequence[tuple[np.ndarray, int]], level: float = LEVEL
-) -> tuple[float, float]:
+def _interval(drawn: np.ndarray, parts: Sequence[tuple[np.ndarray, int]], level: float = LEVEL) -> tuple[float, float]:
     """Interval of bootstrap replicates.
 
     Args:

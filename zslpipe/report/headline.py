@@ -30,7 +30,7 @@ def headline(run: RunContent) -> str:
 
 
 def _sentence(counts: Mapping[str, Count], seeds: int) -> str:
-    parts = []
+    parts: list[str] = []
     for side, count in counts.items():
         right = f"{count.right:.0f}" if seeds == 1 else f"{count.right:.1f}"
         if parts:

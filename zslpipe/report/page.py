@@ -16,6 +16,7 @@ from zslpipe.report.terms import glossary
 
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"  # forbids all network requests
 
+
 def write_page(path: Path, runs: Sequence[RunContent]) -> None:
     """Write the page about these runs atomically."""
     write_text(path, page(runs))
