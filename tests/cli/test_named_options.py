@@ -17,7 +17,9 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*")
 # "zslpipe data check X --class-table Y", "extract with --taps", "train it with --set", "`train-head --semantics"
 COMMAND = re.compile(
-    r"(?:zslpipe |`|\b)([a-z-]+)((?: (?!or |and |--)[^\s,;:'`]+){0,4})((?: --[a-z]\S*(?: [^\s,;:'`-]\S*)?)+)"
+    r"\b([a-z-]+)"  # the verb
+    r"(?: (?!or |and |--)[^\s,;:'`]+){0,4}"  # a few words
+    r"((?: --[a-z]\S*(?: [^\s,;:'`-]\S*)?)+)"  # options, each with a value or without
 )
 SPOKEN = {"train": "train-head", "evaluate": "eval"}
 OF_CLICK = {"--help", "--version"}
