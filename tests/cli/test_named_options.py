@@ -16,12 +16,12 @@ PACKAGE = Path(zslpipe.__file__).parent
 FILES = sorted(PACKAGE.rglob("*.py"))
 OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*")
 # "zslpipe data check X --class-table Y", "extract with --taps", "train it with --set", "`train-head --semantics"
+SPOKEN = {"train": "train-head", "evaluate": "eval"}
 COMMAND = re.compile(
-    r"\b([a-z-]+)"  # the verb
+    rf"(?<![\w-])({'|'.join([*VERBS, *SPOKEN])})(?![\w-])"
     r"(?: (?!or |and |--)[^\s,;:'`]+){0,4}"  # a few words
     r"((?: --[a-z]\S*(?: [^\s,;:'`-]\S*)?)+)"  # options, each with a value or without
 )
-SPOKEN = {"train": "train-head", "evaluate": "eval"}
 OF_CLICK = {"--help", "--version"}
 
 
@@ -54,10 +54,7 @@ def unknown_options(text: str) -> set[str]:
     found = {option for option in OPTION.findall(text) if option not in everywhere}
     for verb, rest in COMMAND.findall(text):
         verb = SPOKEN.get(verb, verb)
-        if verb in VERBS:
-            found |= {f"{verb} {option}" for option in OPTION.findall(rest)} - {
-                f"{verb} {option}" for option in options()[verb] | OF_CLICK
-            }
+        found |= {f"{verb} {option}" for option in set(OPTION.findall(rest)) - options()[verb] - OF_CLICK}
     return found
 
 
