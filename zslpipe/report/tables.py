@@ -91,7 +91,7 @@ def scroll_box(child: Markup, width: float | None = None) -> Markup:
         width: its width in pixels if it is fixed: where the box is narrower, a hint says that it scrolls.
     """
     box = el("div", child, class_="scroll", tabindex="0")
-    if width is None:
+    step = max((w for w in HINTS if width is not None and w <= width), default=None)
+    if step is None:
         return box
-    step = max(HINTS[0], *(w for w in HINTS if w <= width))
     return el("div", el("p", "scroll sideways to see all of it →", class_=f"hint below-{step}"), box, class_="hinted")
