@@ -25,6 +25,7 @@ def test_csv_has_a_column_per_number_and_names_every_row() -> None:
         **{"H": "25.00", "H_std": "", "H_low": "", "H_high": ""},
     }
     assert (oracle["run"], oracle["oracle"], oracle["T1"], oracle["H"]) == ("a_run & 50 %", "true", "", "30.00")
+    assert oracle["H_low"] == ""  # no estimate
     assert (published["seeds"], published["delta"], published["H"]) == ("", "", "66.30")
 
 

@@ -51,7 +51,7 @@ def _latex(text: str) -> str:
 
 def results_csv(rows: Sequence[Row]) -> str:
     """One line per row: numbers in percent with two decimals, each with its standard deviation over seeds and the ends
-    of its interval. The column `oracle` marks numbers chosen on test images.
+    of its interval. The column `oracle` marks numbers chosen on test images, which have no interval.
     """
     metrics = [c for c in COLUMNS if any(c in row.numbers for row in rows)]
     out, name = io.StringIO(), ""
@@ -60,16 +60,16 @@ def results_csv(rows: Sequence[Row]) -> str:
     writer.writerow(["run", "chosen_by", "oracle", "seeds", "delta", *ends])
     for row in rows:
         name = row.name or name  # it is not repeated in a printed table
-        numbers = [value for metric in metrics for value in _numbers(row.numbers.get(metric))]
         oracle = row.oracle or row.rule.startswith("oracle")
+        numbers = [value for metric in metrics for value in _numbers(row.numbers.get(metric), oracle)]
         delta = "" if row.delta is None else f"{row.delta:.6g}"
         writer.writerow([name, row.rule, str(oracle).lower(), row.seeds or "", delta, *numbers])
     return out.getvalue().rstrip("\n")
 
 
-def _numbers(number: Estimate | float | None) -> list[str]:
+def _numbers(number: Estimate | float | None, oracle: bool) -> list[str]:
     if isinstance(number, Estimate):
-        values = [number.mean, number.std, number.low, number.high]
+        values = [number.mean, number.std, *((None, None) if oracle else (number.low, number.high))]
     else:
         values = [number, None, None, None]
     return ["" if v is None else f"{100 * v:.2f}" for v in values]

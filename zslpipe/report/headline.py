@@ -20,7 +20,7 @@ def headline(run: RunContent) -> str:
     if not run.counts:
         return ""
     seeds = len(run.about["seeds"])
-    text = _sentence(run.counts, seeds)
+    text = _sentence(run.counts)
     if seeds > 1:
         text = f"On average over {seeds} trainings, {text[0].lower()}{text[1:]}"
     if "unseen" not in run.counts:
@@ -29,10 +29,10 @@ def headline(run: RunContent) -> str:
     return f"{text} {caveat}" if caveat else text
 
 
-def _sentence(counts: Mapping[str, Count], seeds: int) -> str:
+def _sentence(counts: Mapping[str, Count]) -> str:
     parts: list[str] = []
     for side, count in counts.items():
-        right = f"{count.right:.0f}" if seeds == 1 else f"{count.right:.1f}"
+        right = f"{count.right:.1f}".removesuffix(".0")
         if parts:
             parts.append(f"of {count.images} of {WHOSE[side]}, {right}")
         else:

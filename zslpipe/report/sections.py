@@ -46,7 +46,7 @@ def _notes(run: RunContent) -> Markup | None:
 def _photos(run: RunContent) -> Markup:
     assert run.photos is not None
     whose = "" if len(run.choices) == 1 else f" Predictions of the first of {len(run.choices)} seeds."
-    note = f"The photos on which the head was surest, one per class: rightly, and wrongly.{whose}"
+    note = f"The photos on which the head was surest, one per class: correct predictions, then mistakes.{whose}"
     return join(el("h3", "Photos"), _note(note), photo_strips(run.photos))
 
 

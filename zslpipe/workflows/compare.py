@@ -105,4 +105,4 @@ def _table(pairs: dict[tuple[str, str], Differences]) -> str:
 
 
 def _cell(d: Difference) -> str:
-    return f"{100 * d.mean:+.1f} [{100 * d.low:+.1f}, {100 * d.high:+.1f}] {'*' if d.more_than_noise else ' '}"
+    return f"{'* ' * d.more_than_noise}{100 * d.mean:+.1f} [{100 * d.low:+.1f}, {100 * d.high:+.1f}]"

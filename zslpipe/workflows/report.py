@@ -32,6 +32,7 @@ from zslpipe.workflows.workspace import Workspace
 
 DRAWN = 300  # points of a curve; more would not be visible
 CONFUSED, PAIRS = 15, 12  # classes in the confusion map, lines in its list
+INTERVAL = "Below each number its 95 % interval over classes and, if there are several, seeds."
 ORACLE_RUN = (
     "The settings of this run were chosen on the test set: its numbers are not results. Train with --selection "
     "unseen-class to get results."
@@ -83,7 +84,6 @@ def content(workspace: Workspace, run: Run) -> RunContent:
         errors = _errors(run, store.features())
     except InputError as problem:
         notes.append(f"The provenance of the features and the semantic errors are left out: {problem}")
-    sources = "seeds and classes" if len(run.seeds) > 1 else "classes (one seed)"
     first = run.seeds[0]
     kept = read_scores(run.path / f"seed-{first}" / "scores")
     return RunContent(
@@ -97,7 +97,7 @@ def content(workspace: Workspace, run: Run) -> RunContent:
         choices=choices,
         losses={seed: run.losses(seed) for seed in run.seeds},
         store=None if store is None else readable(store.provenance, len(store)),
-        interval=f"Below each number its 95 % interval over {sources}.",
+        interval=INTERVAL,
         counts=counts(list(tests.values()), list(deltas.values())),
         photos=photos(kept, deltas[first], run.benchmark.image_root),
         notes=tuple(dict.fromkeys(notes)),
