@@ -68,7 +68,8 @@ def _call(function: Callable[..., Any], *arguments: Any) -> Any:
 def _prepare(plugins: Sequence[str], within: Callable[[], AbstractContextManager[Any]]) -> None:
     from zslpipe.plugins import load_plugin
 
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C is answered by the parent alone
+    if signal.getsignal(signal.SIGINT) == signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C is answered by the parent alone
     threading.Thread(target=_end_with_parent, daemon=True).start()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the parent has shown them
