@@ -8,6 +8,9 @@ from pathlib import Path
 from zipfile import ZipFile
 
 import pytest
+import yaml
+
+import zslpipe
 
 ROOT = Path(__file__).parents[1]
 
@@ -27,6 +30,14 @@ def unpacked(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (wheel,) = folder.glob("*.whl")
     ZipFile(wheel).extractall(folder / "unpacked")
     return folder / "unpacked"
+
+
+def test_the_citation_is_of_this_version_and_licence() -> None:
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert {"cff-version", "message", "title", "authors"} <= citation.keys()  # those that the format requires
+    assert citation["version"] == zslpipe.__version__
+    assert citation["license"] in (ROOT / "LICENSE").read_text()
+    assert citation["authors"][0]["name"].removeprefix("The ") in (ROOT / "LICENSE").read_text()
 
 
 @pytest.mark.slow

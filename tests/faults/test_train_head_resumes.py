@@ -21,7 +21,8 @@ def command(cache: Path, *line: str) -> list[str]:
     return [sys.executable, "-m", "zslpipe", *line, "--cache", str(cache)]
 
 
-def test_killed_training_ends_with_the_same_weights(sun_root: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_killed_training_ends_with_the_same_weights(sun_root: Path, tmp_path: Path, jobs: str) -> None:
     environment = {**os.environ, "ZSLPIPE_DATA": str(sun_root), "OMP_NUM_THREADS": "1"}
     rng = np.random.default_rng(0)
     benchmark = load_benchmark("sun", sun_root)
@@ -35,7 +36,8 @@ def test_killed_training_ends_with_the_same_weights(sun_root: Path, tmp_path: Pa
         subprocess.run(imported, check=True, env=environment, capture_output=True)
         kills, moments = 0, random.Random(0)
         while True:
-            process = subprocess.Popen(command(cache, *train), env=environment, stdout=subprocess.PIPE, text=True)
+            line = command(cache, *train, "--jobs", jobs if place == "killed" else "1")
+            process = subprocess.Popen(line, env=environment, stdout=subprocess.PIPE, text=True)
             if place == "killed" and kills < 4:
                 time.sleep(moments.uniform(4, 8))
                 if process.poll() is None:

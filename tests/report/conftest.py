@@ -1,6 +1,7 @@
 """Contents of pages, computed with the real metrics from random scores."""
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -9,9 +10,10 @@ from zslpipe.evaluation.curve import Curve
 from zslpipe.evaluation.imbalance import ErrorByValue, ErrorSummary
 from zslpipe.evaluation.protocol import TestScores, evaluate_scores
 from zslpipe.evaluation.results_table import result_rows
-from zslpipe.report.content import ClassBar, Confusion, RunContent, SeedCurve, SemanticErrors
+from zslpipe.report.content import ClassBar, Confusion, Count, Photo, Photos, RunContent, SeedCurve, SemanticErrors
 from zslpipe.selection import SelectionResult, Trial
 
+PIXEL = "data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7"
 EVIL = '<script>alert("&")</script>'
 
 
@@ -91,8 +93,15 @@ def sample_run(
         else {},
         store={"fingerprinted": {"backbone": {"name": "efficientnet_lite0"}}},
         interval="Below each number: 95 % interval over classes.",
+        counts={"unseen": Count(80, 40.5), "seen": Count(300, 250.0)},
+        photos=sample_photos(names),
         notes=("demo: 2 rows failed; they were skipped.",),
     )
+
+
+def sample_photos(names: tuple[str, ...]) -> Photos:
+    right = tuple(Photo(PIXEL, name, name, n > 1) for n, name in enumerate(names[:4]))
+    return Photos(right, tuple(Photo(PIXEL, name, other, True) for name, other in pairwise(names[:9])))
 
 
 def sample_choice(seed: int = 0, epochs: bool = True) -> SelectionResult:

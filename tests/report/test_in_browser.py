@@ -108,3 +108,15 @@ def test_charts_have_labels_and_points_have_tooltips(browser: Any, pages: dict[s
         "return [...document.querySelectorAll('.mark.chosen title')].map(t => t.textContent)"
     )
     assert any("H " in title and "δ" in title for title in titles)
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_a_hint_stands_above_what_scrolls_sideways(browser: Any, pages: dict[str, Path], width: int) -> None:
+    show(browser, pages["large"], width)
+    boxes = browser.execute_script(
+        "return [...document.querySelectorAll('.hinted')].map(h => [h.querySelector('.hint').checkVisibility(),"
+        " h.querySelector('.scroll').scrollWidth - h.querySelector('.scroll').clientWidth])"
+    )
+    assert len(boxes) == 4
+    assert all(hinted == (more > 0) for hinted, more in boxes), boxes
+    assert any(hinted for hinted, _ in boxes) == (width == 390)

@@ -4,14 +4,18 @@ import dataclasses
 import re
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
+from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
 
 from zslpipe.evaluation.results_table import Row
-from zslpipe.report.content import RunContent
+from zslpipe.report.content import Count, RunContent
+from zslpipe.report.headline import headline
+from zslpipe.report.markup import Markup
 from zslpipe.report.page import page, write_page
-from zslpipe.report.tables import kind_of
+from zslpipe.report.tables import HINTS, kind_of, scroll_box
+from zslpipe.report.terms import TERMS
 from zslpipe.report.trials import trials_chart, trials_list, varied_settings
 from zslpipe.selection import SelectionResult, Trial
 
@@ -59,7 +63,7 @@ def test_numbers_have_rule_seeds_and_interval_and_the_oracle_is_never_alone(make
         honest = words(body[0])
         assert run.name in honest
         assert "unseen-class" in honest
-        assert "0, 1" in honest  # seeds
+        assert words(next(c for c in body[0] if c.get("data-label") == "seeds")) == "2"  # how many, not their ids
         h = run.rows[0].numbers["H"]
         assert f"{100 * h.mean:.1f}" in honest
         assert f"{100 * h.low:.1f} to {100 * h.high:.1f}" in honest
@@ -170,3 +174,64 @@ def test_lists_of_trials_count_what_they_omit() -> None:
     assert text.index("90.0") < text.index("85.0")
     assert "14 more settings" in text
     assert "1 diverged" in text
+
+
+def test_the_page_starts_with_the_result_in_photos(make_run: Make) -> None:
+    run = dataclasses.replace(make_run(seeds=1), counts={"unseen": Count(80, 40.0), "seen": Count(300, 250.0)})
+    text = headline(run)
+    assert text == ("Of 80 photos of classes it had never seen, 40 were named correctly; of 300 of known classes, 250.")
+    header = next(parsed(page([run])).iter("header"))
+    assert text in words(header)
+    several = headline(make_run(seeds=2))
+    assert several.startswith("On average over 2 trainings, of 80 photos of classes it had never seen, 40.5 were named")
+    both = words(next(parsed(page([run, make_run(name="other")])).iter("header")))
+    assert run.name in both
+    assert "other" in both
+
+
+def test_a_headline_says_what_it_is_not(make_run: Make) -> None:
+    run = make_run(seeds=1)
+    oracle = dataclasses.replace(run, rows=(Row("", "oracle, not calibrated", {}, 0.0, 1),))
+    assert headline(oracle).endswith("so this is an upper bound, not a result.")
+    loose = dataclasses.replace(run, rows=(Row("", "seen, not calibrated", {}, 0.0, 1),))
+    assert headline(loose).endswith("No validation chose a calibration.")
+    known = dataclasses.replace(run, counts={"seen": Count(1, 1.0)})
+    assert headline(known) == (
+        "Of 1 photo of known classes, 1 was named correctly. There were no test photos of classes it had never seen."
+    )
+    assert headline(dataclasses.replace(run, counts={})) == ""
+
+
+def test_photos_are_shown_with_the_predicted_and_the_true_class(make_run: Make) -> None:
+    run = make_run()
+    figures = list(parsed(page([run])).iter("figure"))
+    assert run.photos is not None
+    assert [f.get("class") for f in figures] == ["right"] * 4 + ["wrong"] * 8
+    for figure, photo in zip(figures, (*run.photos.right, *run.photos.wrong)):
+        said = words(figure)
+        assert photo.predicted.replace(" ", "") in said.replace(" ", "")
+        assert (f"is {photo.truth}".replace(" ", "") in said.replace(" ", "")) == (photo.truth != photo.predicted)
+        assert said.endswith("unseen" if not photo.seen else "seen")
+
+
+def test_terms_are_explained_where_they_stand_and_in_a_list(make_run: Make) -> None:
+    found = parsed(page([make_run()]))
+    table = next(t for t in found.iter("table") if t.get("class") == "numbers")
+    heads = [words(th) for th in table.findall("thead/tr/th")]
+    explained = {words(a): a.get("title") for a in table.iter("abbr")}
+    assert set(heads) - {"run"} <= explained.keys()
+    assert {"validated", "oracle"} <= explained.keys()
+    (listed,) = [d for d in found.iter("details") if d.get("class") == "terms"]
+    assert [words(dt) for dt in listed.iter("dt")] == list(TERMS)
+    assert [words(dd) for dd in listed.iter("dd")] == list(TERMS.values())
+    assert all(explained[name] == TERMS[name] for name in explained)
+
+
+def test_hints_have_a_rule_in_the_style_sheet() -> None:
+    style = files("zslpipe.report").joinpath("style.css").read_text(encoding="utf-8")
+    for width in (*HINTS, 655, 5000):
+        step = re.search(r"below-(\d+)", scroll_box(Markup(""), width))
+        assert step is not None
+        assert f"(max-width: {int(step[1]) - 1}px) {{ .below-{step[1]} {{" in style
+    for width in (None, 100):
+        assert "hint" not in scroll_box(Markup(""), width)

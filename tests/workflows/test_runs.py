@@ -140,3 +140,51 @@ def test_a_run_of_a_later_version_asks_for_an_update(tmp_path: Path) -> None:
     (tmp_path / "run.json").write_text('{"format": 99}')
     with pytest.raises(InputError, match=r"written by a later version of zslpipe \(format 99\)"):
         _ = runs.Run(tmp_path).about
+
+
+def test_more_than_two_runs_are_compared_with_the_best(zslpipe: Run) -> None:
+    weak = [Path(trained(zslpipe, "eszsl", "--set", f"gamma={g}", "--set", "lambda_=1000")).name for g in (1000, 2000)]
+    best = Path(trained(zslpipe, "eszsl", "--set", "gamma=1", "--set", "lambda_=0.01")).name
+    told = json.loads(zslpipe("compare", weak[0], best, weak[1], "--json").stdout)
+    assert {tuple(pair["runs"]) for pair in told["comparisons"]} == {(name, best) for name in weak}
+    assert all(pair["H"]["mean"] <= 0 for pair in told["comparisons"])
+    two = json.loads(zslpipe("compare", weak[0], best, "--json").stdout)
+    wide, usual = told["comparisons"][0]["H"], two["H"]
+    assert (usual["level"], wide["level"]) == (0.95, pytest.approx(1 - 0.05 / 3))
+    assert wide["high"] - wide["low"] >= usual["high"] - usual["low"] > 0
+    shown = zslpipe("compare", *weak, best).stdout
+    assert f"{best}, which has the highest H" in shown
+    assert "98.3 % interval" in shown
+    for wrong in ([best], [best, weak[0], best]):
+        assert zslpipe("compare", *wrong).exit_code == 2
+
+
+def test_tables_for_papers_and_spreadsheets(zslpipe: Run) -> None:
+    name = Path(trained(zslpipe, "eszsl")).name
+    asked = ("eval", "--gzsl", "--calibrate", "--format")
+    validated, oracle = csv.DictReader(zslpipe(*asked, "csv").stdout.splitlines())
+    assert (validated["run"], validated["oracle"], oracle["run"], oracle["oracle"]) == (name, "false", name, "true")
+    assert zslpipe(*asked, "latex").stdout.startswith("% percent")
+    assert zslpipe(*asked, "markdown").stdout.startswith("| run | T1 |")
+    assert zslpipe(*asked, "csv", "--json").exit_code == 2
+
+
+def test_a_grid_of_settings_is_tried(zslpipe: Run) -> None:
+    done = zslpipe("train-head", "eszsl", "--set", "gamma=1,10,100", "--set", "lambda_=1,2", "--json")
+    trials = json.loads(done.stdout)["choices"]["0"]["trials"]
+    assert [(t["setting"]["gamma"], t["setting"]["lambda_"]) for t in trials] == [
+        (g, p) for g in (1, 10, 100) for p in (1, 2)
+    ]
+    twice = zslpipe("train-head", "eszsl", "--set", "gamma=1", "--set", "gamma=2")
+    assert twice.exit_code == 2
+    assert "gamma is given twice, as 1 and as 2" in twice.stderr
+
+
+def test_the_device_is_a_setting_of_the_head(zslpipe: Run) -> None:
+    short = ("--set", "epochs=1", "--set", "branch=global")
+    run = trained(zslpipe, "attention-net", *short, "--device", "cpu")
+    assert json.loads((Path(run) / "seed-0" / "head.json").read_text())["params"]["device"] == "cpu"
+    refused = zslpipe("train-head", "attention-net", *short, "--device", "gpu")
+    assert refused.exit_code == 2
+    assert "unknown device 'gpu'" in refused.stderr
+    assert zslpipe("train-head", "eszsl", "--device", "cpu").exit_code == 2  # a closed form

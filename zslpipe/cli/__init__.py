@@ -27,6 +27,7 @@ VERBS = {  # verb -> module, in the order of --help
     "run": "run",
     "eval": "eval",
     "compare": "compare",
+    "leaderboard": "leaderboard",
     "report": "report",
     "explain": "explain",
     "doctor": "doctor",

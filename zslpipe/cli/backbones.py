@@ -24,6 +24,6 @@ def command(pattern: str | None, json_: bool) -> None:
 
     names = matching_backbones(pattern)
     if json_:
-        print_json(names)
+        print_json([{"name": name} for name in names])
     else:
         click.echo("\n".join(names))

@@ -72,7 +72,7 @@ def verify(store: str | None, data_root: Path | None, cache: Path | None, json_:
 
     found = verify_stores(workspace(data_root, cache), store)
     if json_:
-        print_json({name: [str(d) for d in damages] for name, damages in found.items()})
+        print_json({"damage": {name: [str(d) for d in damages] for name, damages in found.items()}})
     else:
         for name, damages in found.items():
             click.echo(f"{name}: {'intact' if not damages else f'{len(damages)} damaged'}")

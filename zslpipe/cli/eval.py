@@ -10,6 +10,7 @@ EXAMPLES = examples(
     "zslpipe eval --gzsl --calibrate",
     "zslpipe eval sun-remse-20260101-120000 sun-eszsl-20260101-110000 --gzsl --calibrate --json",
     "zslpipe eval --gzsl --calibrate --selection oracle",
+    "zslpipe eval --gzsl --calibrate --format latex > table.tex",
 )
 
 
@@ -24,6 +25,14 @@ EXAMPLES = examples(
     show_default=True,
     help="How δ is chosen; oracle chooses it on the test images.",
 )
+@click.option(
+    "--format",
+    "format_",
+    type=click.Choice(["text", "csv", "latex", "markdown"]),
+    default="text",
+    show_default=True,
+    help="Form of the table; csv also has the standard deviations over seeds.",
+)
 @places
 @as_json
 def command(
@@ -31,6 +40,7 @@ def command(
     gzsl: bool,
     calibrate: bool,
     selection: str,
+    format_: str,
     data_root: Path | None,
     cache: Path | None,
     json_: bool,
@@ -39,10 +49,13 @@ def command(
 
     Without a name: the newest run. Names of runs are listed by `zslpipe cache ls`.
     """
-    from zslpipe.workflows.evaluate import evaluate_runs, table
+    from zslpipe.evaluation.table_formats import FORMATS
+    from zslpipe.workflows.evaluate import evaluate_runs, table, table_rows
 
+    if json_ and format_ != "text":
+        raise click.UsageError("--json and --format exclude each other.")
     done = evaluate_runs(workspace(data_root, cache), runs, gzsl=gzsl, calibrate=calibrate, selection=selection)
     if json_:
         print_json([evaluation.as_json() for evaluation in done])
     else:
-        click.echo(table(done))
+        click.echo(table(done) if format_ == "text" else FORMATS[format_](table_rows(done)))

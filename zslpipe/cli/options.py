@@ -1,17 +1,20 @@
 """Options that several commands share, examples in their help, and how results are printed."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from zslpipe.errors import InputError
 
 if TYPE_CHECKING:
     from zslpipe.workflows.workspace import Workspace
 
 Command = Callable[..., Any]
 PATH = click.Path(path_type=Path)
+SCHEMA = 1  # of all --json results: raised when a key is removed, renamed or changes its meaning
 
 
 def examples(*lines: str) -> str:
@@ -59,8 +62,14 @@ def as_json(command: Command) -> Command:
     return click.option("--json", "json_", is_flag=True, help="Print the result as JSON.")(command)
 
 
-def print_json(value: Any) -> None:
-    click.echo(json.dumps(value, indent=1, ensure_ascii=False, default=str))
+def print_json(value: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> None:
+    """Print an object, or a list of them; the key `schema` of each says which layout it has."""
+    numbered: Any = _numbered(value) if isinstance(value, Mapping) else [_numbered(item) for item in value]
+    click.echo(json.dumps(numbered, indent=1, ensure_ascii=False, default=str))
+
+
+def _numbered(value: Mapping[str, Any]) -> dict[str, Any]:
+    return {"schema": SCHEMA, **value}
 
 
 def print_pairs(pairs: Mapping[str, Any], indent: int = 0) -> None:
@@ -73,16 +82,41 @@ def print_pairs(pairs: Mapping[str, Any], indent: int = 0) -> None:
 
 def parse_settings(pairs: tuple[str, ...]) -> dict[str, Any]:
     """`key=value` pairs as a dictionary; a value that is JSON is read as JSON, any other as text."""
-    settings = {}
+    return {key: _parse_value(value) for key, value in _split_pairs(pairs).items()}
+
+
+def parse_grid(pairs: tuple[str, ...]) -> tuple[dict[str, Any], dict[str, list[Any]]]:
+    """`key=value` pairs as fixed settings, and `key=value,value` pairs as lists of values to try.
+
+    A comma within JSON (a list or a quoted text) does not separate values.
+    """
+    settings, grid = {}, {}
+    for key, text in _split_pairs(pairs).items():
+        value = _parse_value(text)
+        if value == text and "," in text:
+            grid[key] = [_parse_value(part.strip()) for part in text.split(",")]
+        else:
+            settings[key] = value
+    return settings, grid
+
+
+def _split_pairs(pairs: tuple[str, ...]) -> dict[str, str]:
+    split: dict[str, str] = {}
     for pair in pairs:
         key, equals, value = pair.partition("=")
         if not equals or not key:
-            raise click.BadParameter(f"'{pair}' is not key=value", param_hint="--set")
-        try:
-            settings[key] = json.loads(value)
-        except ValueError:
-            settings[key] = value
-    return settings
+            raise InputError(f"'{pair}' is not KEY=VALUE.")
+        if key in split:
+            raise InputError(f"{key} is given twice, as {split[key]} and as {value}: give it once.")
+        split[key] = value
+    return split
+
+
+def _parse_value(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
 
 
 def workspace(data_root: Path | None, cache: Path | None) -> "Workspace":

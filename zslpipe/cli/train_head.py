@@ -5,12 +5,13 @@ from typing import Any
 
 import click
 
-from zslpipe.cli.options import as_json, examples, parse_settings, places, print_json, workspace
+from zslpipe.cli.options import as_json, examples, parse_grid, parse_settings, places, print_json, workspace
 
 EXAMPLES = examples(
     "zslpipe train-head remse",
     "zslpipe train-head eszsl --dataset cub --semantics sentences --seeds 5 --rule folds=5",
-    "zslpipe train-head remse --set epochs=10 --set learning_rate=0.001",
+    "zslpipe train-head remse --set epochs=10 --set learning_rate=0.001 --device cuda:1",
+    "zslpipe train-head eszsl --set gamma=1,10,100 --set lambda_=1,10 --seeds 5 --jobs 2",
     "zslpipe train-head my-head --plugin my_head.py",
 )
 
@@ -25,7 +26,13 @@ EXAMPLES = examples(
     help="att, original_att, sentences, a plugin's, or a .mat, .npy or .csv FILE.",
     show_default="att",
 )
-@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Fix a hyper-parameter of the head.")
+@click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="KEY=VALUE[,VALUE...]",
+    help="Fix a hyper-parameter of the head; of several values, selection tries all combinations.",
+)
 @click.option(
     "--selection", default="unseen-class", show_default=True, help="unseen-class, seen, or oracle (uses the test set)."
 )
@@ -36,6 +43,14 @@ EXAMPLES = examples(
     help="Set folds, holdout, transfer or criterion of the selection.",
 )
 @click.option("--seeds", type=click.IntRange(1), default=1, show_default=True, help="Number of seeds to train.")
+@click.option(
+    "--jobs",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="Processes that share the seeds, or the folds of one seed; the numbers are those of one job.",
+)
+@click.option("--device", help="auto, cpu, cuda or cuda:N, for heads trained by gradient.", show_default="auto")
 @places
 @as_json
 def command(
@@ -45,6 +60,7 @@ def command(
     settings: tuple[str, ...],
     rule: tuple[str, ...],
     seeds: int,
+    device: str | None,
     **options: Any,
 ) -> None:
     """Train a head on stored features.
@@ -54,9 +70,11 @@ def command(
     """
     from zslpipe.workflows.train import train_from_cache
 
+    fixed, grid = parse_grid((*settings, *([f"device={device}"] if device else [])))
     run, notes = train_from_cache(
         workspace(data_root, cache),
-        settings=parse_settings(settings),
+        settings=fixed,
+        grid=grid,
         selection_options=parse_settings(rule),
         seeds=range(seeds),
         **options,

@@ -1,15 +1,11 @@
 """Results as text tables: the validated row first, then the oracle's, marked as such, then published numbers."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from zslpipe.evaluation.imbalance import ErrorSummary
 from zslpipe.evaluation.protocol import Result
 from zslpipe.evaluation.statistics import Estimate, estimate
-
-if TYPE_CHECKING:
-    from rich.table import Table
 
 COLUMNS = ("T1", "U", "S", "H", "AUSUC")
 ORACLE = "oracle (chosen on the test images)"
@@ -69,57 +65,59 @@ def _mean_delta(results: Sequence[Result]) -> float:
     return sum(r.delta or 0.0 for r in results) / len(results)
 
 
-def results_table(rows: Sequence[Row]) -> "Table":
-    """A rich table of the rows: percentages with 95 % intervals."""
-    from rich.table import Table
-
+def results_cells(rows: Sequence[Row]) -> list[list[str]]:
+    """The cells of the table as text, the heading first: percentages with 95 % intervals."""
     columns = [c for c in COLUMNS if any(c in row.numbers for row in rows)]
-    table = Table(box=None, header_style="bold", pad_edge=False, caption_justify="left")
-    table.add_column("run")
-    for column in (*columns, "δ", "seeds"):
-        table.add_column(column, justify="right", no_wrap=True)
-    table.add_column("chosen by")
+    cells = [["run", *columns, "δ", "seeds", "chosen by"]]
     for row in rows:
-        cells = [_cell(row.numbers[c], row.oracle) if c in row.numbers else "" for c in columns]
+        numbers = [_cell(row.numbers[c], row.oracle) if c in row.numbers else "" for c in columns]
         delta = "" if row.delta is None else f"{row.delta:.3g}"
         seeds = "" if row.seeds is None else str(row.seeds)
-        table.add_row(row.name, *cells, delta, seeds, row.rule, style="dim" if row.oracle else None)
-    return table
+        cells.append([row.name, *numbers, delta, seeds, row.rule])
+    return cells
+
+
+def text_table(cells: Sequence[Sequence[str]], left: Collection[str] = ()) -> str:
+    """Cells, the heading first, as aligned plain text; columns are right-aligned unless their heading is in `left`."""
+    from io import StringIO
+
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    head, *lines = cells
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for column in head:
+        table.add_column(column, justify="left" if column in left else "right", no_wrap=True)
+    for line in lines:
+        table.add_row(*map(escape, line))
+    out = StringIO()
+    Console(file=out, width=LINE_LENGTH, color_system=None).print(table)
+    return "\n".join(line.rstrip() for line in out.getvalue().splitlines())
 
 
 def errors_text(runs: Mapping[str, Mapping[str, ErrorSummary]]) -> str:
     """Text table of the semantic errors of each run, for seen and unseen classes."""
-    from rich.table import Table
-
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for column in ("semantic errors", "classes", "mean", "std", "r with value"):
-        table.add_column(column, justify="left" if column in ("semantic errors", "classes") else "right")
+    cells = [["semantic errors", "classes", "mean", "std", "r with value"]]
     for name, sides in runs.items():
         for side, s in sides.items():
-            table.add_row(name, side, f"{s.mean:.3e}", f"{s.std:.3e}", f"{s.pearson_mean_over_classes:+.2f}")
+            cells.append([name, side, f"{s.mean:.3e}", f"{s.std:.3e}", f"{s.pearson_mean_over_classes:+.2f}"])
             name = ""
     note = "class-averaged squared errors of unit vectors; r: correlation of error and value within a class"
-    return "\n".join([*_plain_lines(table), note])
-
-
-def _plain_lines(table: "Table") -> list[str]:
-    from io import StringIO
-
-    from rich.console import Console
-
-    out = StringIO()
-    Console(file=out, width=LINE_LENGTH, color_system=None).print(table)
-    return [line.rstrip() for line in out.getvalue().splitlines()]
+    return f"{text_table(cells, left=('semantic errors', 'classes'))}\n{note}"
 
 
 def results_text(rows: Sequence[Row]) -> str:
     """The results table as plain text, with a note on how to read it."""
-    lines = _plain_lines(results_table(rows))
+    return f"{text_table(results_cells(rows), left=('run', 'chosen by'))}\n{results_note(rows)}"
+
+
+def results_note(rows: Sequence[Row]) -> str:
+    """How to read the numbers."""
     note = "percent, class-averaged; [95 % interval over seeds and classes"
     if any(row.seeds == 1 for row in rows):
         note += "; over classes only for a single seed"
-    lines.append(f"{note}]; oracle numbers (in parentheses) are upper bounds, not results")
-    return "\n".join(lines)
+    return f"{note}]; oracle numbers (in parentheses) are upper bounds, not results"
 
 
 def _cell(number: Estimate | float, oracle: bool) -> str:

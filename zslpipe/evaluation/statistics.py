@@ -21,6 +21,7 @@ from zslpipe.evaluation.protocol import Result
 
 METRICS = ("T1", "U", "S", "H")
 RESAMPLES = 4000
+LEVEL = 0.95  # of intervals
 Tables = Mapping[str, np.ndarray]  # accuracies (seeds, classes) for the keys "zsl", "unseen", "seen"
 
 
@@ -49,9 +50,10 @@ class Difference:
 
     Attributes:
         metric: T1, U, S or H.
-        mean, low, high: the difference and its 95 % interval.
+        mean, low, high: the difference and its interval.
         more_than_noise: whether the interval excludes 0.
         sentence: the result in words.
+        level: of the interval; 0.95 for a single comparison.
     """
 
     metric: str
@@ -60,6 +62,7 @@ class Difference:
     high: float
     more_than_noise: bool
     sentence: str
+    level: float = LEVEL
 
 
 def accuracy_tables(results: Sequence[Result], at: str = "accuracy") -> dict[str, np.ndarray]:
@@ -123,7 +126,12 @@ def estimate_tables(accuracies: Tables, seed: int = 0, resamples: int = RESAMPLE
 
 
 def compare(
-    a: Sequence[Result], b: Sequence[Result], names: tuple[str, str], at: str = "accuracy", seed: int = 0
+    a: Sequence[Result],
+    b: Sequence[Result],
+    names: tuple[str, str],
+    at: str = "accuracy",
+    seed: int = 0,
+    level: float = LEVEL,
 ) -> dict[str, Difference]:
     """Differences a - b between two runs on the same classes, by metric.
 
@@ -134,16 +142,27 @@ def compare(
         names: names of the runs, for the sentences.
         at: the calibration, see `accuracy_tables`.
         seed: seed of the bootstrap.
+        level: of the intervals.
 
     Raises:
         InputError: if the runs are for different classes.
     """
     accuracy_tables([a[0], b[0]])  # raises if the classes differ
-    return compare_tables(accuracy_tables(a, at), accuracy_tables(b, at), names, seed)
+    return compare_tables(accuracy_tables(a, at), accuracy_tables(b, at), names, seed, level=level)
+
+
+def joint_level(comparisons: int) -> float:
+    """The level at which so many intervals hold all at once with 95 % (Bonferroni)."""
+    return 1 - (1 - LEVEL) / comparisons
 
 
 def compare_tables(
-    a: Tables, b: Tables, names: tuple[str, str], seed: int = 0, resamples: int = RESAMPLES
+    a: Tables,
+    b: Tables,
+    names: tuple[str, str],
+    seed: int = 0,
+    resamples: int = RESAMPLES,
+    level: float = LEVEL,
 ) -> dict[str, Difference]:
     """As `compare`, from per-class accuracies; see `accuracy_tables`."""
     rng = np.random.default_rng(seed)
@@ -161,16 +180,19 @@ def compare_tables(
             continue
         parts = [(part[metric], n) for part, n in zip(only_seeds, seeds)]
         parts.append((only_classes[0][metric] - only_classes[1][metric], classes))
-        low, high = _interval(drawn[0][metric] - drawn[1][metric], parts)
+        low, high = _interval(drawn[0][metric] - drawn[1][metric], parts, level)
         sure = low > 0 or high < 0
-        sentence = _sentence(metric, names, mean, low, high, sure, min(seeds))
-        found[metric] = Difference(metric, mean, low, high, sure, sentence)
+        sentence = _sentence(metric, names, mean, (low, high, level), sure, min(seeds))
+        found[metric] = Difference(metric, mean, low, high, sure, sentence, level)
     return found
 
 
-def _sentence(metric: str, names: tuple[str, str], mean: float, low: float, high: float, sure: bool, seeds: int) -> str:
+def _sentence(
+    metric: str, names: tuple[str, str], mean: float, ends: tuple[float, float, float], sure: bool, seeds: int
+) -> str:
+    low, high, level = ends
     direction = "above" if mean >= 0 else "below"
-    interval = f"95 % interval {100 * low:+.1f} to {100 * high:+.1f}"
+    interval = f"{100 * level:.3g} % interval {100 * low:+.1f} to {100 * high:+.1f}"
     verdict = "more than noise" if sure else "within noise"
     caveat = "; for a single seed it covers classes only" if seeds == 1 else ""
     difference = f"{abs(100 * mean):.1f} points {direction} {names[1]}"
@@ -209,12 +231,13 @@ def _metrics(
     return {"T1": means["zsl"], "U": u, "S": s, "H": harmonic_mean(u.clip(0), s.clip(0))}
 
 
-def _interval(drawn: np.ndarray, parts: Sequence[tuple[np.ndarray, int]]) -> tuple[float, float]:
-    """95 % interval of bootstrap replicates.
+def _interval(drawn: np.ndarray, parts: Sequence[tuple[np.ndarray, int]], level: float = LEVEL) -> tuple[float, float]:
+    """Interval of bootstrap replicates.
 
     Args:
         drawn: replicates with all sources of variation.
         parts: replicates with one source of variation each, and its sample size.
+        level: share of such intervals that contain the true value.
     """
     variances = [(float(part.var()), n - 1) for part, n in parts if n > 1]
     total = sum(v for v, _ in variances)
@@ -222,6 +245,7 @@ def _interval(drawn: np.ndarray, parts: Sequence[tuple[np.ndarray, int]]) -> tup
     if total <= 0:
         return float(middle), float(middle)
     freedom = total**2 / sum(v**2 / df for v, df in variances)
-    widening = student.ppf(0.975, freedom) / student.ppf(0.975, np.inf)
-    low, high = middle + widening * (np.quantile(drawn, (0.025, 0.975)) - middle)
+    end = (1 + level) / 2
+    widening = student.ppf(end, freedom) / student.ppf(end, np.inf)
+    low, high = middle + widening * (np.quantile(drawn, (1 - end, end)) - middle)
     return float(low), float(high)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from zslpipe.report.content import ClassBar
 from zslpipe.report.markup import Markup, breakable, el
+from zslpipe.report.terms import term
 
 
 def class_bars(classes: Sequence[ClassBar], seen: bool) -> Markup:
@@ -11,7 +12,7 @@ def class_bars(classes: Sequence[ClassBar], seen: bool) -> Markup:
     tested = [c for c in classes if c.seen == seen and c.accuracy is not None]
     tested.sort(key=lambda c: (-(c.accuracy or 0.0), c.name))
     side = "seen" if seen else "unseen"
-    caption = el("h4", f"{len(tested)} {side} classes")
+    caption = el("h4", f"{len(tested)} ", term(side), " classes")
     table = el("table", el("tbody", [_bar(c) for c in tested]), class_=f"bars {side}")
     return el("div", caption, el("div", table, class_="tall", tabindex="0"))
 

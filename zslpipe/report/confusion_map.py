@@ -3,14 +3,15 @@
 from zslpipe.report.content import Confusion
 from zslpipe.report.markup import Attributes, Markup, el
 from zslpipe.report.svg import drawing, truncate, with_tooltip
+from zslpipe.report.tables import scroll_box
 
-CELL = 30  # width and height of a cell
+CELL = 28  # width and height of a cell
 
 
 def confusion_map(confusion: Confusion) -> Markup:
     """True classes as rows, predicted classes as columns, shares of each row in percent."""
     count = len(confusion.names)
-    left, top = 160, 116
+    left, top = 150, 130
     parts = []
     for i, (name, seen) in enumerate(zip(confusion.names, confusion.seen)):
         side = "seen" if seen else "unseen"
@@ -28,8 +29,9 @@ def confusion_map(confusion: Confusion) -> Markup:
         cells.append((CELL * count + 6, float(confusion.elsewhere[i]), "another class"))
         for j, (x, share, name) in enumerate(cells):
             parts.append(_cell(left + x, top + CELL * i, share, i == j, f"{confusion.names[i]} predicted as {name}"))
-    width, height = left + CELL * (count + 1) + 70, top + CELL * count + 6
-    return drawing(width, height, parts, label="Predicted class by true class", class_="cells", fixed=True)
+    width, height = left + CELL * (count + 1) + 40, top + CELL * count + 6
+    drawn = drawing(width, height, parts, label="Predicted class by true class", class_="cells", fixed=True)
+    return scroll_box(drawn, width)
 
 
 def _cell(x: float, y: float, share: float, right: bool, title: str) -> Markup:

@@ -43,6 +43,29 @@ class ClassBar(NamedTuple):
     uncalibrated: float | None
 
 
+class Count(NamedTuple):
+    """Test images, and how many of them were named correctly among all classes (mean over seeds)."""
+
+    images: int
+    right: float
+
+
+class Photo(NamedTuple):
+    """A test image as a data URI, its true class (and whether that is seen) and its predicted class."""
+
+    image: str
+    truth: str
+    predicted: str
+    seen: bool
+
+
+class Photos(NamedTuple):
+    """Photos named correctly, and mistakes."""
+
+    right: tuple[Photo, ...]
+    wrong: tuple[Photo, ...]
+
+
 @dataclass(frozen=True, eq=False)
 class Confusion:
     """The confusion matrix of the most confused classes.
@@ -95,6 +118,8 @@ class RunContent:
         losses: mean of each loss term in every epoch of the final training, by seed; empty for closed-form heads.
         store: provenance of the store, if it is available.
         interval: description of the intervals; may be empty.
+        counts: for the keys "unseen" and "seen", at the calibration of the first row.
+        photos: None if there are no image files.
         notes: sentences about what was omitted.
     """
 
@@ -109,6 +134,8 @@ class RunContent:
     losses: Mapping[int, Losses] = field(default_factory=dict)
     store: Mapping[str, Any] | None = None
     interval: str = ""
+    counts: Mapping[str, Count] = field(default_factory=dict)
+    photos: Photos | None = None
     notes: tuple[str, ...] = field(default=())
 
     @property

@@ -6,8 +6,10 @@ from zslpipe.report.content import SemanticErrors
 from zslpipe.report.markup import Attributes, Markup, el, join
 from zslpipe.report.pixels import matrix_png
 from zslpipe.report.svg import drawing, truncate, with_tooltip
+from zslpipe.report.tables import scroll_box
 
 WIDTH = 880.0
+NARROWEST = 640  # pixels on the screen: min-width of .chart.wide in style.css
 MAX_NAMES = 60  # more rows or columns than this have tooltips only
 STRIP = 26.0  # height of the bars above the columns
 
@@ -33,7 +35,7 @@ def error_map(errors: SemanticErrors) -> Markup:
     height = foot + (116 if named[1] else 4)
     label = "Semantic error by class and attribute"
     drawn = drawing(WIDTH, height, image, classes, bars, names, label=label, class_="chart wide")
-    return join(el("div", drawn, class_="scroll", tabindex="0"), _scale_bar(ceiling))
+    return join(scroll_box(drawn, NARROWEST), _scale_bar(ceiling))
 
 
 def _class(errors: SemanticErrors, k: int, left: float, y: float, height: float, named: bool) -> list[Markup]:

@@ -7,19 +7,14 @@ from pathlib import Path
 
 from zslpipe.files import write_text
 from zslpipe.report.content import RunContent
-from zslpipe.report.curves import legend_entry, point_legend, seen_unseen
+from zslpipe.report.curves import colour_of, legend_entry, point_legend, seen_unseen
+from zslpipe.report.headline import headline
 from zslpipe.report.markup import Markup, el, join
 from zslpipe.report.sections import run_section
-from zslpipe.report.tables import NUMBERS, kind_of, results_table
+from zslpipe.report.tables import kind_of, results_table
+from zslpipe.report.terms import glossary
 
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"  # forbids all network requests
-MEANINGS = {
-    "T1": "unseen images among unseen classes",
-    "U": "unseen images among all classes",
-    "S": "seen images among all classes",
-    "H": "harmonic mean of U and S",
-    "AUSUC": "area under the seen-unseen curve",
-}
 
 
 def write_page(path: Path, runs: Sequence[RunContent]) -> None:
@@ -40,7 +35,8 @@ def page(runs: Sequence[RunContent]) -> Markup:
         el("style", Markup(_style())),
     )
     sections = [run_section(i, run) for i, run in enumerate(runs)]
-    body = el("body", el("header", el("h1", title), _lead(runs)), el("main", _results(runs), _curves(runs), sections))
+    header = el("header", el("h1", title), _lead(runs), _headlines(runs))
+    body = el("body", header, el("main", _results(runs), _curves(runs), sections))
     return join(Markup("<!doctype html>\n"), el("html", head, body, lang="en"))
 
 
@@ -60,14 +56,24 @@ def _lead(runs: Sequence[RunContent]) -> Markup:
     return el("p", f"{count}, trained up to {newest.day} {newest:%B %Y, %H:%M} {newest.tzname() or ''}", class_="lead")
 
 
+def _headlines(runs: Sequence[RunContent]) -> list[Markup]:
+    """The result of each run in one sentence, with its name if there are several."""
+
+    def named(i: int, run: RunContent) -> Markup | None:
+        return el("small", el("i", class_=f"swatch {colour_of(i)}"), run.name) if len(runs) > 1 else None
+
+    return [el("p", named(i, run), headline(run), class_="headline") for i, run in enumerate(runs) if run.counts]
+
+
 def _results(runs: Sequence[RunContent]) -> Markup:
-    meanings = [join(", " if i else "", el("b", n), f" {MEANINGS[n]}") for i, n in enumerate(NUMBERS)]
     intervals = dict.fromkeys(run.interval for run in runs if run.interval)
     parts = [el("h2", "Results"), results_table(runs)]
-    parts.append(el("p", "Class-averaged accuracy in percent: ", meanings, ". ", " ".join(intervals), class_="note"))
+    note = "Accuracy in percent, averaged over classes, so that each class counts the same."
+    parts.append(el("p", " ".join([note, *intervals]), class_="note"))
     if any(kind_of(row) == "oracle" for run in runs for row in run.rows):
         warning = "Oracle rows were tuned on the test set: they are an upper bound, not a result."
         parts.append(el("p", warning, class_="note"))
+    parts.append(glossary())
     return el("section", parts)
 
 

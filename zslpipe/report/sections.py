@@ -6,8 +6,9 @@ from zslpipe.report.content import Confusion, RunContent, SemanticErrors
 from zslpipe.report.curves import colour_of
 from zslpipe.report.error_map import error_map
 from zslpipe.report.markup import Child, Markup, breakable, el, join
+from zslpipe.report.photos import photo_strips
 from zslpipe.report.semantics import error_by_value, error_summary, worst_attributes
-from zslpipe.report.tables import grid, nested_table, scroll_box
+from zslpipe.report.tables import grid, nested_table
 from zslpipe.report.training import training_curves
 from zslpipe.report.trials import trials_chart, trials_list
 from zslpipe.selection import SelectionResult
@@ -19,6 +20,7 @@ def run_section(index: int, run: RunContent) -> Markup:
         "section",
         el("h2", el("i", class_=f"swatch {colour_of(index)}"), run.name),
         _notes(run),
+        _photos(run) if run.photos else None,
         _classes(run) if any(c.accuracy is not None for c in run.classes) else None,
         _confusion(run.confusion) if run.confusion else None,
         _errors(run.errors) if run.errors else None,
@@ -41,6 +43,13 @@ def _notes(run: RunContent) -> Markup | None:
     return el("ul", [el("li", note) for note in notes], class_="notes") if notes else None
 
 
+def _photos(run: RunContent) -> Markup:
+    assert run.photos is not None
+    whose = "" if len(run.choices) == 1 else f" Predictions of the first of {len(run.choices)} seeds."
+    note = f"The photos on which the head was surest, one per class: correct predictions, then mistakes.{whose}"
+    return join(el("h3", "Photos"), _note(note), photo_strips(run.photos))
+
+
 def _classes(run: RunContent) -> Markup:
     note = "Accuracy in percent among all classes, as in the first row of the results; ticks: without calibration."
     sides = [class_bars(run.classes, seen) for seen in (False, True)]
@@ -55,7 +64,7 @@ def _confusion(confusion: Confusion) -> Markup:
     pairs = [[breakable(true), breakable(other), f"{100 * share:.0f}"] for true, other, share in confusion.pairs]
     table = grid(["true class", "predicted as", "%"], pairs)
     aside = el("div", el("h4", "Most frequent confusions"), table) if pairs else None
-    beside = el("div", scroll_box(confusion_map(confusion)), aside, class_="beside")
+    beside = el("div", confusion_map(confusion), aside, class_="beside")
     return join(el("h3", "Most confused classes"), _note(note), beside)
 
 

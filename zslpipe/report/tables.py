@@ -10,11 +10,15 @@ from zslpipe.evaluation.statistics import Estimate
 from zslpipe.report.content import RunContent
 from zslpipe.report.curves import colour_of
 from zslpipe.report.markup import Child, Markup, el
+from zslpipe.report.terms import term
+
+HINTS = range(320, 801, 40)  # widths in pixels of the container queries in style.css
 
 
 def results_table(runs: Sequence[RunContent]) -> Markup:
     """The results of all runs; for each run the validated row first, then the oracle's, marked as such."""
-    head = [el("th", text, scope="col") for text in ("run", "chosen by", *NUMBERS, "seeds", "δ")]
+    names = ("chosen by", *NUMBERS, "seeds", "δ")
+    head = [el("th", "run", scope="col"), *(el("th", term(name), scope="col") for name in names)]
     bodies = [el("tbody", [_line(i, run, row) for row in run.rows]) for i, run in enumerate(runs)]
     return scroll_box(el("table", el("thead", el("tr", head)), bodies, class_="numbers"))
 
@@ -33,9 +37,9 @@ def _line(index: int, run: RunContent, row: Row) -> Markup:
     kind = kind_of(row)
     swatch = el("i", class_=f"swatch {colour_of(index)}") if first else None
     name = el("th", swatch, run.name if first else "", scope="row")
-    how = el("td", el("span", kind, class_=f"kind {kind}"), el("small", row.rule), class_="how")
+    how = el("td", el("span", term(kind), class_=f"kind {kind}"), el("small", row.rule), class_="how")
     cells = [el("td", _value(row.numbers.get(n), kind), class_="figure", data_label=n) for n in NUMBERS]
-    seeds = None if row.seeds is None else ", ".join(map(str, run.about["seeds"]))
+    seeds = None if row.seeds is None else str(row.seeds)
     delta = None if row.delta is None else f"{row.delta:.4g}"
     asides = [el("td", text, class_="aside", data_label=label) for label, text in (("seeds", seeds), ("δ", delta))]
     return el("tr", name, how, cells, asides, class_=kind)
@@ -79,6 +83,15 @@ def _flatten(value: Any, name: str, rows: list[tuple[str, str]]) -> None:
         rows.append((name, json.dumps(value, ensure_ascii=False, default=str)))
 
 
-def scroll_box(child: Markup) -> Markup:
-    """A box in which wide content scrolls, also with the keyboard."""
-    return el("div", child, class_="scroll", tabindex="0")
+def scroll_box(child: Markup, width: float | None = None) -> Markup:
+    """A box in which wide content scrolls, also with the keyboard.
+
+    Args:
+        child: the content.
+        width: its width in pixels if it is fixed: where the box is narrower, a hint says that it scrolls.
+    """
+    box = el("div", child, class_="scroll", tabindex="0")
+    step = max((w for w in HINTS if width is not None and w <= width), default=None)
+    if step is None:
+        return box
+    return el("div", el("p", "scroll sideways to see all of it →", class_=f"hint below-{step}"), box, class_="hinted")

@@ -2,8 +2,9 @@
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
+from functools import partial
 from typing import ClassVar
 
 import numpy as np
@@ -14,6 +15,7 @@ from zslpipe.evaluation.curve import Curve, share_flipped
 from zslpipe.evaluation.metrics import per_class
 from zslpipe.evaluation.protocol import TestScores, score_tests
 from zslpipe.evaluation.stacking import ScoresError, rivals
+from zslpipe.parallel import mapped
 from zslpipe.parts.head import Head, Setting
 from zslpipe.progress import ticking
 from zslpipe.registry import Registry, unknown
@@ -114,14 +116,12 @@ class Selection(ABC):
         settings: dict[str, Setting] = {}
         measured: dict[str, list[Measurement | None]] = {}
         with ticking(f"choosing settings of {head.name}, folds", len(folds)) as ticker:
-            for fold in folds:
-                for setting, fitted in fit_candidates(head, features, fold, candidates):
+            in_fold = partial(self._try_in_fold, head, features, candidates)
+            for found in mapped(in_fold, folds):
+                for setting, measurement in found:
                     key = json.dumps(setting, sort_keys=True, default=str)
                     settings.setdefault(key, setting)
-                    try:
-                        measured.setdefault(key, []).append(self.evaluate_fold(fitted, features, fold))
-                    except ScoresError:
-                        measured.setdefault(key, []).append(None)
+                    measured.setdefault(key, []).append(measurement)
                     ticker.advance(0, note=key)
                 ticker.advance()
         return [
@@ -131,6 +131,16 @@ class Selection(ABC):
             )
             for key in settings
         ]
+
+    def _try_in_fold(
+        self, head: Head, features: Features, candidates: Sequence[Setting], fold: Benchmark
+    ) -> Iterator[tuple[Setting, Measurement | None]]:
+        """Every setting with its measurement in one fold, None if its scores are not finite."""
+        for setting, fitted in fit_candidates(head, features, fold, candidates):
+            try:
+                yield setting, self.evaluate_fold(fitted, features, fold)
+            except ScoresError:
+                yield setting, None
 
     def _trial(self, setting: Setting, folds: list[Measurement | None], expected: int) -> Trial:
         done = [m[0] for m in folds if m is not None]

@@ -323,6 +323,10 @@ class FeatureStore:
             self._rows[tap] = open_rows(self, tap)
         return self._rows[tap]
 
+    def __reduce__(self) -> Any:
+        """Another process opens the store itself."""
+        return FeatureStore.open, (self.path,)
+
     def features(self) -> StoreFeatures:
         """The rows of all taps; a tap is opened on first use."""
         return StoreFeatures(self)

@@ -3,14 +3,17 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from zslpipe.errors import InputError
 from zslpipe.evaluation.imbalance import ErrorSummary, PredictsSemantics, imbalance
-from zslpipe.evaluation.protocol import Result, evaluate_scores, score_tests
+from zslpipe.evaluation.protocol import Result, TestScores, evaluate_scores, score_tests
 from zslpipe.evaluation.results_table import Row, errors_text, result_rows, results_text
-from zslpipe.evaluation.scores import write_scores
-from zslpipe.files import write_json
+from zslpipe.evaluation.scores import read_scores, write_scores
+from zslpipe.files import read_json, write_json
 from zslpipe.progress import track
 from zslpipe.workflows.find import store_of_run
 from zslpipe.workflows.runs import Run, find_run
@@ -67,14 +70,60 @@ def _plain(summary: ErrorSummary) -> dict[str, float | None]:
     return {k: None if math.isnan(v) else v for k, v in summary._asdict().items()}
 
 
+def saved_results(run: Run) -> list[Result] | None:
+    """The results at the δ that validation chose, one per seed, from what an evaluation saved; None if none did.
+
+    Raises:
+        InputError: if validation chose no δ.
+    """
+    deltas = validated_deltas(run)
+    folders = [run.path / f"seed-{seed}" / "scores" for seed in run.seeds]
+    if not all((folder / "scores.npz").is_file() for folder in folders):
+        return None
+    try:
+        saved = read_json(run.path / EVALUATION)
+        if saved["calibration"] == "validated":
+            return [Result.from_json(saved["seeds"][str(seed)]) for seed in run.seeds]
+    except (OSError, ValueError, KeyError, TypeError):
+        pass  # interrupted, or of another version: the scores say the same
+    names = run.benchmark.class_names
+    return [evaluate_scores(kept_tests(folder), names, delta) for folder, delta in zip(folders, deltas.values())]
+
+
+def kept_tests(folder: Path) -> TestScores:
+    """The scores in a folder that `write_scores` wrote."""
+    kept = read_scores(folder)
+    return TestScores(np.arange(len(kept.labels)), kept.labels, kept.seen, kept.scores, kept.zsl)
+
+
+def validated_deltas(run: Run) -> dict[int, float]:
+    """The δ that validation chose, by seed.
+
+    Raises:
+        InputError: if the run's selection rule chooses none without the test images.
+    """
+    deltas = {seed: run.choice(seed).delta for seed in run.seeds}
+    if None in deltas.values() or run.about["selection"] == "oracle":
+        raise InputError(
+            f"run {run.name} was selected by '{run.about['selection']}', which validates no calibration: "
+            f"train with --selection unseen-class, or evaluate with --selection oracle."
+        )
+    return {seed: delta for seed, delta in deltas.items() if delta is not None}
+
+
 def table(evaluations: Sequence[Evaluation]) -> str:
     """A table of text: per run the validated row first, the oracle's below it and marked."""
+    return with_errors(results_text(table_rows(evaluations)), evaluations)
+
+
+def table_rows(evaluations: Sequence[Evaluation]) -> list[Row]:
+    """The rows of the table."""
     rows = []
     for e in evaluations:
         rule = "oracle" if e.calibration == "oracle" else f"{e.run.about['selection']} validation"
         found = result_rows(e.run.name, list(e.results.values()), rule, e.run.about.get("recipe", {}).get("published"))
         rows += found if e.gzsl else [only_t1(row) for row in found if not row.oracle]
-    return with_errors(results_text(rows), evaluations)
+    return rows
 
 
 def with_errors(text: str, evaluations: Sequence[Evaluation]) -> str:
@@ -107,12 +156,9 @@ def evaluate_runs(
 
 def evaluate_run(workspace: Workspace, run: Run, gzsl: bool, calibrate: bool, selection: str) -> Evaluation:
     oracle = selection == "oracle"
-    deltas = {seed: run.choice(seed).delta if calibrate else None for seed in run.seeds}
-    if calibrate and not oracle and (None in deltas.values() or run.about["selection"] == "oracle"):
-        raise InputError(
-            f"run {run.name} was selected by '{run.about['selection']}', which validates no calibration: "
-            f"train with --selection unseen-class, or evaluate with --selection oracle."
-        )
+    deltas: dict[int, float | None] = {seed: run.choice(seed).delta if calibrate else None for seed in run.seeds}
+    if calibrate and not oracle:
+        deltas = {**validated_deltas(run)}
     store = store_of_run(workspace, run)
     benchmark = run.benchmark
     results, errors = {}, {}

@@ -18,18 +18,21 @@ from zslpipe.evaluation.stacking import rivals
 from zslpipe.heads import Head
 from zslpipe.progress import track
 from zslpipe.report.content import ClassBar, Confusion, RunContent, SeedCurve, SemanticErrors
+from zslpipe.report.headline import headline
 from zslpipe.report.page import write_page
 from zslpipe.report.tables import kind_of
 from zslpipe.selection import SelectionResult, Trial
 from zslpipe.store.derived import readable
 from zslpipe.store.rows import Features
-from zslpipe.workflows.evaluate import evaluate_run
+from zslpipe.workflows.evaluate import evaluate_run, kept_tests
 from zslpipe.workflows.find import store_of_run
-from zslpipe.workflows.runs import Run, find_run
+from zslpipe.workflows.report_photos import counts, photos
+from zslpipe.workflows.runs import Run, find_run, refuse_repeated
 from zslpipe.workflows.workspace import Workspace
 
 DRAWN = 300  # points of a curve; more would not be visible
 CONFUSED, PAIRS = 15, 12  # classes in the confusion map, lines in its list
+INTERVAL = "Below each number its 95 % interval over classes and, if there are several, seeds."
 ORACLE_RUN = (
     "The settings of this run were chosen on the test set: its numbers are not results. Train with --selection "
     "unseen-class to get results."
@@ -56,9 +59,7 @@ def report(workspace: Workspace, names: Sequence[str] = (), out: Path | None = N
         InputError: for an unknown run, a run given twice, or a run without scores whose store is missing.
     """
     found = [find_run(workspace.runs, name) for name in names] or [find_run(workspace.runs, None)]
-    for i, run in enumerate(found):
-        if run.path.resolve() in {other.path.resolve() for other in found[:i]}:
-            raise InputError(f"run {run.name} is given twice: give each run once.")
+    refuse_repeated(found)
     contents = tuple(content(workspace, run) for run in track(found, "measuring runs"))
     more = f"-and-{len(found) - 1}-more" if len(found) > 1 else ""
     path = out or workspace.cache / "reports" / f"{found[0].name}{more}.html"
@@ -83,7 +84,8 @@ def content(workspace: Workspace, run: Run) -> RunContent:
         errors = _errors(run, store.features())
     except InputError as problem:
         notes.append(f"The provenance of the features and the semantic errors are left out: {problem}")
-    sources = "seeds and classes" if len(run.seeds) > 1 else "classes (one seed)"
+    first = run.seeds[0]
+    kept = read_scores(run.path / f"seed-{first}" / "scores")
     return RunContent(
         name=run.name,
         about=run.about,
@@ -95,7 +97,9 @@ def content(workspace: Workspace, run: Run) -> RunContent:
         choices=choices,
         losses={seed: run.losses(seed) for seed in run.seeds},
         store=None if store is None else readable(store.provenance, len(store)),
-        interval=f"Below each number its 95 % interval over {sources}.",
+        interval=INTERVAL,
+        counts=counts(list(tests.values()), list(deltas.values())),
+        photos=photos(kept, deltas[first], run.benchmark.image_root),
         notes=tuple(dict.fromkeys(notes)),
     )
 
@@ -106,11 +110,7 @@ def kept_scores(workspace: Workspace, run: Run) -> dict[int, TestScores]:
     if not all((folder / "scores.npz").is_file() for folder in folders.values()):
         calibrate = all(honest_delta(run.choice(seed)) is not None for seed in run.seeds)
         evaluate_run(workspace, run, gzsl=True, calibrate=calibrate, selection="validated")
-    found = {}
-    for seed, folder in folders.items():
-        kept = read_scores(folder)
-        found[seed] = TestScores(np.arange(len(kept.labels)), kept.labels, kept.seen, kept.scores, kept.zsl)
-    return found
+    return {seed: kept_tests(folder) for seed, folder in folders.items()}
 
 
 def in_full(choice: SelectionResult, head: Head) -> SelectionResult:
@@ -214,6 +214,8 @@ def _numbers(run: RunContent) -> dict[str, Any]:
     return {
         "run": run.name,
         **about,
+        "headline": headline(run),
+        "counts": {side: count._asdict() for side, count in run.counts.items()},
         "rows": rows,
         "without_images": list(run.without_images),
         "notes": list(run.notes),

@@ -3,7 +3,7 @@
 import errno
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -105,6 +105,13 @@ def find_run(folder: Path, name: str | None) -> Run:
         if run.name == name:
             return run
     raise unknown("run", name, [run.name for run in known])
+
+
+def refuse_repeated(named: Sequence[Run]) -> None:
+    """Raise `InputError` if a run is given twice."""
+    for i, run in enumerate(named):
+        if run.path.resolve() in [other.path.resolve() for other in named[:i]]:
+            raise InputError(f"run {run.name} is given twice: give each run once.")
 
 
 class NewRun:

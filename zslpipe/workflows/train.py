@@ -3,6 +3,9 @@
 import shutil
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
+from itertools import product
+from pathlib import Path
 from typing import Any
 
 from zslpipe.data.benchmark import Benchmark
@@ -10,11 +13,13 @@ from zslpipe.data.semantics import load_semantics
 from zslpipe.errors import InputError
 from zslpipe.files import sha256_json, write_json
 from zslpipe.heads import HEADS, Head
+from zslpipe.parallel import mapped, workers
 from zslpipe.plugins import loaded_plugins, source_outside
 from zslpipe.progress import track
 from zslpipe.selection import selection_rule
 from zslpipe.store.feature_store import DONE, MISSING, FeatureStore
 from zslpipe.store.provenance import backbone_name
+from zslpipe.store.rows import Features
 from zslpipe.training import checkpoints
 from zslpipe.workflows.find import find_store
 from zslpipe.workflows.runs import ABOUT, FORMAT, Run, new_run, runs
@@ -42,21 +47,25 @@ def train_head(
     *,
     semantics: str | None = None,
     settings: Mapping[str, Any] | None = None,
+    grid: Mapping[str, Sequence[Any]] | None = None,
     selection: str = "unseen-class",
     selection_options: Mapping[str, Any] | None = None,
     seeds: Sequence[int] = (0,),
     recipe: Mapping[str, Any] | None = None,
     reuse: bool = False,
+    jobs: int = 1,
 ) -> tuple[Run, bool]:
     """Select, train and save one head per seed; returns the run and whether it was found in the cache.
 
-    Given `settings` are fixed; the others are chosen by `selection` from the head's search space. With `reuse`, a run
-    of the same request is taken from the cache. A call that was killed resumes from its last checkpoint when repeated.
+    Given `settings` are fixed; of those in `grid`, `selection` tries all combinations of the listed values; the others
+    are chosen from the head's search space. With `reuse`, a run of the same request is taken from the cache. A call
+    that was killed resumes from its last checkpoint when repeated. `jobs` processes share the seeds, or the folds of a
+    single seed; the result is the same.
     """
     benchmark, notes = usable_benchmark(store)
     if semantics is not None:
         benchmark = load_semantics(benchmark, semantics, workspace.data_root)
-    candidates = candidate_settings(HEADS[head], settings or {})
+    candidates = candidate_settings(HEADS[head], settings or {}, grid or {})
     selection_rule(selection, selection_options or {})  # rejected before any work is done
     request = {
         "head": head,
@@ -75,15 +84,12 @@ def train_head(
     created = datetime.now(UTC)
     name = f"{benchmark.name}-{head}-{created:%Y%m%d-%H%M%S}"
     unfinished = workspace.cache / "checkpoints" / sha256_json(request)[:16]  # checkpoints of a killed call
-    with new_run(workspace.runs, name) as made, checkpoints(unfinished):
-        for seed in track(seeds, f"{head} on {benchmark.name}, seeds"):
-            fix_seed = {"seed": seed} if "seed" in HEADS[head]().get_params() else {}
-            selector = selection_rule(selection, {"seed": seed, **(selection_options or {})})
-            choice, fitted = selector.select(
-                HEADS[head](**fix_seed), store.features(), benchmark, [{**c, **fix_seed} for c in candidates]
-            )
-            fitted.save(made.folder / f"seed-{seed}")
-            write_json(made.folder / f"seed-{seed}" / "choice.json", choice.to_json())
+    pool = workers(jobs, loaded_plugins(), partial(checkpoints, unfinished))
+    with new_run(workspace.runs, name) as made, checkpoints(unfinished), pool:
+        train = partial(_train_seed, made.folder, request, store.features(), benchmark)
+        done = map(train, seeds) if len(seeds) == 1 else mapped(train, seeds)
+        for _ in track(done, f"{head} on {benchmark.name}, seeds", len(seeds)):
+            pass
         benchmark.save(made.folder / "benchmark.npz")
         about = {
             "created": created.isoformat(),
@@ -95,6 +101,18 @@ def train_head(
         write_json(made.folder / ABOUT, {**about, **_described(benchmark, store, request)})
     shutil.rmtree(unfinished, ignore_errors=True)
     return made.run, False
+
+
+def _train_seed(folder: Path, request: Mapping[str, Any], features: Features, benchmark: Benchmark, seed: int) -> None:
+    """Select and train the head of one seed, and save it below `folder`."""
+    head = HEADS[request["head"]]
+    fix_seed = {"seed": seed} if "seed" in head().get_params() else {}
+    selector = selection_rule(request["selection"], {"seed": seed, **request["selection_options"]})
+    choice, fitted = selector.select(
+        head(**fix_seed), features, benchmark, [{**c, **fix_seed} for c in request["candidates"]]
+    )
+    fitted.save(folder / f"seed-{seed}")
+    write_json(folder / f"seed-{seed}" / "choice.json", choice.to_json())
 
 
 def _described(benchmark: Benchmark, store: FeatureStore, request: Mapping[str, Any]) -> dict[str, Any]:
@@ -132,12 +150,16 @@ def train_from_cache(
     return run, (*chosen, *run.about["notes"])
 
 
-def candidate_settings(head: type[Head], settings: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The head's search space with `settings` fixed, each candidate once."""
-    head().with_params(**settings)  # rejects unknown names before any work is done
+def candidate_settings(
+    head: type[Head], settings: Mapping[str, Any], grid: Mapping[str, Sequence[Any]] | None = None
+) -> list[dict[str, Any]]:
+    """The head's search space with `settings` fixed and those of `grid` at all of their values, each candidate once."""
     candidates: list[dict[str, Any]] = []
-    for candidate in head.search_space():
-        fixed = {**candidate, **settings}
+    points = [dict(zip(grid or {}, values)) for values in product(*(grid or {}).values())]
+    for point in points:
+        head().with_params(**settings, **point)  # rejects unknown names and values before any work is done
+    for candidate, point in product(head.search_space(), points):
+        fixed = {**candidate, **settings, **point}
         if fixed not in candidates:
             candidates.append(fixed)
     return candidates
