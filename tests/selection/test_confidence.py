@@ -18,7 +18,7 @@ from zslpipe.selection.rules import OracleTest, SeenValidation, UnseenClassValid
 Tiny = tuple[Benchmark, np.ndarray]
 
 
-def tests_of(images: int, classes: int = 5, scale: float = 1.0, seed: int = 0) -> TestScores:
+def drawn_tests(images: int, classes: int = 5, scale: float = 1.0, seed: int = 0) -> TestScores:
     rng = np.random.default_rng(seed)
     labels = np.sort(rng.integers(classes, size=images))
     scores = rng.normal(size=(images, classes)) + 2 * np.eye(classes)[labels]
@@ -53,7 +53,7 @@ def test_choices_saved_without_it_are_read(ridge: Head, tiny: Tiny) -> None:
 
 
 def test_the_temperature_follows_the_scale_of_the_refitted_head() -> None:
-    tests = tests_of(600)
+    tests = drawn_tests(600)
     folds = [FoldScores.of(tests, 0.0)]
     seen = tests.seen[tests.labels]
     for scale in (1.0, 0.1, 20.0):
@@ -64,14 +64,14 @@ def test_the_temperature_follows_the_scale_of_the_refitted_head() -> None:
 
 
 def test_the_threshold_accepts_most_known_images() -> None:
-    tests = tests_of(2000)
+    tests = drawn_tests(2000)
     found = learn_confidence([FoldScores.of(tests, 0.0)], None, 0.0)
     sure = module.certainty(tests.scores, found.temperature, found.certainty)
     assert np.mean(sure >= found.threshold) == pytest.approx(0.95, abs=0.002)
 
 
 def test_a_fold_is_calibrated_and_thinned() -> None:
-    tests = tests_of(3 * ROWS)
+    tests = drawn_tests(3 * ROWS)
     kept = FoldScores.of(tests, 0.7)
     assert len(kept.labels) == ROWS
     assert np.array_equal(np.unique(kept.labels), np.unique(tests.labels))
@@ -83,7 +83,7 @@ def test_a_fold_is_calibrated_and_thinned() -> None:
 
 
 def test_only_the_best_settings_are_kept_and_the_winner_in_the_last_fold() -> None:
-    scores = FoldScores.of(tests_of(4), 0.0)
+    scores = FoldScores.of(drawn_tests(4), 0.0)
     values = np.random.default_rng(0).uniform(size=(3, 40)).round(1)  # with ties
     contenders = Contenders()
     for fold in range(3):

@@ -6,13 +6,13 @@ images, and the threshold the share of them that it accepts.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
 from zslpipe.evaluation.confidence import (
     CERTAINTIES,
+    Confidence,
     calibrated,
     calibration_error,
     certainty,
@@ -26,26 +26,6 @@ from zslpipe.evaluation.protocol import TestScores
 ACCEPTED = 0.95  # share of images of known classes that the threshold accepts
 ROWS = 2000  # images of a fold that are looked at: enough for two numbers, little to keep
 CONTENDERS = 8  # settings whose scores are kept in each fold
-
-
-@dataclass(frozen=True)
-class Confidence:
-    """How scores of the refitted head become probabilities, and which images it calls "none of these".
-
-    Attributes:
-        temperature: probabilities are softmax(calibrated scores / temperature).
-        certainty: what is compared with the threshold, one of `evaluation.confidence.CERTAINTIES`.
-        threshold: images with less certainty are rejected; 95 % of held-out images of known classes have more.
-        auroc: of that certainty in the folds: images of unseen classes with their own class hidden against all images.
-        ece, ece_uncalibrated: expected calibration error in the folds, at that temperature and at temperature 1.
-    """
-
-    temperature: float
-    certainty: str
-    threshold: float
-    auroc: float | None
-    ece: float
-    ece_uncalibrated: float
 
 
 class FoldScores(NamedTuple):

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
-from zslpipe.selection.confidence import Confidence
+from zslpipe.evaluation.confidence import Confidence
 
 
 @dataclass(frozen=True)

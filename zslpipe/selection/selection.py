@@ -10,6 +10,7 @@ import numpy as np
 
 from zslpipe.data.benchmark import Benchmark
 from zslpipe.errors import InputError
+from zslpipe.evaluation.confidence import Confidence
 from zslpipe.evaluation.curve import Curve, share_flipped
 from zslpipe.evaluation.metrics import per_class
 from zslpipe.evaluation.protocol import TestScores, score_tests
@@ -17,7 +18,7 @@ from zslpipe.evaluation.stacking import ScoresError, rivals
 from zslpipe.parts.head import Head, Setting
 from zslpipe.progress import ticking
 from zslpipe.registry import Registry, unknown
-from zslpipe.selection.confidence import Confidence, Contenders, FoldScores, learn_confidence
+from zslpipe.selection.confidence import Contenders, FoldScores, learn_confidence
 from zslpipe.selection.fitting import fit, fit_candidates
 from zslpipe.selection.result import SelectionResult, Trial
 from zslpipe.store.rows import Features

@@ -2,10 +2,12 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from zslpipe.errors import InputError
+from zslpipe.evaluation.confidence import Reliability, calibrated
+from zslpipe.evaluation.confidence_table import confidence_text
 from zslpipe.evaluation.imbalance import ErrorSummary, PredictsSemantics, imbalance
 from zslpipe.evaluation.protocol import Result, evaluate_scores, score_tests
 from zslpipe.evaluation.results_table import Row, errors_text, result_rows, results_text
@@ -28,6 +30,7 @@ class Evaluation:
         calibration: how it was chosen: "validated", "oracle" or "none".
         errors: per seed and side ("seen", "unseen"), how unevenly semantics are predicted; empty for a head that does
             not predict semantics.
+        reliability: per seed, how far its probabilities can be trusted; empty unless δ was validated.
     """
 
     run: Run
@@ -35,6 +38,7 @@ class Evaluation:
     gzsl: bool
     calibration: str
     errors: dict[int, dict[str, ErrorSummary]] = field(default_factory=dict)
+    reliability: dict[int, Reliability] = field(default_factory=dict)
 
     @property
     def mean_errors(self) -> dict[str, ErrorSummary]:
@@ -59,6 +63,7 @@ class Evaluation:
                 str(seed): {side: _plain(summary) for side, summary in sides.items()}
                 for seed, sides in self.errors.items()
             },
+            "confidence": {str(seed): asdict(one) for seed, one in self.reliability.items()},
         }
 
 
@@ -74,7 +79,9 @@ def table(evaluations: Sequence[Evaluation]) -> str:
         rule = "oracle" if e.calibration == "oracle" else f"{e.run.about['selection']} validation"
         found = result_rows(e.run.name, list(e.results.values()), rule, e.run.about.get("recipe", {}).get("published"))
         rows += found if e.gzsl else [only_t1(row) for row in found if not row.oracle]
-    return with_errors(results_text(rows), evaluations)
+    sure = {e.run.name: Reliability.mean(list(e.reliability.values())) for e in evaluations if e.reliability}
+    text = "\n\n".join([results_text(rows), *([confidence_text(sure)] if sure else [])])
+    return with_errors(text, evaluations)
 
 
 def with_errors(text: str, evaluations: Sequence[Evaluation]) -> str:
@@ -115,7 +122,7 @@ def evaluate_run(workspace: Workspace, run: Run, gzsl: bool, calibrate: bool, se
         )
     store = store_of_run(workspace, run)
     benchmark = run.benchmark
-    results, errors = {}, {}
+    results, errors, reliability = {}, {}, {}
     for seed, delta in deltas.items():
         head = run.head(seed)
         tests = score_tests(head, store.features(), benchmark)
@@ -126,7 +133,11 @@ def evaluate_run(workspace: Workspace, run: Run, gzsl: bool, calibrate: bool, se
             result = evaluate_scores(tests, benchmark.class_names, result.oracle.delta)
         write_scores(run.path / f"seed-{seed}" / "scores", tests, benchmark, result.delta)
         results[seed] = result
+        confidence = run.choice(seed).confidence
+        if gzsl and calibrate and not oracle and confidence is not None:
+            scores = calibrated(tests.scores, tests.seen, delta)
+            reliability[seed] = Reliability.of(confidence, scores, tests.labels, tests.seen)
     calibration = ("oracle" if oracle else "validated") if calibrate else "none"
-    evaluation = Evaluation(run, results, gzsl, calibration, errors)
+    evaluation = Evaluation(run, results, gzsl, calibration, errors, reliability)
     write_json(run.path / EVALUATION, evaluation.as_json())
     return evaluation
