@@ -28,6 +28,7 @@ VERBS = {  # verb -> module, in the order of --help
     "eval": "eval",
     "compare": "compare",
     "report": "report",
+    "predict": "predict",
     "explain": "explain",
     "doctor": "doctor",
 }

@@ -6,7 +6,7 @@ from zslpipe.evaluation.confidence import Reliability
 from zslpipe.evaluation.results_table import plain_lines
 
 NOTE = (
-    "percent, on the test images; ECE: mean gap between probability and accuracy, before (temperature 1) and after the\n"
+    "percent, on test images; ECE: mean gap between probability and accuracy, before (temperature 1) and after the\n"
     'validated temperature; AUROC of "none of these": unseen images whose class is hidden, against all images;\n'
     "accepted, rejected: shares of the images of known and of hidden classes, at the validated threshold"
 )
