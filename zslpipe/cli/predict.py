@@ -25,9 +25,7 @@ EXAMPLES = examples(
 @click.argument("images", nargs=-1, required=True, metavar="IMAGE|FOLDER|-...")
 @click.option("--top", type=click.IntRange(1), default=3, show_default=True, help="Number of classes to show.")
 @click.option("--classes", type=PATH, help="CSV file of new classes, described by the same attributes.")
-@click.option(
-    "--reject", is_flag=True, help="Say 'none of these' below a validated threshold of certainty."
-)
+@click.option("--reject", is_flag=True, help="Say 'none of these' below a validated threshold of certainty.")
 @click.option("--csv", "csv_", is_flag=True, help="Print CSV, one line per image and class.")
 @click.option("--page", type=PATH, help="HTML file to write with the images and their classes.")
 @click.option("--seed", type=int, help="Which of the run's seeds.", show_default="the first")

@@ -1,11 +1,11 @@
 """Features of images that no store has, made just as those of a store were made."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -21,10 +21,8 @@ AnyImage = str | Path | Image.Image | np.ndarray  # a file, an opened image, or 
 BATCHES = 8  # batches whose features are handed over at a time
 
 
-class Consume(Protocol):
-    """Takes the features {tap: (rows, ...)} of consecutive images and the reasons why some of them have none."""
-
-    def __call__(self, rows: range, features: dict[str, np.ndarray], failures: dict[int, Failure]) -> None: ...
+# Takes the features {tap: (rows, ...)} of consecutive images, and the reasons why some of them have none.
+Consume = Callable[[range, dict[str, np.ndarray], dict[int, Failure]], None]
 
 
 @dataclass(frozen=True)
@@ -127,10 +125,11 @@ def opened(image: AnyImage) -> Image.Image:
     """
     if isinstance(image, str | Path):
         return read_image(Path(image))
-    try:
-        return to_rgb(Image.fromarray(image) if isinstance(image, np.ndarray) else image)
-    except (TypeError, ValueError) as problem:
-        raise UnreadableImage(f"is not an image ({problem})") from None
+    if isinstance(image, Image.Image):
+        return to_rgb(image)
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+        raise UnreadableImage(f"is {image.dtype} of shape {image.shape}, not uint8 of shape (height, width, 3)")
+    return Image.fromarray(image)
 
 
 def name_of(image: AnyImage, row: int) -> str:
