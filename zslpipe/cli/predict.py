@@ -16,7 +16,7 @@ EXAMPLES = examples(
     "zslpipe predict my-birds-remse-20260101-120000 photo.jpg",
     "zslpipe predict my-birds-remse-20260101-120000 holiday --top 5 --page holiday.html",
     "zslpipe predict my-birds-remse-20260101-120000 holiday --classes more.csv --reject --csv",
-    "find . -name '*.jpg' | zslpipe predict my-birds-remse-20260101-120000 - --json",
+    "zslpipe predict my-birds-remse-20260101-120000 - --json < paths.txt",
 )
 
 

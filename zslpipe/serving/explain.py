@@ -92,7 +92,7 @@ class Explanation:
         image: id or path of the image.
         true: its class, None if it has none.
         predicted: the class with the highest calibrated score among all classes.
-        candidates: the classes with the highest scores.
+        candidates: the classes with the highest scores, and the true one.
         contrast: None for a head whose scores are not sums over attributes, or with a single class.
         maps: attention maps, the most important first; empty for a head without attention.
     """
@@ -138,16 +138,24 @@ def explain(
     candidates, names = predictor.classes, predictor.classes.names
     scores = predictor.scores(features)[0]
     ranked = np.argsort(-scores, kind="stable").tolist()
-    (prediction,) = predictor.rank([image], features, RANKED)
     rival = true if true is not None and true != ranked[0] else next(iter(ranked[1:]), None)
     return Explanation(
         image=image,
         true=None if true is None else names[true],
         predicted=names[ranked[0]],
-        candidates=prediction.candidates,
+        candidates=_best(predictor, features, image, ranked, true),
         contrast=None if rival is None else contrast(predictor, features, scores, ranked[0], rival),
         maps=_maps(predictor.head, features, candidates, scores, ranked, true, others, classes),
     )
+
+
+def _best(
+    predictor: Predictor, features: Features, image: str, ranked: list[int], true: int | None
+) -> tuple[Candidate, ...]:
+    """The first classes, and the true one wherever it is."""
+    (all_,) = predictor.rank([image], features, len(ranked))
+    place = -1 if true is None else ranked.index(true)
+    return (*all_.candidates[:RANKED], *([all_.candidates[place]] if place >= RANKED else []))
 
 
 def contrast(predictor: Predictor, features: Features, scores: np.ndarray, winner: int, rival: int) -> Contrast | None:

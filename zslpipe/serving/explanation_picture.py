@@ -40,7 +40,7 @@ def draw(one: Explanation, picture: Image.Image, head: str, grid: tuple[int, int
         title, below = map_caption(attention)
         colour = {"true class": RIGHT, "wrong class": WRONG}.get(attention.role, INK)
         tiles.append(Tile(title, below, attention.attention, colour, grid))
-    parts = [draw_row(picture, tiles, heading(one, head))]
+    parts = [draw_row(picture, tiles, heading(one, head), WIDTH)]
     if one.maps:
         parts.append(_lines([(maps_title(one), INK), (WHERE, FAINT)]))
     parts.append(_chart("Most likely classes", list(candidate_bars(one)), two_sided=False))
