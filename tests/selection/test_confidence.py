@@ -93,3 +93,20 @@ def test_only_the_best_settings_are_kept_and_the_winner_in_the_last_fold() -> No
         assert len(contenders.folds[fold]) == module.CONTENDERS
     assert contenders.of(str(values.mean(0).argmax()))
     assert contenders.of("none") == []
+
+
+def test_without_unseen_classes_there_is_no_delta_but_a_temperature(ridge: Head, tiny: Tiny) -> None:
+    benchmark, features = tiny
+    kept = benchmark.labels < 9
+    only_seen = replace(
+        benchmark,
+        class_names=benchmark.class_names[:9],
+        semantics=benchmark.semantics[:9],
+        labels=np.where(kept, benchmark.labels, -1),
+        test_unseen=np.empty(0, np.int64),
+    )
+    choice, _ = UnseenClassValidation().select(ridge, {"global": features}, only_seen)
+    assert choice.delta is None
+    assert choice.confidence is not None
+    assert np.isfinite(choice.confidence.temperature)
+    assert np.isfinite(choice.confidence.threshold)

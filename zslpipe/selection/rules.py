@@ -10,7 +10,7 @@ from zslpipe.data.splits import validation_splits
 from zslpipe.errors import InputError
 from zslpipe.evaluation.curve import Curve, best_common_delta, delta_flipping
 from zslpipe.evaluation.metrics import top1
-from zslpipe.evaluation.protocol import TestScores, score_tests
+from zslpipe.evaluation.protocol import TestScores, score_tests, seen_mask
 from zslpipe.evaluation.stacking import rivals
 from zslpipe.parts.head import Head
 from zslpipe.selection.fitting import hold_out_images, score_held_out
@@ -62,7 +62,11 @@ class UnseenClassValidation(Selection):
             return None
         return score_held_out(head, features, benchmark, self.holdout, self.seed)
 
-    def calibrate(self, trial: Trial, curves: list[Curve], held: TestScores | None) -> dict[str, float]:
+    def calibrate(
+        self, benchmark: Benchmark, trial: Trial, curves: list[Curve], held: TestScores | None
+    ) -> dict[str, float]:
+        if seen_mask(benchmark).all():
+            return {}  # nothing to trade seen classes against
         deltas = {"raw": best_common_delta(curves)}
         if held is not None:
             share = float(np.mean([f["flipped"] for f in trial.folds]))
@@ -104,7 +108,7 @@ class OracleTest(Selection):
     def inner_problems(self, benchmark: Benchmark) -> list[Benchmark]:
         return []
 
-    def calibrate(self, trial: Trial, *_: Any) -> dict[str, float]:
+    def calibrate(self, _: Benchmark, trial: Trial, *__: Any) -> dict[str, float]:
         return {self.name: trial.folds[0]["delta"]}
 
     def confidence(self, *_: Any) -> None:

@@ -84,7 +84,7 @@ class Selection(ABC):
         best, curves = tried[int(np.argmax(values))]
         chosen = head.with_params(**best.setting)
         held = self.score_held_out(chosen, features, benchmark)
-        deltas = self.calibrate(best, curves, held)
+        deltas = self.calibrate(benchmark, best, curves, held)
         transfer = getattr(self, "transfer", None)
         delta = deltas.get(transfer or self.name)
         choice = SelectionResult(
@@ -125,12 +125,14 @@ class Selection(ABC):
         return None
 
     @abstractmethod
-    def calibrate(self, trial: Trial, curves: list[Curve], held: TestScores | None) -> dict[str, float]:
+    def calibrate(
+        self, benchmark: Benchmark, trial: Trial, curves: list[Curve], held: TestScores | None
+    ) -> dict[str, float]:
         """δ for the head refitted on all of trainval, by the name of the way it was found; one of them is used."""
 
     def confidence(self, folds: list[FoldScores], held: TestScores | None, delta: float | None) -> Confidence | None:
-        """How sure the refitted head is, from its scores in the folds; None if the rule does not calibrate."""
-        return learn_confidence(folds, held, delta) if folds and delta is not None else None
+        """How sure the refitted head is, from its scores in the folds; None if the rule keeps none."""
+        return learn_confidence(folds, held, delta or 0.0) if folds else None
 
     def _try_all(
         self,
