@@ -188,7 +188,7 @@ def test_every_head_says_what_spoke_for_the_winner(
         term = contrast["terms"][0]
         column = benchmark.attribute_names.index(term["attribute"])
         assert term["winner"] == pytest.approx(benchmark.semantics[winner, column])
-        assert (term["predicted"] is not None) == (head == "attention-net")
+        assert (term["compared"] is not None) == (head == "attention-net")
         assert bool(told["maps"]) == (head != "eszsl")
 
 

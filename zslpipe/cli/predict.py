@@ -10,7 +10,7 @@ from zslpipe.cli.memory import keep_freed_memory
 from zslpipe.cli.options import PATH, as_json, examples, places, print_json, workspace
 
 if TYPE_CHECKING:
-    from zslpipe.serving.predictor import Candidate, Prediction
+    from zslpipe.serving.predictor import Prediction
 
 EXAMPLES = examples(
     "zslpipe predict my-birds-remse-20260101-120000 photo.jpg",
@@ -81,10 +81,5 @@ def _lines() -> list[str]:
 def _text(one: "Prediction") -> str:
     from zslpipe.workflows.predict import NONE
 
-    named = ", ".join(map(_candidate, one.candidates))
+    named = ", ".join(f"{c.name} ({c.kind}) {c.text}" for c in one.candidates)
     return f"{one.image}   {f'{NONE}; nearest: ' if one.known is False else ''}{named}"
-
-
-def _candidate(one: "Candidate") -> str:
-    sure = f"score {one.score:.3g}" if one.probability is None else f"{100 * one.probability:.0f} %"
-    return f"{one.name} ({one.kind}) {sure}"

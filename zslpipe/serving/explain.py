@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from zslpipe.errors import InputError
+from zslpipe.evaluation.imbalance import PredictsSemantics
 from zslpipe.parts.attends import AttendsByAttribute, AttendsByClass
 from zslpipe.parts.head import Head
 from zslpipe.parts.sums_attributes import SumsAttributes
@@ -48,15 +49,16 @@ class Term:
         attribute: its name.
         contribution: its part of the difference between the two scores.
         winner, rival: its value in the semantics of the two classes.
-        predicted: its value in the semantics that the head predicts from the image, scaled to unit length; None for a
-            head that predicts none.
+        compared: its value in the semantics that the head predicts from the image, and in those of the two classes
+            as it compares them with: centred, if the head does so, and of unit length. None for a head that predicts
+            no semantics.
     """
 
     attribute: str
     contribution: float
     winner: float
     rival: float
-    predicted: float | None
+    compared: tuple[float, float, float] | None
 
 
 @dataclass(frozen=True)
@@ -166,7 +168,7 @@ def contrast(predictor: Predictor, features: Features, scores: np.ndarray, winne
     pair = [winner, rival]
     terms = head.attribute_terms(features, classes.semantics[pair])[0].astype(np.float64)  # (2, A)
     gained = terms[0] - terms[1]
-    predicted = _predicted(head, features)
+    compared = _compared(head, features, classes.semantics[pair])
     chosen = np.argsort(-np.abs(gained), kind="stable")[:TERMS]
     chosen = chosen[np.argsort(-gained[chosen], kind="stable")]
     values = classes.semantics[pair]
@@ -182,7 +184,7 @@ def contrast(predictor: Predictor, features: Features, scores: np.ndarray, winne
                 float(gained[a]),
                 float(values[0, a]),
                 float(values[1, a]),
-                None if predicted is None else float(predicted[a]),
+                None if compared is None else tuple(compared[:, a].tolist()),
             )
             for a in chosen
         ),
@@ -190,12 +192,13 @@ def contrast(predictor: Predictor, features: Features, scores: np.ndarray, winne
     )
 
 
-def _predicted(head: Any, features: Features) -> np.ndarray | None:
-    """(A,) the semantics that a head predicts, of unit length, in the frame in which it compares them."""
-    if not hasattr(head, "predict_semantics"):
+def _compared(head: Any, features: Features, semantics: np.ndarray) -> np.ndarray | None:
+    """(3, A) predicted semantics and those of two classes (2, A), of unit length; None if the head predicts none."""
+    if not isinstance(head, PredictsSemantics):
         return None
-    predicted: np.ndarray = head.predict_semantics(features)[0]
-    return predicted / max(float(np.linalg.norm(predicted)), 1e-12)
+    targets = getattr(head, "semantic_targets", lambda same: same)(semantics)
+    all_ = np.concatenate([head.predict_semantics(features), targets]).astype(np.float64)
+    return np.asarray(all_ / np.maximum(np.linalg.norm(all_, axis=1, keepdims=True), 1e-12))
 
 
 def _maps(

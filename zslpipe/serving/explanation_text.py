@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from zslpipe.serving.explain import AttentionMap, Contrast, Explanation, Term
-from zslpipe.serving.predictor import Candidate
 
 WHERE = "Bright is where the head looked, not how sure it is; each map is scaled to its own maximum."
 
@@ -40,7 +39,7 @@ def maps_title(one: Explanation) -> str:
 def map_caption(one: AttentionMap) -> tuple[str, str]:
     """The two lines below a map."""
     if one.of is not None:
-        return one.name, f"attribute, {one.score:.2f} for {one.of}"
+        return one.name, f"{one.score:.2f} for {one.of}"
     role = f"{one.role}, predicted" if one.predicted else one.role
     return one.name, f"{role}, score {one.score:.2f}"
 
@@ -50,20 +49,9 @@ def candidate_bars(one: Explanation) -> Iterator[Bar]:
     scores = [c.score for c in one.candidates]
     low, span = min(scores), max(max(scores) - min(scores), 1e-12)
     for c in one.candidates:
-        number, length = (
-            (f"{c.score:.3g}", (c.score - low) / span) if c.probability is None else (percent(c), c.probability)
-        )
+        length = (c.score - low) / span if c.probability is None else c.probability
         notes = [c.kind, *(["predicted"] if c.name == one.predicted else []), *(["true"] if c.name == one.true else [])]
-        yield Bar(c.name, number, length, ", ".join(notes), c.name == one.predicted)
-
-
-def percent(one: Candidate) -> str:
-    """A probability in whole percent that never claims to be certain; the score of a class that has none."""
-    if one.probability is None:
-        return f"score {one.score:.3g}"
-    if one.probability > 0.995:
-        return "> 99 %"
-    return "< 1 %" if one.probability < 0.005 else f"{100 * one.probability:.0f} %"
+        yield Bar(c.name, c.text, length, ", ".join(notes), c.name == one.predicted)
 
 
 def contrast_title(one: Contrast) -> str:
@@ -82,16 +70,16 @@ def contrast_bars(one: Contrast) -> Iterator[Bar]:
 
 
 def term_values(term: Term) -> str:
-    """The attribute's value in both classes, and in the semantics predicted from the image."""
-    seen = "" if term.predicted is None else f"image {term.predicted:.2f}, "
-    return f"{seen}classes {term.winner:.2f} and {term.rival:.2f}"
+    """The attribute's value in both classes, or, where the head predicts it from the image, all three as compared."""
+    if term.compared is None:
+        return f"classes {term.winner:.2f} and {term.rival:.2f}"
+    image, winner, rival = term.compared
+    return f"image {image:+.2f}, classes {winner:+.2f} and {rival:+.2f}"
 
 
 def contrast_note(one: Contrast) -> str:
     """How to read the chart."""
-    predicted = any(term.predicted is not None for term in one.terms)
-    image = "the value predicted from the image (scaled to unit length) and " if predicted else ""
-    return (
-        f"Right: speaks for {one.winner}; left: for {one.rival}. Beside each attribute: {image}the values of the two "
-        "classes in the table of semantics, in that order."
-    )
+    values = "its value in the semantics of the two classes, in that order."
+    if any(term.compared is not None for term in one.terms):
+        values = "what the head predicts from the image, and the two classes, as it compares them (of unit length)."
+    return f"Right: speaks for {one.winner}; left: for {one.rival}. Beside each attribute: {values}"

@@ -71,6 +71,15 @@ class Candidate:
     score: float
     probability: float | None
 
+    @property
+    def text(self) -> str:
+        """The probability in whole percent, which never claims to be certain; the score if there is none."""
+        if self.probability is None:
+            return f"score {self.score:.3g}"
+        if self.probability > 0.995:
+            return "> 99 %"
+        return "< 1 %" if self.probability < 0.005 else f"{100 * self.probability:.0f} %"
+
     def as_json(self) -> dict[str, Any]:
         about = {"class": self.name, "kind": self.kind, "seen": self.kind == "seen"}
         return {**about, "score": self.score, "probability": self.probability}

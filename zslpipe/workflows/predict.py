@@ -190,9 +190,10 @@ def named(candidates: Sequence[Candidate]) -> tuple[Named, ...]:
     low, span = min(scores, default=0.0), max(scores, default=0.0) - min(scores, default=0.0)
 
     def one_bar(one: Candidate) -> Named:
-        if one.probability is not None:
-            return Named(one.name, one.kind, f"{100 * one.probability:.0f} %", one.probability)
-        return Named(one.name, one.kind, f"{one.score:.3g}", (one.score - low) / span if span else 1.0)
+        share = one.probability
+        if share is None:
+            share = (one.score - low) / span if span else 1.0
+        return Named(one.name, one.kind, one.text, share)
 
     return tuple(map(one_bar, candidates))
 
