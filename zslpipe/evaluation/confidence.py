@@ -6,6 +6,7 @@ of seen classes. An image of a class that nobody named ("none of these") is told
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from typing import NamedTuple
 
 import numpy as np
 
@@ -16,6 +17,14 @@ WIDEST = 1e4  # a temperature lies within this factor of the spread of the score
 CERTAINTIES = ("probability", "score", "margin", "energy")
 
 Part = tuple[np.ndarray, np.ndarray]  # calibrated scores (N, C) and labels (N,)
+
+
+class ReliabilityBins(NamedTuple):
+    """Mean probability, accuracy and share of the images (B,) of each bin."""
+
+    probability: np.ndarray
+    accuracy: np.ndarray
+    share: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -134,10 +143,18 @@ def calibration_error(chances: np.ndarray, labels: np.ndarray) -> float:
         chances: (N, C) probabilities.
         labels: (N,) columns of the true classes.
     """
+    bins = reliability_bins(chances, labels)
+    return float(np.sum(bins.share * np.abs(bins.accuracy - bins.probability)))
+
+
+def reliability_bins(chances: np.ndarray, labels: np.ndarray) -> ReliabilityBins:
+    """Images in 15 bins of equal width by the probability of their prediction; empty bins are left out."""
     sure, right = chances.max(1), chances.argmax(1) == labels
     bins = np.minimum((sure * BINS).astype(int), BINS - 1)
-    gap = np.bincount(bins, right - sure, BINS)  # per bin: n (accuracy - mean probability)
-    return float(np.abs(gap).sum() / max(len(labels), 1))
+    count = np.bincount(bins, minlength=BINS)
+    used = count > 0
+    sums = [np.bincount(bins, values, BINS)[used] for values in (sure, right.astype(float))]
+    return ReliabilityBins(sums[0] / count[used], sums[1] / count[used], count[used] / max(len(labels), 1))
 
 
 def certainty(scores: np.ndarray, temperature: float, kind: str) -> np.ndarray:

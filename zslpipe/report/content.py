@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from zslpipe.evaluation.confidence import Reliability, ReliabilityBins
 from zslpipe.evaluation.curve import Point
 from zslpipe.evaluation.imbalance import ErrorByValue, ErrorSummary
 from zslpipe.evaluation.results_table import Row
@@ -81,6 +82,20 @@ class SemanticErrors:
 
 
 @dataclass(frozen=True, eq=False)
+class Trust:
+    """How far probabilities can be trusted on the test images, over all seeds.
+
+    Attributes:
+        reliability: mean over the seeds.
+        before, after: accuracy by probability at temperature 1 and at the fitted one.
+    """
+
+    reliability: Reliability
+    before: ReliabilityBins
+    after: ReliabilityBins
+
+
+@dataclass(frozen=True, eq=False)
 class RunContent:
     """Everything a page shows about one run.
 
@@ -96,6 +111,7 @@ class RunContent:
         store: provenance of the store, if it is available.
         interval: description of the intervals; may be empty.
         notes: sentences about what was omitted.
+        trust: None for a run without a temperature.
     """
 
     name: str
@@ -110,6 +126,7 @@ class RunContent:
     store: Mapping[str, Any] | None = None
     interval: str = ""
     notes: tuple[str, ...] = field(default=())
+    trust: Trust | None = None
 
     @property
     def without_images(self) -> tuple[str, ...]:
