@@ -20,7 +20,7 @@ from zslpipe.serving.predictor import Predictor
 from zslpipe.store.feature_store import FeatureStore
 from zslpipe.store.layout import TapSpec, good_piece_rows
 
-SEED_ROUNDS = 1  # rounds that are not counted
+WARM_UP = 1  # rounds that are not counted
 
 
 def main() -> None:
@@ -35,9 +35,9 @@ def main() -> None:
     predictor = zslpipe.load(options.run, cache=options.cache, device=options.device)
     store = zslpipe.open_store(predictor.images.source)
     rates: dict[str, list[float]] = {"extract": [], "predict": []}
-    for number in range(SEED_ROUNDS + options.rounds):
+    for number in range(WARM_UP + options.rounds):
         measured = one_round(predictor, store, options.images)
-        if number >= SEED_ROUNDS:
+        if number >= WARM_UP:
             for name, rate in measured.items():
                 rates[name].append(rate)
     medians = {name: statistics.median(values) for name, values in rates.items()}

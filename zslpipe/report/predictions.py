@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from PIL import Image
-
+from zslpipe.extract.decode import UnreadableImage, read_image
 from zslpipe.files import write_text
 from zslpipe.report.document import document, image_data
 from zslpipe.report.markup import Child, Markup, breakable, el
@@ -46,9 +45,9 @@ def _card(card: Card) -> Markup:
     if card.error:
         return el("figure", el("figcaption", breakable(str(card.path)), el("p", card.error, class_="note")))
     try:
-        with Image.open(card.path) as image:
-            picture: Child = el("img", src=image_data(image, SIDE), alt=f"{card.path.name}: {card.classes[0].name}")
-    except OSError:  # gone or changed since it was named
+        data = image_data(read_image(card.path), SIDE)
+        picture: Child = el("img", src=data, alt=f"{card.path.name}: {card.classes[0].name}")
+    except UnreadableImage:  # gone or changed since it was named
         picture = None
     verdict = el("p", el("b", card.verdict)) if card.verdict else None
     caption = el("figcaption", el("small", breakable(card.path.name)), verdict, bars(card.classes))

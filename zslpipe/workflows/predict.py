@@ -101,7 +101,6 @@ class Predictions:
 
     def as_json(self) -> dict[str, Any]:
         return {
-            "schema": 1,
             "run": self.run,
             "predictions": [one.as_json() for one in self.images],
             "images_per_second": round(self.rate, 1),
