@@ -99,10 +99,10 @@ def errors_text(runs: Mapping[str, Mapping[str, ErrorSummary]]) -> str:
             table.add_row(name, side, f"{s.mean:.3e}", f"{s.std:.3e}", f"{s.pearson_mean_over_classes:+.2f}")
             name = ""
     note = "class-averaged squared errors of unit vectors; r: correlation of error and value within a class"
-    return "\n".join([*plain_lines(table), note])
+    return "\n".join([*_plain_lines(table), note])
 
 
-def plain_lines(table: "Table") -> list[str]:
+def _plain_lines(table: "Table") -> list[str]:
     from io import StringIO
 
     from rich.console import Console
@@ -114,7 +114,7 @@ def plain_lines(table: "Table") -> list[str]:
 
 def results_text(rows: Sequence[Row]) -> str:
     """The results table as plain text, with a note on how to read it."""
-    lines = plain_lines(results_table(rows))
+    lines = _plain_lines(results_table(rows))
     note = "percent, class-averaged; [95 % interval over seeds and classes"
     if any(row.seeds == 1 for row in rows):
         note += "; over classes only for a single seed"
