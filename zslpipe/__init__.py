@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from zslpipe.parts.problem import Classes as Classes
     from zslpipe.progress import show_progress as show_progress
     from zslpipe.selection import fit as fit
+    from zslpipe.workflows.predict import load as load
 
 __version__ = "0.1.0"
 
@@ -40,6 +41,7 @@ _PUBLIC = {
     "extract_features": "zslpipe.api:extract_features",
     "fit": "zslpipe.selection:fit",
     "list_heads": "zslpipe.api:list_heads",
+    "load": "zslpipe.workflows.predict:load",
     "load_benchmark": "zslpipe.data.load:load_benchmark",
     "load_head": "zslpipe.parts.head:load_head",
     "make_benchmark": "zslpipe.data.arrays:make_benchmark",

@@ -11,6 +11,7 @@ from sklearn.base import clone
 
 from zslpipe.errors import InputError
 from zslpipe.heads import HEADS, Attributes, Head, load_head
+from zslpipe.parts.sums_attributes import SumsAttributes
 from zslpipe.parts.torch_head import TorchHead
 from zslpipe.store.rows import Features, take
 
@@ -59,6 +60,16 @@ def test_scores_have_shape_and_type(fitted: Head, data: Data) -> None:
     assert scores.dtype == np.float32
     assert np.isfinite(scores).all()
     assert np.array_equal(fitted.predict(data.features, data.semantics), scores.argmax(1))
+
+
+def test_what_each_attribute_adds_sums_to_the_scores(fitted: Head, data: Data) -> None:
+    if not isinstance(fitted, SumsAttributes):
+        pytest.skip("its scores are not sums over attributes")
+    terms = fitted.attribute_terms(data.features, data.semantics)
+    assert terms.shape == (len(data.labels), SEEN + UNSEEN, A)
+    np.testing.assert_allclose(
+        terms.sum(2), fitted.decision_function(data.features, data.semantics), rtol=1e-3, atol=1e-5
+    )
 
 
 def test_it_learns_something(data: Data) -> None:

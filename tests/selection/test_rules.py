@@ -10,10 +10,10 @@ from zslpipe.data.benchmark import Benchmark
 from zslpipe.errors import InputError
 from zslpipe.evaluation.curve import share_flipped
 from zslpipe.evaluation.protocol import evaluate
-from zslpipe.evaluation.stacking import ScoresError
+from zslpipe.evaluation.stacking import ScoresError, rivals
 from zslpipe.parts.head import Head
 from zslpipe.selection import SELECTIONS, Selection, SelectionResult, selection_rule
-from zslpipe.selection.fitting import held_out_margins
+from zslpipe.selection.fitting import score_held_out
 from zslpipe.selection.rules import OracleTest, SeenValidation, UnseenClassValidation
 from zslpipe.store.rows import take
 
@@ -119,7 +119,8 @@ def test_quantile_transfer_flips_the_share_that_the_folds_flipped(ridge: Head, t
     rule = UnseenClassValidation(transfer="quantile", holdout=0.4)
     choice, _ = rule.select(ridge, {"global": features}, benchmark)
     assert choice.delta is not None
-    margins = held_out_margins(ridge.with_params(**choice.params), {"global": features}, benchmark, 0.4, 0)
+    held = score_held_out(ridge.with_params(**choice.params), {"global": features}, benchmark, 0.4, 0)
+    margins = rivals(held.scores, held.seen).margin
     assert share_flipped(margins, choice.delta) == pytest.approx(choice.metrics["flipped"], abs=1 / len(margins))
 
 

@@ -1,7 +1,6 @@
 """zslpipe explain: from a run and the name of an image to a picture and the numbers in it."""
 
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +11,14 @@ from PIL import Image
 
 from zslpipe.cli import main
 from zslpipe.data.benchmark import Benchmark
+from zslpipe.serving.explain import explain
+from zslpipe.serving.explanation_text import map_caption, maps_title
 from zslpipe.store.feature_store import FeatureStore
 from zslpipe.store.layout import TapSpec
+from zslpipe.store.rows import take
+from zslpipe.workflows.find import store_of_run
+from zslpipe.workflows.predict import predictor_of
+from zslpipe.workflows.runs import find_run
 from zslpipe.workflows.train import train_head
 from zslpipe.workflows.workspace import Workspace
 
@@ -124,10 +129,13 @@ def test_for_people(runs: tuple[Workspace, Benchmark, dict[str, str]]) -> None:
 @pytest.mark.parametrize(
     ("head", "image", "told"),
     [
-        ("dense-attention-ae", "c7/33.png", "tiny has no image 'c7/33.png': did you mean c7/3.png"),
+        (
+            "dense-attention-ae",
+            "c7/33.png",
+            "tiny has no image 'c7/33.png', and there is no such file: did you mean c7/3.png",
+        ),
         ("dense-attention-ae", "64", "tiny has no image '64'"),
         ("dense-attention-ae", "3.png", "8 images of tiny match 3.png: give one as c0/3.png"),
-        ("eszsl", "0", "eszsl has no attention over regions"),
     ],
 )
 def test_wrong_requests(runs: tuple[Workspace, Benchmark, dict[str, str]], head: str, image: str, told: str) -> None:
@@ -148,17 +156,85 @@ def test_a_picture_that_is_gone_is_named(runs: tuple[Workspace, Benchmark, dict[
 
 
 def test_an_image_of_no_class_shows_the_strongest(runs: tuple[Workspace, Benchmark, dict[str, str]]) -> None:
-    from zslpipe.serving.explain import explain
-    from zslpipe.workflows.find import store_of_run
-    from zslpipe.workflows.runs import find_run
-
-    workspace, benchmark, names = runs
+    workspace, _, names = runs
     run = find_run(workspace.runs, names["dense-attention-ae"])
-    test = benchmark.test_seen[0]
-    labels = benchmark.labels.copy()
-    labels[test] = -1
-    split = {"labels": labels, "test_seen": benchmark.test_seen[1:]}
-    told = explain(run.head(0), store_of_run(workspace, run).features(), replace(benchmark, **split), int(test))
+    features = take(store_of_run(workspace, run).features(), np.array([0]))
+    told = explain(predictor_of(workspace, run), features, "unlabelled")
     assert told.true is None
     assert len(told.maps) == 4
     assert told.maps[0].name == told.predicted
+    assert [one.predicted for one in told.maps] == [True, False, False, False]
+
+
+@pytest.mark.parametrize("head", HEADS)
+def test_every_head_says_what_spoke_for_the_winner(
+    runs: tuple[Workspace, Benchmark, dict[str, str]], head: str, tmp_path: Path
+) -> None:
+    workspace, benchmark, names = runs
+    result = zslpipe(workspace, names[head], "c7/3.png", "c0/0.png", "--json", "--out", str(tmp_path))
+    assert result.exit_code == 0, result.output
+    for told in json.loads(result.stdout):
+        best, second = told["classes"][:2]
+        assert best["class"] == told["predicted"]
+        assert 0 < best["probability"] < 1
+        contrast = told["contrast"]
+        wrong = told["true"] != told["predicted"]
+        assert contrast["rival"] == (told["true"] if wrong else second["class"])
+        parts = [term["contribution"] for term in contrast["terms"]]
+        assert parts == sorted(parts, reverse=True)
+        total = sum(parts) + contrast["others"] + contrast["calibration"]
+        assert total == pytest.approx(contrast["difference"], rel=1e-3, abs=1e-4)
+        winner = benchmark.class_names.index(contrast["winner"])
+        term = contrast["terms"][0]
+        column = benchmark.attribute_names.index(term["attribute"])
+        assert term["winner"] == pytest.approx(benchmark.semantics[winner, column])
+        assert (term["compared"] is not None) == (head == "attention-net")
+        assert bool(told["maps"]) == (head != "eszsl")
+
+
+def test_one_page_for_several_images(runs: tuple[Workspace, Benchmark, dict[str, str]], tmp_path: Path) -> None:
+    workspace, _, names = runs
+    page = tmp_path / "why.html"
+    result = zslpipe(workspace, names["attention-net"], "c7/3.png", "c0/0.png", "--out", str(page))
+    assert result.exit_code == 0, result.output
+    text = page.read_text()
+    assert text.count("<section>") == 2
+    assert "not how sure it is" in text
+    assert text.count("data:image/jpeg") == 2 * 5  # the image and four maps each
+    assert "<script" not in text
+
+
+def test_one_png_for_one_image(runs: tuple[Workspace, Benchmark, dict[str, str]], tmp_path: Path) -> None:
+    workspace, _, names = runs
+    file = tmp_path / "why.png"
+    assert zslpipe(workspace, names["eszsl"], "c7/3.png", "--out", str(file)).exit_code == 0
+    with Image.open(file) as picture:
+        assert picture.format == "PNG"
+    refused = zslpipe(workspace, names["eszsl"], "c7/3.png", "c0/0.png", "--out", str(file))
+    assert refused.exit_code == 2
+    assert "why.png is one picture, but there are 2 images" in refused.stderr
+
+
+def test_the_title_says_whose_attributes_are_shown(runs: tuple[Workspace, Benchmark, dict[str, str]]) -> None:
+    workspace, _, names = runs
+    run = find_run(workspace.runs, names["attention-net"])
+    predictor = predictor_of(workspace, run)
+    features = take(store_of_run(workspace, run).features(), np.array([0]))
+    right = explain(predictor, features, "x").predicted
+    index = predictor.classes.names.index
+    other = next(name for name in predictor.classes.names if name != right)
+    asked = explain(predictor, features, "x", index(right), classes=[index(other)])
+    assert maps_title(asked) == (
+        f"Where the head looks for attributes of {other} (neither the true nor the predicted class)"
+    )
+    assert map_caption(asked.maps[0])[1].endswith(f"for {other}")
+    assert "(the true and predicted class)" in maps_title(explain(predictor, features, "x", index(right)))
+    assert "(the predicted class)" in maps_title(explain(predictor, features, "x"))
+
+
+def test_a_new_picture_needs_the_backbone(runs: tuple[Workspace, Benchmark, dict[str, str]], tmp_path: Path) -> None:
+    workspace, _, names = runs
+    Image.new("RGB", (40, 40)).save(tmp_path / "new.png")
+    result = zslpipe(workspace, names["eszsl"], str(tmp_path / "new.png"))
+    assert result.exit_code == 2
+    assert "was not extracted from images" in result.stderr

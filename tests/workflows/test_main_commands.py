@@ -42,6 +42,8 @@ def test_extract_train_eval(at_work: Path) -> None:
     (row,) = json.loads(evaluated.stdout)
     assert row["selection"] == "unseen-class"
     assert {"T1", "U", "S", "H", "AUSUC"} <= set(row["seeds"]["0"])
+    assert row["confidence"]["0"]["temperature"] > 0
+    assert 0 <= row["confidence"]["0"]["auroc"] <= 1
     table = zslpipe("eval", "--gzsl", "--calibrate").output
-    for word in ("T1", "AUSUC", "oracle", "unseen-class", "remse"):
+    for word in ("T1", "AUSUC", "oracle", "unseen-class", "remse", "ECE before", "ECE after", "AUROC"):
         assert word in table

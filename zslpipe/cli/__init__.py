@@ -29,6 +29,7 @@ VERBS = {  # verb -> module, in the order of --help
     "compare": "compare",
     "leaderboard": "leaderboard",
     "report": "report",
+    "predict": "predict",
     "explain": "explain",
     "doctor": "doctor",
 }

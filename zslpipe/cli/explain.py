@@ -9,6 +9,7 @@ from zslpipe.cli.options import PATH, as_json, examples, places, print_json, wor
 EXAMPLES = examples(
     "zslpipe explain sun-remse-20260101-120000 abbey/sun_aqqz.jpg",
     "zslpipe explain sun-remse-20260101-120000 0 1 2 --class beach --class abbey --out pictures",
+    "zslpipe explain sun-remse-20260101-120000 holiday.jpg --out why.html",
 )
 
 
@@ -17,8 +18,9 @@ EXAMPLES = examples(
 @click.argument("images", nargs=-1, required=True, metavar="IMAGE...")
 @click.option("--seed", type=int, help="Which of the run's seeds.", show_default="the first")
 @click.option("--others", type=click.IntRange(0), default=3, show_default=True, help="Number of wrong classes to show.")
-@click.option("--class", "classes", multiple=True, metavar="NAME", help="Show this class instead. Repeatable.")
-@click.option("--out", type=PATH, help="Folder for the pictures.", show_default="RUN/explain")
+@click.option("--class", "classes", multiple=True, metavar="NAME", help="Show maps of this class instead. Repeatable.")
+@click.option("--out", type=PATH, help="Folder, .png or .html file for the pictures.", show_default="RUN/explain")
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, ...")
 @places
 @as_json
 def command(
@@ -28,19 +30,22 @@ def command(
     others: int,
     classes: tuple[str, ...],
     out: Path | None,
+    device: str,
     data_root: Path | None,
     cache: Path | None,
     json_: bool,
 ) -> None:
-    """Draw where a run looks in images.
+    """Show why a run names images as it does.
 
-    Writes one PNG per image of the run's dataset; IMAGE is an id, a file name or a row number. Shown are the true
-    class and the wrong classes with the highest scores; heads with one attention map per attribute show the
-    attributes of the class.
+    IMAGE is an id, a file name or a row number of the run's dataset, or any other image file. Shown are the most
+    likely classes, the attributes that spoke for the winner and for its rival (the true class if it lost, else the
+    runner-up), and attention maps: of the true class and the strongest wrong classes, or, for heads with one map per
+    attribute, of the attributes of the class. A map shows where the head looked, not how sure it is.
     """
     from zslpipe.workflows.explain import explain_images
 
-    done = explain_images(workspace(data_root, cache), run, images, seed=seed, others=others, classes=classes, out=out)
+    where = workspace(data_root, cache)
+    done = explain_images(where, run, images, seed=seed, others=others, classes=classes, out=out, device=device)
     if json_:
         print_json([explained.as_json() for explained in done])
         return

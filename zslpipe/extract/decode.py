@@ -69,6 +69,11 @@ def read_failure(path: Path, error: UnreadableImage) -> Failure:
     return Failure(str(path), f"the image {path} {error}.", decoder_version())
 
 
+def to_rgb(image: Image.Image) -> Image.Image:
+    """A copy of an opened image as RGB, in the way of `read_image`."""
+    return _rgb(ImageOps.exif_transpose(image))
+
+
 def _rgb(image: Image.Image) -> Image.Image:
     if image.mode == "RGB" and "transparency" not in image.info:
         return image

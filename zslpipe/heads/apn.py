@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -16,6 +17,7 @@ from zslpipe.parts.regression import Loss, Reduction, RegressionTerm
 from zslpipe.parts.semantic_head import SemanticModule
 from zslpipe.parts.settings import NonNegative
 from zslpipe.parts.torch_head import Inputs, Task
+from zslpipe.store.rows import Features
 from zslpipe.training.placed import Placed
 
 
@@ -136,3 +138,7 @@ class Apn(RegionHead[PrototypeModule]):
 
     def scores(self, module: PrototypeModule, inputs: Inputs, encoded: Tensor) -> Tensor:
         return self.scale * module(inputs) @ encoded.T
+
+    def attribute_terms(self, features: Features, semantics: np.ndarray) -> np.ndarray:
+        targets = self.semantic_targets(self.check_semantics(semantics))
+        return np.asarray(self.scale * self.predict_semantics(features)[:, None] * targets)

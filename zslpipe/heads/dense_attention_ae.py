@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from zslpipe.parts.class_attention import attended_scores, class_attention, gram_gap, parts
+from zslpipe.parts.class_attention import EPS, attended_scores, class_attention, gram_gap, parts
 from zslpipe.parts.head import register
 from zslpipe.parts.problem import Problem
 from zslpipe.parts.settings import Count, NonNegative, Positive, Whole
@@ -187,6 +187,22 @@ class DenseAttentionAE(TorchHead[DenseAttention]):
         with torch.inference_mode():
             _, queries = self.encode(self.module_, self._tensor(self.check_semantics(semantics)))
         return self.in_batches(features, lambda inputs: class_attention(inputs["region"] @ queries.T).mT)
+
+    def attribute_terms(self, features: Features, semantics: np.ndarray) -> np.ndarray:
+        """(N, C, A) what each attribute adds to the scores: of what a class reads, times the class's own value."""
+        net = self.module_
+        with torch.inference_mode():
+            described, queries = self.encode(net, self._tensor(self.check_semantics(semantics)))
+            own = described @ net.basis.T  # (C, A); the basis is orthonormal, so products stay the same
+
+        def terms(inputs: Inputs) -> Tensor:
+            regions = inputs["region"]
+            read = class_attention(regions @ queries.T).mT @ net.read(regions)  # (B, C, M)
+            norms = (described.square().sum(1) + EPS) * (read.square().sum(2) + EPS)
+            factor = norms.rsqrt() if net.similarity == "cosine" else torch.ones_like(norms)
+            return self._scale * factor[..., None] * (read @ net.basis.T) * own
+
+        return self.in_batches(features, terms)
 
 
 def basis_of(semantics: Tensor) -> Tensor:

@@ -83,13 +83,19 @@ class Eszsl(Head):
         return partial(self._scores, self.V_ @ s.T)
 
     def _scores(self, weights: np.ndarray, features: Features) -> np.ndarray:
-        """(N, C) for weights (d, C)."""
+        """(N, K) for weights (d, K)."""
         rows = features["global"]
         scores = np.empty((len(rows), weights.shape[1]), np.float32)
         for start in range(0, len(rows), ROWS):
             part = slice(start, min(start + ROWS, len(rows)))
             scores[part] = scale(rows[part], self.feature_scaling, *self.feature_statistics_) @ weights
         return scores
+
+    def attribute_terms(self, features: Features, semantics: np.ndarray) -> np.ndarray:
+        """(N, C, A) what each attribute adds to the scores: (x^T V)_a s_a."""
+        self._form()
+        s = scale(self.check_semantics(semantics), self.semantic_scaling, *self.semantic_statistics_)
+        return self._scores(self.V_, features)[:, None] * s
 
     def state(self) -> dict[str, np.ndarray]:
         self._form()

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from zslpipe.losses import cosine_scores, sce
+from zslpipe.losses import cosine_scores, sce, unit
 from zslpipe.parts.regression import RegressionSettings, RegressionTerm
 from zslpipe.parts.settings import Positive, Whole
 from zslpipe.parts.torch_head import Inputs, Task, TorchHead
@@ -105,3 +105,10 @@ class SemanticHead(RegressionSettings, TorchHead[S]):
     def semantic_targets(self, semantics: np.ndarray) -> np.ndarray:
         """(C, A) targets of `predict_semantics` for images of these classes; rows may have any scale."""
         return semantics - self.module_.semantic_centre.cpu().numpy()
+
+    def attribute_terms(self, features: Features, semantics: np.ndarray) -> np.ndarray:
+        """(N, C, A) what each attribute adds to the scores; see `SumsAttributes`."""
+        predicted = unit(torch.from_numpy(self.predict_semantics(features)))
+        targets = unit(torch.from_numpy(self.semantic_targets(self.check_semantics(semantics))))
+        terms: np.ndarray = (self.scale * predicted[:, None] * targets).numpy()
+        return terms

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from zslpipe.evaluation.confidence import Reliability, ReliabilityBins
 from zslpipe.evaluation.curve import Point
 from zslpipe.evaluation.imbalance import ErrorByValue, ErrorSummary
 from zslpipe.evaluation.results_table import Row
@@ -104,6 +105,20 @@ class SemanticErrors:
 
 
 @dataclass(frozen=True, eq=False)
+class Trust:
+    """How far probabilities can be trusted on the test images, over all seeds.
+
+    Attributes:
+        reliability: mean over the seeds.
+        before, after: accuracy by probability at temperature 1 and at the fitted one.
+    """
+
+    reliability: Reliability
+    before: ReliabilityBins
+    after: ReliabilityBins
+
+
+@dataclass(frozen=True, eq=False)
 class RunContent:
     """Everything a page shows about one run.
 
@@ -121,6 +136,7 @@ class RunContent:
         counts: for the keys "unseen" and "seen", at the calibration of the first row.
         photos: None if there are no image files.
         notes: sentences about what was omitted.
+        trust: None for a run without a temperature.
     """
 
     name: str
@@ -137,6 +153,7 @@ class RunContent:
     counts: Mapping[str, Count] = field(default_factory=dict)
     photos: Photos | None = None
     notes: tuple[str, ...] = field(default=())
+    trust: Trust | None = None
 
     @property
     def without_images(self) -> tuple[str, ...]:

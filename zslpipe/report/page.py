@@ -2,19 +2,17 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from importlib.resources import files
 from pathlib import Path
 
 from zslpipe.files import write_text
 from zslpipe.report.content import RunContent
 from zslpipe.report.curves import colour_of, legend_entry, point_legend, seen_unseen
+from zslpipe.report.document import document
 from zslpipe.report.headline import headline
 from zslpipe.report.markup import Markup, el, join
 from zslpipe.report.sections import run_section
 from zslpipe.report.tables import kind_of, results_table
 from zslpipe.report.terms import glossary
-
-POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"  # forbids all network requests
 
 
 def write_page(path: Path, runs: Sequence[RunContent]) -> None:
@@ -25,23 +23,8 @@ def write_page(path: Path, runs: Sequence[RunContent]) -> None:
 def page(runs: Sequence[RunContent]) -> Markup:
     """The page about these runs as one string."""
     title = _title(runs)
-    head = el(
-        "head",
-        el("meta", charset="utf-8"),
-        el("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        el("meta", http_equiv="Content-Security-Policy", content=POLICY),
-        el("meta", name="color-scheme", content="light dark"),
-        el("title", f"{title} · zslpipe"),
-        el("style", Markup(_style())),
-    )
     sections = [run_section(i, run) for i, run in enumerate(runs)]
-    header = el("header", el("h1", title), _lead(runs), _headlines(runs))
-    body = el("body", header, el("main", _results(runs), _curves(runs), sections))
-    return join(Markup("<!doctype html>\n"), el("html", head, body, lang="en"))
-
-
-def _style() -> str:
-    return files("zslpipe.report").joinpath("style.css").read_text(encoding="utf-8")
+    return document(title, join(_lead(runs), _headlines(runs)), _results(runs), _curves(runs), sections)
 
 
 def _title(runs: Sequence[RunContent]) -> str:

@@ -7,6 +7,7 @@ from zslpipe.report.curves import colour_of
 from zslpipe.report.error_map import error_map
 from zslpipe.report.markup import Child, Markup, breakable, el, join
 from zslpipe.report.photos import photo_strips
+from zslpipe.report.reliability import reliability
 from zslpipe.report.semantics import error_by_value, error_summary, worst_attributes
 from zslpipe.report.tables import grid, nested_table
 from zslpipe.report.training import training_curves
@@ -24,6 +25,7 @@ def run_section(index: int, run: RunContent) -> Markup:
         _classes(run) if any(c.accuracy is not None for c in run.classes) else None,
         _confusion(run.confusion) if run.confusion else None,
         _errors(run.errors) if run.errors else None,
+        reliability(run.trust) if run.trust else None,
         el("h3", "Selection"),
         [_selection(seed, choice, seed == min(run.choices)) for seed, choice in run.choices.items()],
         _training(run) if any(run.losses.values()) else None,

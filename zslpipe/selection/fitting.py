@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 
 from zslpipe.data.benchmark import Benchmark, split_images
-from zslpipe.evaluation.protocol import score_tests, seen_mask
-from zslpipe.evaluation.stacking import rivals
+from zslpipe.evaluation.protocol import TestScores, score_tests
 from zslpipe.parts.head import Attributes, Head, Setting
 from zslpipe.store.derived import admissible
 from zslpipe.store.rows import Features, take
@@ -42,11 +41,10 @@ def hold_out_images(benchmark: Benchmark, holdout: float, seed: int) -> Benchmar
     return replace(benchmark, labels=labels, trainval=rest, test_seen=held, test_unseen=nothing, class_splits=())
 
 
-def held_out_margins(head: Head, features: Features, benchmark: Benchmark, holdout: float, seed: int) -> np.ndarray:
-    """Margins of held-out seen images against all classes, including the real unseen ones (by their semantics).
+def score_held_out(head: Head, features: Features, benchmark: Benchmark, holdout: float, seed: int) -> TestScores:
+    """Scores of held-out seen images for all classes, including the real unseen ones (by their semantics).
 
     Fits a copy of `head` on trainval without those images.
     """
     part = hold_out_images(benchmark, holdout, seed)
-    tests = score_tests(fit(head.with_params(), features, part), features, part)
-    return rivals(tests.scores, seen_mask(benchmark)).margin
+    return score_tests(fit(head.with_params(), features, part), features, part)

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
+from zslpipe.evaluation.confidence import Confidence
+
 
 @dataclass(frozen=True)
 class Trial:
@@ -36,6 +38,7 @@ class SelectionResult:
         trials: every setting tried, in order.
         seed: of the folds and held-out images.
         folds: number of folds.
+        confidence: temperature and threshold of "none of these"; None if the rule cannot choose them.
     """
 
     rule: str
@@ -48,10 +51,16 @@ class SelectionResult:
     seed: int
     folds: int
     deltas: dict[str, float] = field(default_factory=dict)
+    confidence: Confidence | None = None
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Self:
-        return cls(**{**values, "trials": [Trial(**t) for t in values["trials"]]})
+        confidence = values.get("confidence")
+        nested = {
+            "trials": [Trial(**t) for t in values["trials"]],
+            "confidence": None if confidence is None else Confidence(**confidence),
+        }
+        return cls(**{**values, **nested})

@@ -10,9 +10,10 @@ from zslpipe.data.splits import validation_splits
 from zslpipe.errors import InputError
 from zslpipe.evaluation.curve import Curve, best_common_delta, delta_flipping
 from zslpipe.evaluation.metrics import top1
-from zslpipe.evaluation.protocol import score_tests
+from zslpipe.evaluation.protocol import TestScores, score_tests, seen_mask
+from zslpipe.evaluation.stacking import rivals
 from zslpipe.parts.head import Head
-from zslpipe.selection.fitting import held_out_margins, hold_out_images
+from zslpipe.selection.fitting import hold_out_images, score_held_out
 from zslpipe.selection.result import Trial
 from zslpipe.selection.selection import SELECTIONS, Measurement, Selection
 from zslpipe.store.rows import Features
@@ -56,14 +57,20 @@ class UnseenClassValidation(Selection):
         refit = [hold_out_images(benchmark, self.holdout, self.seed)] if self.transfer == "quantile" else []
         return [*self.problems(benchmark), *refit]
 
+    def score_held_out(self, head: Head, features: Features, benchmark: Benchmark) -> TestScores | None:
+        if self.transfer != "quantile":
+            return None
+        return score_held_out(head, features, benchmark, self.holdout, self.seed)
+
     def calibrate(
-        self, head: Head, features: Features, benchmark: Benchmark, trial: Trial, curves: list[Curve]
+        self, benchmark: Benchmark, trial: Trial, curves: list[Curve], held: TestScores | None
     ) -> dict[str, float]:
+        if seen_mask(benchmark).all():
+            return {}  # nothing to trade seen classes against
         deltas = {"raw": best_common_delta(curves)}
-        if self.transfer == "quantile":
+        if held is not None:
             share = float(np.mean([f["flipped"] for f in trial.folds]))
-            margins = held_out_margins(head, features, benchmark, self.holdout, self.seed)
-            deltas["quantile"] = delta_flipping(margins, share)
+            deltas["quantile"] = delta_flipping(rivals(held.scores, held.seen).margin, share)
         return deltas
 
 
@@ -82,7 +89,7 @@ class SeenValidation(Selection):
     def evaluate_fold(self, fitted: Head, features: Features, fold: Benchmark) -> Measurement:
         tests = score_tests(fitted, features, fold)
         column = np.cumsum(tests.seen) - 1
-        return {"S": top1(tests.scores[:, tests.seen], column[tests.labels]).mean}, None
+        return Measurement({"S": top1(tests.scores[:, tests.seen], column[tests.labels]).mean})
 
     def calibrate(self, *_: Any) -> dict[str, float]:
         return {}
@@ -101,5 +108,8 @@ class OracleTest(Selection):
     def inner_problems(self, benchmark: Benchmark) -> list[Benchmark]:
         return []
 
-    def calibrate(self, _h: Head, _f: Features, _b: Benchmark, trial: Trial, _c: list[Curve]) -> dict[str, float]:
+    def calibrate(self, _: Benchmark, trial: Trial, *__: Any) -> dict[str, float]:
         return {self.name: trial.folds[0]["delta"]}
+
+    def confidence(self, *_: Any) -> None:
+        """None: its folds are the test images."""

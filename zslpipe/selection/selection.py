@@ -5,12 +5,13 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from functools import partial
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 
 from zslpipe.data.benchmark import Benchmark
 from zslpipe.errors import InputError
+from zslpipe.evaluation.confidence import Confidence
 from zslpipe.evaluation.curve import Curve, share_flipped
 from zslpipe.evaluation.metrics import per_class
 from zslpipe.evaluation.protocol import TestScores, score_tests
@@ -19,13 +20,26 @@ from zslpipe.parallel import mapped
 from zslpipe.parts.head import Head, Setting
 from zslpipe.progress import ticking
 from zslpipe.registry import Registry, unknown
+from zslpipe.selection.confidence import Contenders, FoldScores, learn_confidence
 from zslpipe.selection.fitting import fit, fit_candidates
 from zslpipe.selection.result import SelectionResult, Trial
 from zslpipe.store.rows import Features
 
-Measurement = tuple[dict[str, float], Curve | None]  # `Trial.folds` for one fold, and the curve it comes from
-
 SELECTIONS: Registry[type["Selection"]] = Registry("selection rule")
+
+
+class Measurement(NamedTuple):
+    """What is measured of a fitted head in one fold.
+
+    Attributes:
+        numbers: as in `Trial.folds`.
+        curve: the curve that they come from.
+        scores: calibrated by the best δ of this fold.
+    """
+
+    numbers: dict[str, float]
+    curve: Curve | None = None
+    scores: FoldScores | None = None
 
 
 @dataclass
@@ -61,7 +75,8 @@ class Selection(ABC):
         if usable is not None:
             benchmark = benchmark.keep(usable)
         folds = self.problems(benchmark)
-        tried = self._try_all(head, features, folds, list(candidates or head.search_space()))
+        contenders = Contenders()
+        tried = self._try_all(head, features, folds, list(candidates or head.search_space()), contenders)
         values = [-np.inf if trial.value is None else trial.value for trial, _ in tried]
         if np.isneginf(values).all():
             raise ScoresError(
@@ -70,19 +85,22 @@ class Selection(ABC):
             )
         best, curves = tried[int(np.argmax(values))]
         chosen = head.with_params(**best.setting)
-        deltas = self.calibrate(chosen, features, benchmark, best, curves)
+        held = self.score_held_out(chosen, features, benchmark)
+        deltas = self.calibrate(benchmark, best, curves, held)
         transfer = getattr(self, "transfer", None)
+        delta = deltas.get(transfer or self.name)
         choice = SelectionResult(
             rule=self.name,
             criterion=self.criterion,
             params=dict(best.setting),
-            delta=deltas.get(transfer or self.name),
+            delta=delta,
             deltas=deltas,
             transfer=transfer,
             metrics={k: float(np.mean([f[k] for f in best.folds])) for k in best.folds[0]},
             trials=[trial for trial, _ in tried],
             seed=self.seed,
             folds=len(folds),
+            confidence=self.confidence(contenders.of(_key(best.setting)), held, delta),
         )
         return choice, fit(chosen, features, benchmark)
 
@@ -101,16 +119,30 @@ class Selection(ABC):
         curve = Curve.of(both, tests.labels, tests.seen)
         best = curve.best()
         flipped = share_flipped(both.margin[tests.seen[tests.labels]], best.delta)
-        return {**best._asdict(), "T1": t1_of(tests, curve), "AUSUC": curve.ausuc(), "flipped": flipped}, curve
+        numbers = {**best._asdict(), "T1": t1_of(tests, curve), "AUSUC": curve.ausuc(), "flipped": flipped}
+        return Measurement(numbers, curve, FoldScores.of(tests, best.delta))
+
+    def score_held_out(self, head: Head, features: Features, benchmark: Benchmark) -> TestScores | None:
+        """Scores of held-out seen images by a head refitted without them, for rules that carry δ over with them."""
+        return None
 
     @abstractmethod
     def calibrate(
-        self, head: Head, features: Features, benchmark: Benchmark, trial: Trial, curves: list[Curve]
+        self, benchmark: Benchmark, trial: Trial, curves: list[Curve], held: TestScores | None
     ) -> dict[str, float]:
-        """δ for `head` refitted on all of trainval, by the name of the way it was found; one of them is used."""
+        """δ for the head refitted on all of trainval, by the name of the way it was found; one of them is used."""
+
+    def confidence(self, folds: list[FoldScores], held: TestScores | None, delta: float | None) -> Confidence | None:
+        """How sure the refitted head is, from its scores in the folds; None if the rule keeps none."""
+        return learn_confidence(folds, held, delta or 0.0) if folds else None
 
     def _try_all(
-        self, head: Head, features: Features, folds: Sequence[Benchmark], candidates: Sequence[Setting]
+        self,
+        head: Head,
+        features: Features,
+        folds: Sequence[Benchmark],
+        candidates: Sequence[Setting],
+        contenders: Contenders,
     ) -> list[tuple[Trial, list[Curve]]]:
         """Every setting with its curves in the folds, in the order in which the first fold yields them."""
         settings: dict[str, Setting] = {}
@@ -118,16 +150,19 @@ class Selection(ABC):
         with ticking(f"choosing settings of {head.name}, folds", len(folds)) as ticker:
             in_fold = partial(self._try_in_fold, head, features, candidates)
             for found in mapped(in_fold, folds):
+                contenders.next_fold()
                 for setting, measurement in found:
-                    key = json.dumps(setting, sort_keys=True, default=str)
+                    key = _key(setting)
                     settings.setdefault(key, setting)
-                    measured.setdefault(key, []).append(measurement)
+                    done = measured.setdefault(key, [])
+                    done.append(measurement)
+                    done[-1] = self._contend(contenders, key, done)
                     ticker.advance(0, note=key)
                 ticker.advance()
         return [
             (
                 self._trial(settings[key], measured[key], len(folds)),
-                [m[1] for m in measured[key] if m is not None and m[1] is not None],
+                [m.curve for m in measured[key] if m is not None and m.curve is not None],
             )
             for key in settings
         ]
@@ -142,12 +177,25 @@ class Selection(ABC):
             except ScoresError:
                 yield setting, None
 
+    def _contend(self, contenders: Contenders, key: str, done: list[Measurement | None]) -> Measurement | None:
+        """The last measurement, its scores handed over to the contenders if the setting did not diverge so far."""
+        last, whole = done[-1], [m for m in done if m is not None]
+        if last is None or last.scores is None:
+            return last
+        if len(whole) == len(done) and self.criterion in last.numbers:
+            contenders.add(key, float(np.mean([m.numbers[self.criterion] for m in whole])), last.scores)
+        return last._replace(scores=None)
+
     def _trial(self, setting: Setting, folds: list[Measurement | None], expected: int) -> Trial:
-        done = [m[0] for m in folds if m is not None]
+        done = [m.numbers for m in folds if m is not None]
         if done and self.criterion not in done[0]:
             raise InputError(f"{self.name} does not know the criterion '{self.criterion}': use {' or '.join(done[0])}.")
         whole = len(done) == expected
         return Trial(dict(setting), float(np.mean([f[self.criterion] for f in done])) if whole else None, done)
+
+
+def _key(setting: Setting) -> str:
+    return json.dumps(setting, sort_keys=True, default=str)
 
 
 def t1_of(tests: TestScores, curve: Curve) -> float:

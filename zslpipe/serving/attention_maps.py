@@ -33,13 +33,13 @@ class Tile:
     grid: tuple[int, int] | None = None
 
 
-def draw_row(picture: Image.Image, tiles: Sequence[Tile], heading: str) -> Image.Image:
-    """The tiles in a row under a heading; each map is scaled to its own maximum.
+def draw_row(picture: Image.Image, tiles: Sequence[Tile], heading: str, least: int = 0) -> Image.Image:
+    """The tiles in a row under a heading, at least `least` pixels wide; each map is scaled to its own maximum.
 
     Raises:
         InputError: if the grid of a map is not known.
     """
-    width = GAP + len(tiles) * (TILE + GAP)
+    width = max(least, GAP + len(tiles) * (TILE + GAP))
     height = round(TILE * picture.height / picture.width)
     sheet = Image.new("RGB", (width, 2 * GAP + LINE + height + GAP // 2 + 3 * LINE), "white")
     pen = ImageDraw.Draw(sheet)

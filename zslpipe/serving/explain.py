@@ -1,4 +1,4 @@
-"""Attention of a fitted head for one image: per class (true and strongest wrong classes) or per attribute."""
+"""Why a fitted head names an image as it does: its best classes, what spoke for the first of them, where it looked."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -6,127 +6,245 @@ from typing import Any
 
 import numpy as np
 
-from zslpipe.data.benchmark import Benchmark
 from zslpipe.errors import InputError
-from zslpipe.evaluation.protocol import seen_mask
+from zslpipe.evaluation.imbalance import PredictsSemantics
 from zslpipe.parts.attends import AttendsByAttribute, AttendsByClass
 from zslpipe.parts.head import Head
+from zslpipe.parts.sums_attributes import SumsAttributes
+from zslpipe.serving.predictor import Candidate, ClassList, Predictor
 from zslpipe.store.rows import Features
+
+RANKED, TERMS = 5, 12  # classes that are listed, attributes that are shown for and against
 
 
 @dataclass(frozen=True, eq=False)
 class AttentionMap:
-    """The attention for one class or attribute.
+    """The attention for one class or attribute: where the head looked, not how sure it is.
 
     Attributes:
         name: name of the class or attribute.
         role: "true class", "wrong class", "class" or "attribute".
-        score: the calibrated score of the class, or the value of the attribute in the semantics of the class.
+        score: the calibrated score of the class, or the value of the attribute in the semantics of the class `of`.
         attention: (R,) shares over the regions; they sum to one.
+        of: the class whose attribute it is; None for the map of a class.
+        predicted: whether it is the map of the class that the head predicts.
     """
 
     name: str
     role: str
     score: float
     attention: np.ndarray
+    of: str | None = None
+    predicted: bool = False
 
     def as_json(self) -> dict[str, Any]:
         return {**asdict(self), "attention": [round(share, 6) for share in self.attention.tolist()]}
 
 
-@dataclass(frozen=True, eq=False)
-class Explanation:
-    """The prediction of a head for one image, with its attention maps.
+@dataclass(frozen=True)
+class Term:
+    """An attribute that spoke for the winner (positive) or for its rival (negative).
 
     Attributes:
-        image: id of the image.
+        attribute: its name.
+        contribution: its part of the difference between the two scores.
+        winner, rival: its value in the semantics of the two classes.
+        compared: its value in the semantics that the head predicts from the image, and in those of the two classes
+            as it compares them with: centred, if the head does so, and of unit length. None for a head that predicts
+            no semantics.
+    """
+
+    attribute: str
+    contribution: float
+    winner: float
+    rival: float
+    compared: tuple[float, float, float] | None
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """Why the winner has a higher calibrated score than its rival: the true class if that lost, else the runner-up.
+
+    Attributes:
+        winner, rival: the two classes.
+        difference: of their calibrated scores.
+        calibration: what δ adds to the difference: it speaks against a seen class.
+        terms: attributes with the largest contributions, largest first.
+        others: sum of the contributions of all other attributes.
+    """
+
+    winner: str
+    rival: str
+    difference: float
+    calibration: float
+    terms: tuple[Term, ...]
+    others: float
+
+    @property
+    def largest(self) -> float:
+        """The largest contribution without its sign."""
+        return max((abs(term.contribution) for term in self.terms), default=0.0)
+
+
+@dataclass(frozen=True, eq=False)
+class Explanation:
+    """The prediction of a head for one image, and what led to it.
+
+    Attributes:
+        image: id or path of the image.
         true: its class, None if it has none.
         predicted: the class with the highest calibrated score among all classes.
-        maps: attention maps, the most important first.
+        candidates: the classes with the highest scores, and the true one.
+        contrast: None for a head whose scores are not sums over attributes, or with a single class.
+        maps: attention maps, the most important first; empty for a head without attention.
     """
 
     image: str
     true: str | None
     predicted: str
+    candidates: tuple[Candidate, ...]
+    contrast: Contrast | None
     maps: tuple[AttentionMap, ...]
 
     def as_json(self) -> dict[str, Any]:
-        about = {"image": self.image, "true": self.true, "predicted": self.predicted}
-        return {**about, "maps": [one.as_json() for one in self.maps]}
+        return {
+            "image": self.image,
+            "true": self.true,
+            "predicted": self.predicted,
+            "classes": [one.as_json() for one in self.candidates],
+            "contrast": None if self.contrast is None else asdict(self.contrast),
+            "maps": [one.as_json() for one in self.maps],
+        }
 
 
 def explain(
-    head: Head,
+    predictor: Predictor,
     features: Features,
-    benchmark: Benchmark,
-    row: int,
-    delta: float = 0.0,
+    image: str,
+    true: int | None = None,
     others: int = 3,
     classes: Sequence[int] = (),
 ) -> Explanation:
-    """Explain the prediction of a fitted head for one image.
+    """Explain what a run says of one image.
 
     Args:
-        head: a head with attention per class or per attribute.
-        features: features of all images of the benchmark, by tap.
-        benchmark: with the semantics that the head was fitted with.
-        row: row of the image.
-        delta: calibration, subtracted from the scores of seen classes.
-        others: number of wrong classes to show besides the true one, strongest first. A head with attention per
-            attribute shows `others` + 1 attributes.
+        predictor: the run.
+        features: of the image alone, (1, ...) by tap.
+        image: what to call it.
+        true: its class, None if that is not known.
+        others: number of wrong classes whose maps are shown besides the true one's, strongest first. A head with
+            attention per attribute shows the maps of `others` + 1 attributes.
         classes: classes to show besides the true one, instead of the strongest wrong ones. A head with attention per
             attribute shows the attributes of the first of them, instead of those of the true class.
-
-    Raises:
-        InputError: if the head has no attention.
     """
-    if not isinstance(head, AttendsByClass | AttendsByAttribute):
-        raise InputError(
-            f"{head.name} has no attention over regions; explain a run of dense-attention-ae or attention-net instead."
-        )
-    one = {tap: features[tap][row : row + 1] for tap in head_taps(head)}
-    scores = head.decision_function(one, benchmark.semantics)[0] - delta * seen_mask(benchmark)
-    ranked = np.argsort(-scores, kind="stable")
-    label = int(benchmark.labels[row])
-    true = label if label >= 0 else None
+    candidates, names = predictor.classes, predictor.classes.names
+    scores = predictor.scores(features)[0]
+    ranked = np.argsort(-scores, kind="stable").tolist()
+    rival = true if true is not None and true != ranked[0] else next(iter(ranked[1:]), None)
+    return Explanation(
+        image=image,
+        true=None if true is None else names[true],
+        predicted=names[ranked[0]],
+        candidates=_best(predictor, features, image, ranked, true),
+        contrast=None if rival is None else contrast(predictor, features, scores, ranked[0], rival),
+        maps=_maps(predictor.head, features, candidates, scores, ranked, true, others, classes),
+    )
+
+
+def _best(
+    predictor: Predictor, features: Features, image: str, ranked: list[int], true: int | None
+) -> tuple[Candidate, ...]:
+    """The first classes, and the true one wherever it is."""
+    (all_,) = predictor.rank([image], features, len(ranked))
+    place = -1 if true is None else ranked.index(true)
+    return (*all_.candidates[:RANKED], *([all_.candidates[place]] if place >= RANKED else []))
+
+
+def contrast(predictor: Predictor, features: Features, scores: np.ndarray, winner: int, rival: int) -> Contrast | None:
+    """What spoke for the winner and for its rival; None for a head whose scores are not sums over attributes."""
+    head, classes = predictor.head, predictor.classes
+    if not isinstance(head, SumsAttributes):
+        return None
+    pair = [winner, rival]
+    terms = head.attribute_terms(features, classes.semantics[pair])[0].astype(np.float64)  # (2, A)
+    gained = terms[0] - terms[1]
+    compared = _compared(head, features, classes.semantics[pair])
+    chosen = np.argsort(-np.abs(gained), kind="stable")[:TERMS]
+    chosen = chosen[np.argsort(-gained[chosen], kind="stable")]
+    values = classes.semantics[pair]
+    delta = predictor.delta or 0.0
+    return Contrast(
+        winner=classes.names[winner],
+        rival=classes.names[rival],
+        difference=float(scores[winner] - scores[rival]),
+        calibration=delta * (int(classes.seen[rival]) - int(classes.seen[winner])),
+        terms=tuple(
+            Term(
+                classes.attribute_names[a],
+                float(gained[a]),
+                float(values[0, a]),
+                float(values[1, a]),
+                None if compared is None else tuple(compared[:, a].tolist()),
+            )
+            for a in chosen
+        ),
+        others=float(gained.sum() - gained[chosen].sum()),
+    )
+
+
+def _compared(head: Any, features: Features, semantics: np.ndarray) -> np.ndarray | None:
+    """(3, A) predicted semantics and those of two classes (2, A), of unit length; None if the head predicts none."""
+    if not isinstance(head, PredictsSemantics):
+        return None
+    targets = getattr(head, "semantic_targets", lambda same: same)(semantics)
+    all_ = np.concatenate([head.predict_semantics(features), targets]).astype(np.float64)
+    return np.asarray(all_ / np.maximum(np.linalg.norm(all_, axis=1, keepdims=True), 1e-12))
+
+
+def _maps(
+    head: Head,
+    one: Features,
+    classes: ClassList,
+    scores: np.ndarray,
+    ranked: list[int],
+    true: int | None,
+    others: int,
+    asked: Sequence[int],
+) -> tuple[AttentionMap, ...]:
     if isinstance(head, AttendsByClass):
-        wrong = [c for c in (classes or ranked.tolist()) if c != true]
-        count = len(wrong) if classes else others + (true is None)
-        maps = _by_class(head, one, benchmark, scores, true, wrong[:count])
-    else:
-        shown = classes[0] if classes else int(ranked[0]) if true is None else true
-        maps = _by_attribute(head, one, benchmark, shown, others + 1)
-    names = benchmark.class_names
-    return Explanation(benchmark.image_ids[row], None if true is None else names[true], names[ranked[0]], maps)
-
-
-def head_taps(head: Head) -> tuple[str, ...]:
-    """The taps used by a fitted head."""
-    return tuple(getattr(head, "taps_", head.taps))
+        wrong = [c for c in (asked or ranked) if c != true]
+        count = len(wrong) if asked else others + (true is None)
+        shown = wrong[:count] if true is None else [true, *wrong[:count]]
+        return _by_class(head, one, classes, scores, true, shown, ranked[0])
+    if isinstance(head, AttendsByAttribute):
+        try:
+            attention = head.attention(one)[0]  # (R, A)
+        except InputError:  # trained without regions
+            return ()
+        return _by_attribute(attention, classes, asked[0] if asked else ranked[0] if true is None else true, others + 1)
+    return ()
 
 
 def _by_class(
     head: AttendsByClass,
     one: Features,
-    benchmark: Benchmark,
+    classes: ClassList,
     scores: np.ndarray,
     true: int | None,
-    wrong: list[int],
+    shown: list[int],
+    predicted: int,
 ) -> tuple[AttentionMap, ...]:
-    chosen = wrong if true is None else [true, *wrong]
-    attention = head.class_attention(one, benchmark.semantics[chosen])[0]  # (chosen, R)
-    roles = {c: "class" if true is None else "true class" if c == true else "wrong class" for c in chosen}
+    attention = head.class_attention(one, classes.semantics[shown])[0]  # (shown, R)
+    roles = {c: "class" if true is None else "true class" if c == true else "wrong class" for c in shown}
     return tuple(
-        AttentionMap(benchmark.class_names[c], roles[c], float(scores[c]), a) for c, a in zip(chosen, attention)
+        AttentionMap(classes.names[c], roles[c], float(scores[c]), a, predicted=c == predicted)
+        for c, a in zip(shown, attention)
     )
 
 
-def _by_attribute(
-    head: AttendsByAttribute, one: Features, benchmark: Benchmark, shown: int, count: int
-) -> tuple[AttentionMap, ...]:
+def _by_attribute(attention: np.ndarray, classes: ClassList, shown: int, count: int) -> tuple[AttentionMap, ...]:
     """Maps of the attributes whose value in the class is highest above the mean over all classes."""
-    semantics = benchmark.semantics
-    attention = head.attention(one)[0]  # (R, A)
+    semantics = classes.semantics
     chosen = np.argsort(-(semantics[shown] - semantics.mean(0)), kind="stable")[:count]
-    names = benchmark.attribute_names
-    return tuple(AttentionMap(names[a], "attribute", float(semantics[shown, a]), attention[:, a]) for a in chosen)
+    names, of = classes.attribute_names, classes.names[shown]
+    return tuple(AttentionMap(names[a], "attribute", float(semantics[shown, a]), attention[:, a], of) for a in chosen)

@@ -2,13 +2,15 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from zslpipe.errors import InputError
+from zslpipe.evaluation.confidence import Reliability, calibrated
+from zslpipe.evaluation.confidence_table import confidence_text
 from zslpipe.evaluation.imbalance import ErrorSummary, PredictsSemantics, imbalance
 from zslpipe.evaluation.protocol import Result, TestScores, evaluate_scores, score_tests
 from zslpipe.evaluation.results_table import Row, errors_text, result_rows, results_text
@@ -31,6 +33,7 @@ class Evaluation:
         calibration: how it was chosen: "validated", "oracle" or "none".
         errors: per seed and side ("seen", "unseen"), how unevenly semantics are predicted; empty for a head that does
             not predict semantics.
+        reliability: per seed, how far its probabilities can be trusted; empty unless δ was validated.
     """
 
     run: Run
@@ -38,6 +41,7 @@ class Evaluation:
     gzsl: bool
     calibration: str
     errors: dict[int, dict[str, ErrorSummary]] = field(default_factory=dict)
+    reliability: dict[int, Reliability] = field(default_factory=dict)
 
     @property
     def mean_errors(self) -> dict[str, ErrorSummary]:
@@ -62,6 +66,7 @@ class Evaluation:
                 str(seed): {side: _plain(summary) for side, summary in sides.items()}
                 for seed, sides in self.errors.items()
             },
+            "confidence": {str(seed): asdict(one) for seed, one in self.reliability.items()},
         }
 
 
@@ -113,7 +118,9 @@ def validated_deltas(run: Run) -> dict[int, float]:
 
 def table(evaluations: Sequence[Evaluation]) -> str:
     """A table of text: per run the validated row first, the oracle's below it and marked."""
-    return with_errors(results_text(table_rows(evaluations)), evaluations)
+    sure = {e.run.name: Reliability.mean(list(e.reliability.values())) for e in evaluations if e.reliability}
+    text = "\n\n".join([results_text(table_rows(evaluations)), *([confidence_text(sure)] if sure else [])])
+    return with_errors(text, evaluations)
 
 
 def table_rows(evaluations: Sequence[Evaluation]) -> list[Row]:
@@ -161,7 +168,7 @@ def evaluate_run(workspace: Workspace, run: Run, gzsl: bool, calibrate: bool, se
         deltas = {**validated_deltas(run)}
     store = store_of_run(workspace, run)
     benchmark = run.benchmark
-    results, errors = {}, {}
+    results, errors, reliability = {}, {}, {}
     for seed, delta in deltas.items():
         head = run.head(seed)
         tests = score_tests(head, store.features(), benchmark)
@@ -172,7 +179,11 @@ def evaluate_run(workspace: Workspace, run: Run, gzsl: bool, calibrate: bool, se
             result = evaluate_scores(tests, benchmark.class_names, result.oracle.delta)
         write_scores(run.path / f"seed-{seed}" / "scores", tests, benchmark, result.delta)
         results[seed] = result
+        confidence = run.choice(seed).confidence
+        if gzsl and calibrate and not oracle and confidence is not None:
+            scores = calibrated(tests.scores, tests.seen, delta)
+            reliability[seed] = Reliability.of(confidence, scores, tests.labels, tests.seen)
     calibration = ("oracle" if oracle else "validated") if calibrate else "none"
-    evaluation = Evaluation(run, results, gzsl, calibration, errors)
+    evaluation = Evaluation(run, results, gzsl, calibration, errors, reliability)
     write_json(run.path / EVALUATION, evaluation.as_json())
     return evaluation

@@ -1,10 +1,11 @@
-"""`zslpipe explain`: pictures of the attention of a run's head on images of its dataset."""
+"""`zslpipe explain`: why a run names images as it does, as pictures or a page."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from PIL import Image
 
 from zslpipe.backbones.transform import Transform
@@ -12,25 +13,40 @@ from zslpipe.data.benchmark import Benchmark
 from zslpipe.drawing import write_png
 from zslpipe.errors import InputError
 from zslpipe.extract.decode import UnreadableImage, read_image
+from zslpipe.files import write_text
 from zslpipe.progress import track
 from zslpipe.registry import nearest, unknown
-from zslpipe.serving.attention_maps import INK, RIGHT, WRONG, Tile, draw_row
-from zslpipe.serving.explain import Explanation, explain, head_taps
+from zslpipe.serving.explain import Explanation, explain
+from zslpipe.serving.explanation_page import Explained as Shown
+from zslpipe.serving.explanation_page import explanations_page
+from zslpipe.serving.explanation_picture import draw
+from zslpipe.serving.predictor import Predictor
+from zslpipe.store.failure import Failure
 from zslpipe.store.feature_store import DONE, FeatureStore
+from zslpipe.store.rows import Features, take
 from zslpipe.workflows.find import store_of_run
+from zslpipe.workflows.predict import predictor_of
 from zslpipe.workflows.runs import Run, find_run
 from zslpipe.workflows.workspace import Workspace
 
 
 @dataclass(frozen=True)
 class Explained:
-    """An explanation and the file with its picture."""
+    """An explanation and the file with its picture: a PNG, or an HTML page that may show several."""
 
     explanation: Explanation
     picture: Path
 
     def as_json(self) -> dict[str, Any]:
         return {**self.explanation.as_json(), "picture": str(self.picture)}
+
+
+@dataclass(frozen=True)
+class _Subject:
+    """An image to explain: its row in the store, None for a file that no store has."""
+
+    name: str
+    row: int | None
 
 
 def explain_images(
@@ -42,61 +58,91 @@ def explain_images(
     others: int = 3,
     classes: Sequence[str] = (),
     out: Path | None = None,
+    device: str = "auto",
 ) -> list[Explained]:
-    """Explain images and write one PNG per image.
+    """Explain images, and write one PNG per image or one HTML page.
 
-    Features are read from the run's store: no backbone is loaded, and only the images themselves are opened.
+    Features of images of the run's dataset are read from its store; the backbone is loaded only for other images.
 
     Args:
         workspace: where runs and stores are.
-        name: name of the run.
-        images: ids, file names or row numbers.
+        name: of the run.
+        images: ids, file names or row numbers of images of the dataset, or files.
         seed: which of the run's seeds, None for the first.
-        others: number of wrong classes to show, those with the highest scores.
-        classes: classes to show instead.
-        out: folder for the pictures, None for `RUN/explain`.
+        others: number of wrong classes whose maps are shown, those with the highest scores.
+        classes: classes to show instead of those.
+        out: folder for the pictures, a .png file for a single image, or an .html file; None for `RUN/explain`.
+        device: where the backbone runs: auto, cpu, cuda, cuda:1, ...
 
     Raises:
-        InputError: for an unknown run, class or image, an image whose features or picture are missing, or a head
-            without attention.
+        InputError: for an unknown run, class or image, or an image whose features or picture are missing.
     """
     run = find_run(workspace.runs, name)
-    seed = run.seeds[0] if seed is None else seed
-    if seed not in run.seeds:
-        raise InputError(f"run {run.name} has no seed {seed}: use {', '.join(map(str, run.seeds))}.")
-    benchmark, store, head = run.benchmark, store_of_run(workspace, run), run.head(seed)
-    delta = run.choice(seed).delta or 0.0
-    for name in set(classes) - set(benchmark.class_names):
-        raise unknown("class", name, benchmark.class_names)
-    asked = [benchmark.class_names.index(c) for c in classes]
-    status = store.status
-    rows = [row_of(image, benchmark) for image in images]
-    for row in rows:
-        if status[row] != DONE:
-            raise InputError(f"{store.path} has no features of {benchmark.image_ids[row]}: resume the extraction.")
+    predictor, store = predictor_of(workspace, run, seed, device), store_of_run(workspace, run)
+    names = predictor.classes.names
+    for name in set(classes) - set(names):
+        raise unknown("class", name, names)
+    asked = [names.index(c) for c in classes]
+    subjects = [_subject(image, run.benchmark, store) for image in images]
+    single = out is not None and out.suffix.lower() == ".png"
+    if single and len(subjects) > 1:
+        raise InputError(f"{out} is one picture, but there are {len(subjects)} images: give a folder or an .html file.")
+    shown = []
+    for subject in track(subjects, "explaining"):
+        features, picture = _opened(subject, run.benchmark, store, predictor)
+        label = -1 if subject.row is None else int(run.benchmark.labels[subject.row])
+        explanation = explain(predictor, features, subject.name, label if label >= 0 else None, others, asked)
+        grid = store.taps["region"].grid if "region" in store.taps else None
+        shown.append(Shown(explanation, picture, grid))
+    return _written(run, shown, out)
+
+
+def _written(run: Run, several: Sequence[Shown], out: Path | None) -> list[Explained]:
+    """Write the page or the pictures."""
+    head = str(run.about["head"])
+    if out is not None and out.suffix.lower() in (".html", ".htm"):
+        write_text(out, explanations_page(f"Explanations of {run.name}", head, several))
+        return [Explained(one.explanation, out) for one in several]
     done = []
-    grid = store.taps["region"].grid if "region" in store.taps else None
-    for row in track(rows, "explaining"):
-        features = {tap: store.rows(tap) for tap in head_taps(head)}
-        explanation = explain(head, features, benchmark, row, delta, others, asked)
-        path = (out or run.path / "explain") / f"{picture_name(explanation.image)}.png"
-        sheet = draw(explanation, seen_picture(store, benchmark, row), run, grid)
-        write_png(sheet, path)
-        done.append(Explained(explanation, path))
+    for one in several:
+        file = f"{picture_name(one.explanation.image)}.png"
+        path = out if out is not None and out.suffix.lower() == ".png" else (out or run.path / "explain") / file
+        write_png(draw(one.explanation, one.picture, head, one.grid), path)
+        done.append(Explained(one.explanation, path))
     return done
 
 
-def draw(explanation: Explanation, picture: Image.Image, run: Run, grid: tuple[int, int] | None) -> Image.Image:
-    """The image itself, then one tile for each attention map."""
-    right = explanation.true == explanation.predicted
-    verdict = "" if explanation.true is None else " (right)" if right else " (wrong)"
-    tiles = [Tile(explanation.true or "class unknown", "as the backbone saw it")]
-    for one in explanation.maps:
-        colour = {"true class": RIGHT, "wrong class": WRONG}.get(one.role, INK)
-        value = f"value {one.score:.2f}" if one.role == "attribute" else f"score {one.score:.2f}"
-        tiles.append(Tile(one.name, f"{one.role}, {value}", one.attention, colour, grid))
-    heading = f"{explanation.image}   {run.about['head']} predicts {explanation.predicted}{verdict}"
-    return draw_row(picture, tiles, heading)
+def _subject(image: str, benchmark: Benchmark, store: FeatureStore) -> _Subject:
+    """The image in the dataset, or a file that is not among its images."""
+    path, root = Path(image), benchmark.image_root
+    if image not in benchmark.image_ids and path.is_file():
+        inside = root is not None and path.resolve().is_relative_to(root.resolve())
+        known = path.resolve().relative_to(root.resolve()).as_posix() if root is not None and inside else ""
+        if known not in benchmark.image_ids:
+            return _Subject(image, None)
+        image = known
+    row = row_of(image, benchmark)
+    if store.status[row] != DONE:
+        raise InputError(f"{store.path} has no features of {benchmark.image_ids[row]}: resume the extraction.")
+    return _Subject(benchmark.image_ids[row], row)
+
+
+def _opened(
+    subject: _Subject, benchmark: Benchmark, store: FeatureStore, predictor: Predictor
+) -> tuple[Features, Image.Image]:
+    """The features (1, ...) of an image, and the part of it that the backbone saw."""
+    if subject.row is not None:
+        features = take(store.features(), np.array([subject.row]))
+        return features, seen_picture(store, benchmark, subject.row)
+    found: dict[str, np.ndarray] = {}
+
+    def consume(rows: range, arrays: dict[str, np.ndarray], failures: dict[int, Failure]) -> None:
+        for failure in failures.values():
+            raise InputError(f"{failure.error[:-1]}: give another file.")
+        found.update(arrays)
+
+    predictor.images.each([subject.name], consume)
+    return found, Image.fromarray(predictor.images.backbone.transform(read_image(Path(subject.name))))
 
 
 def seen_picture(store: FeatureStore, benchmark: Benchmark, row: int) -> Image.Image:
@@ -134,8 +180,8 @@ def row_of(image: str, benchmark: Benchmark) -> int:
         raise InputError(f"{len(matching)} images of {benchmark.name} match {image}: give one as {example}.")
     near = nearest(image, ids)
     hint = f"did you mean {' or '.join(near)}?" if near else f"ids look like {ids[0]}, rows run to {len(ids) - 1}."
-    raise InputError(f"{benchmark.name} has no image '{image}': {hint}")
+    raise InputError(f"{benchmark.name} has no image '{image}', and there is no such file: {hint}")
 
 
 def picture_name(image: str) -> str:
-    return "-".join(Path(image).with_suffix("").parts)
+    return "-".join(part for part in Path(image).with_suffix("").parts if part not in ("/", ".."))

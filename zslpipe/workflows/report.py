@@ -1,6 +1,6 @@
 """`zslpipe report`: one page on runs. All numbers are computed here, from saved scores; the page only shows them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from zslpipe.errors import InputError
+from zslpipe.evaluation.confidence import Reliability, calibrated, probabilities, reliability_bins
 from zslpipe.evaluation.confusion import confused_classes, confusion, most_confused
 from zslpipe.evaluation.curve import Curve
 from zslpipe.evaluation.imbalance import PredictsSemantics, imbalance
@@ -17,7 +18,7 @@ from zslpipe.evaluation.scores import read_scores
 from zslpipe.evaluation.stacking import rivals
 from zslpipe.heads import Head
 from zslpipe.progress import track
-from zslpipe.report.content import ClassBar, Confusion, RunContent, SeedCurve, SemanticErrors
+from zslpipe.report.content import ClassBar, Confusion, RunContent, SeedCurve, SemanticErrors, Trust
 from zslpipe.report.headline import headline
 from zslpipe.report.page import write_page
 from zslpipe.report.tables import kind_of
@@ -101,7 +102,24 @@ def content(workspace: Workspace, run: Run) -> RunContent:
         counts=counts(list(tests.values()), list(deltas.values())),
         photos=photos(kept, deltas[first], run.benchmark.image_root),
         notes=tuple(dict.fromkeys(notes)),
+        trust=trust(choices, tests),
     )
+
+
+def trust(choices: Mapping[int, SelectionResult], tests: Mapping[int, TestScores]) -> Trust | None:
+    """How far the probabilities of a run can be trusted; None if a seed has none."""
+    scored = [
+        (choice.confidence, calibrated(tests[seed].scores, tests[seed].seen, choice.delta), tests[seed])
+        for seed, choice in choices.items()
+        if choice.confidence is not None
+    ]
+    if len(scored) < len(choices) or not scored:
+        return None
+    labels = np.concatenate([t.labels for _, _, t in scored])
+    before = np.concatenate([probabilities(scores, 1.0) for _, scores, _ in scored])
+    after = np.concatenate([confidence.probabilities(scores) for confidence, scores, _ in scored])
+    mean = Reliability.mean([Reliability.of(confidence, scores, t.labels, t.seen) for confidence, scores, t in scored])
+    return Trust(mean, reliability_bins(before, labels), reliability_bins(after, labels))
 
 
 def kept_scores(workspace: Workspace, run: Run) -> dict[int, TestScores]:

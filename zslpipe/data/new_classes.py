@@ -1,0 +1,100 @@
+"""Reads a table of classes that are added to a trained head: described by its attributes, without images."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from zslpipe.data.class_table import FOLD_COLUMN
+from zslpipe.data.csv_lines import parse_number, read_lines
+from zslpipe.data.scan import first_few
+from zslpipe.errors import InputError
+from zslpipe.registry import nearest
+
+UNIT = 1e-3  # how far lengths may be from one in semantics of unit length
+WIDER = 5.0  # values this many times larger than any in training are taken for another scale
+
+
+@dataclass(frozen=True, eq=False)
+class NewClasses:
+    """Classes with their semantics, on the scale of those that the head was trained with.
+
+    Attributes:
+        names: (K,).
+        semantics: (K, A) float32.
+    """
+
+    names: tuple[str, ...]
+    semantics: np.ndarray
+
+
+def read_new_classes(
+    path: Path, class_names: Sequence[str], semantics: np.ndarray, attribute_names: Sequence[str]
+) -> NewClasses:
+    """Read a CSV file with a column `class` and one column per attribute, in any order.
+
+    Columns are matched by name, without regard to case; a column `split` and columns of other names are ignored, and
+    so are rows of classes that are already known. If the known semantics are of unit length, as those of the xlsa17
+    files are, the new ones are scaled to unit length too.
+
+    Args:
+        path: the file.
+        class_names: (C,) known classes.
+        semantics: (C, A) of the known classes.
+        attribute_names: (A,).
+
+    Raises:
+        InputError: if an attribute is missing, a value is not a number or on another scale, or no class is new.
+    """
+    (_, header), *lines = read_lines(path)
+    titles = [title.casefold() for title in header]
+    if "class" not in titles:
+        raise InputError(f"{path} line 1: there is no column 'class'; add one with the names of the new classes.")
+    name_column = titles.index("class")
+    columns = _columns(path, header, attribute_names)
+    rows: dict[str, list[float]] = {}
+    for line, fields in lines:
+        name = fields[name_column].strip("/")
+        if not name:
+            raise InputError(f"{path} line {line}: the class name is empty.")
+        if name in rows:
+            raise InputError(f"{path} line {line}: class '{name}' is listed twice.")
+        if name not in class_names:
+            rows[name] = [parse_number(path, line, header[i], fields[i]) for i in columns]
+    if not rows:
+        raise InputError(f"{path} describes no new class: all of its classes are known already.")
+    return NewClasses(tuple(rows), _on_scale(path, tuple(rows), np.array(list(rows.values()), np.float32), semantics))
+
+
+def _columns(path: Path, header: Sequence[str], attribute_names: Sequence[str]) -> list[int]:
+    """The column of each attribute."""
+    places = {title.casefold(): i for i, title in enumerate(header)}
+    missing = [name for name in attribute_names if name.casefold() not in places]
+    if missing:
+        wanted = {name.casefold() for name in attribute_names}
+        spare = [t for t in header if t.casefold() not in {*wanted, "class", "split"} and not FOLD_COLUMN.fullmatch(t)]
+        near = nearest(missing[0], spare)
+        hint = f" (is it '{near[0]}'?)" if near else ""
+        raise InputError(
+            f"{path} lacks {len(missing)} of the {len(attribute_names)} attributes of the training: "
+            f"{first_few(missing)}{hint}; add a column for each."
+        )
+    return [places[name.casefold()] for name in attribute_names]
+
+
+def _on_scale(path: Path, names: tuple[str, ...], values: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """The values (K, A) on the scale of the known semantics (C, A)."""
+    if np.allclose(np.linalg.norm(known, axis=1), 1, atol=UNIT):
+        lengths = np.linalg.norm(values, axis=1, keepdims=True)
+        if not lengths.all():
+            raise InputError(f"{path}: all attributes of '{names[int(lengths.argmin())]}' are 0; describe the class.")
+        return np.asarray(values / lengths)
+    largest, usual = np.abs(values).max(axis=1), float(np.abs(known).max())
+    if (largest > WIDER * usual).any():
+        worst = int(largest.argmax())
+        raise InputError(
+            f"{path}: '{names[worst]}' has a value of {largest[worst]:g}, but in training none exceeded {usual:g}: "
+            "describe new classes on the same scale."
+        )
+    return values

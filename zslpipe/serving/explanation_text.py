@@ -1,0 +1,85 @@
+"""The words of an explanation, which its PNG and its HTML share."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from zslpipe.serving.explain import AttentionMap, Contrast, Explanation, Term
+
+WHERE = "Bright is where the head looked, not how sure it is; each map is scaled to its own maximum."
+
+
+class Bar(NamedTuple):
+    """A line of a chart: a label, a number as text, and a length in [-1, 1] of the longest bar."""
+
+    label: str
+    number: str
+    length: float
+    note: str = ""
+    marked: bool = False
+
+
+def heading(one: Explanation, head: str) -> str:
+    verdict = "" if one.true is None else " (right)" if one.true == one.predicted else f" (wrong: it is {one.true})"
+    return f"{one.image}   {head} says {one.predicted}{verdict}"
+
+
+def maps_title(one: Explanation) -> str:
+    """Whose maps they are; empty without maps."""
+    if not one.maps:
+        return ""
+    of = one.maps[0].of
+    if of is None:
+        return "Where each class looks"
+    known = {one.true: "the true class", one.predicted: "the predicted class"}
+    if one.true == one.predicted:
+        known[one.true] = "the true and predicted class"
+    return f"Where the head looks for attributes of {of} ({known.get(of, 'neither the true nor the predicted class')})"
+
+
+def map_caption(one: AttentionMap) -> tuple[str, str]:
+    """The two lines below a map."""
+    if one.of is not None:
+        return one.name, f"{one.score:.2f} for {one.of}"
+    role = f"{one.role}, predicted" if one.predicted else one.role
+    return one.name, f"{role}, score {one.score:.2f}"
+
+
+def candidate_bars(one: Explanation) -> Iterator[Bar]:
+    """The best classes with their probabilities (scores, if there are none); the predicted one is marked."""
+    scores = [c.score for c in one.candidates]
+    low, span = min(scores), max(max(scores) - min(scores), 1e-12)
+    for c in one.candidates:
+        length = (c.score - low) / span if c.probability is None else c.probability
+        notes = [c.kind, *(["predicted"] if c.name == one.predicted else []), *(["true"] if c.name == one.true else [])]
+        yield Bar(c.name, c.text, length, ", ".join(notes), c.name == one.predicted)
+
+
+def contrast_title(one: Contrast) -> str:
+    return f"Why {one.winner} rather than {one.rival}: score higher by {one.difference:.3g}"
+
+
+def contrast_bars(one: Contrast) -> Iterator[Bar]:
+    """What each attribute adds to the difference of the scores, then all other attributes and the calibration."""
+    rest = [("all other attributes", one.others), ("calibration (δ)", one.calibration)]
+    largest = max(one.largest, *(abs(value) for _, value in rest), 1e-12)
+    for term in one.terms:
+        yield Bar(term.attribute, f"{term.contribution:+.3g}", term.contribution / largest, term_values(term))
+    for label, value in rest:
+        if value:
+            yield Bar(label, f"{value:+.3g}", value / largest)
+
+
+def term_values(term: Term) -> str:
+    """The attribute's value in both classes, or, where the head predicts it from the image, all three as compared."""
+    if term.compared is None:
+        return f"classes {term.winner:.2f} and {term.rival:.2f}"
+    image, winner, rival = term.compared
+    return f"image {image:+.2f}, classes {winner:+.2f} and {rival:+.2f}"
+
+
+def contrast_note(one: Contrast) -> str:
+    """How to read the chart."""
+    values = "its value in the semantics of the two classes, in that order."
+    if any(term.compared is not None for term in one.terms):
+        values = "what the head predicts from the image, and the two classes, as it compares them (of unit length)."
+    return f"Right: speaks for {one.winner}; left: for {one.rival}. Beside each attribute: {values}"

@@ -1,0 +1,137 @@
+"""Features of images that no store has, made just as those of a store were made."""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from zslpipe.backbones import Backbone, Transform, load_backbone
+from zslpipe.errors import InputError
+from zslpipe.extract.decode import UnreadableImage, read_image, to_rgb
+from zslpipe.extract.pipeline import ExtractionSummary, extract_images
+from zslpipe.store.failure import Failure
+from zslpipe.store.provenance import describe_differences, difference
+
+AnyImage = str | Path | Image.Image | np.ndarray  # a file, an opened image, or pixels (H, W, 3) uint8
+BATCHES = 8  # batches whose features are handed over at a time
+
+
+# Takes the features {tap: (rows, ...)} of consecutive images, and the reasons why some of them have none.
+Consume = Callable[[range, dict[str, np.ndarray], dict[int, Failure]], None]
+
+
+@dataclass(frozen=True)
+class GivenImages:
+    """Images given one by one, as files or in memory."""
+
+    images: Sequence[AnyImage]
+    transform: Transform
+
+    def pixels(self, row: int) -> np.ndarray:
+        return self.transform(opened(self.images[row]))
+
+    def path(self, row: int) -> Path:
+        return Path(name_of(self.images[row], row))
+
+
+@dataclass(frozen=True)
+class ImageFeatures:
+    """Runs the backbone of a store over new images.
+
+    Args:
+        provenance: of the store.
+        taps: the features that are needed.
+        device: where the backbone runs: auto, cpu, cuda, cuda:1, ...
+        source: what messages call the store.
+    """
+
+    provenance: dict[str, Any]
+    taps: tuple[str, ...]
+    device: str = "auto"
+    source: str = "the store"
+
+    @cached_property
+    def backbone(self) -> Backbone:
+        """The store's backbone, loaded when it is first used.
+
+        Raises:
+            InputError: if no backbone made the features, or it does not make the same ones any more.
+        """
+        request = self.provenance["recorded"].get("request", {})
+        if "backbone" not in request:
+            raise InputError(
+                f"{self.source} was not extracted from images, so features of new images cannot be made: extract the "
+                "features of your dataset with zslpipe extract and train on those."
+            )
+        size = request["image_size"]
+        net = load_backbone(
+            request["backbone"],
+            request["weights"],
+            tuple(size) if isinstance(size, list) else size,
+            self.taps,
+            request["precision"],
+            self.device,
+            compile=request.get("compile", False),
+        )
+        self._check_same(net)
+        return net
+
+    def _check_same(self, net: Backbone) -> None:
+        """Raise `InputError` unless the backbone is described as in the store: weights, transform, precision, taps."""
+        now = json.loads(json.dumps(net.describe()))
+        then = {key: value for key, value in self.provenance["fingerprinted"].items() if key in now}
+        for described in (now, then):
+            if isinstance(described.get("taps"), dict):
+                described["taps"] = {tap: described["taps"].get(tap) for tap in self.taps}
+        found = difference({"fingerprinted": then}, {"fingerprinted": now})
+        if found:
+            raise InputError(
+                f"the backbone {self.provenance['fingerprinted']['backbone']} is not the one that made {self.source} "
+                f"({describe_differences(found)}): give back what has changed, or extract and train again."
+            )
+
+    def each(
+        self, images: Sequence[AnyImage], consume: Consume, batch_size: int = 32, workers: int | None = None
+    ) -> ExtractionSummary:
+        """Call `consume` with the features of all images, some batches at a time; memory does not grow with them."""
+        step = batch_size * BATCHES
+        pieces = [range(i, min(i + step, len(images))) for i in range(0, len(images), step)]
+
+        def write(piece: int, arrays: dict[str, np.ndarray], failures: dict[int, Failure]) -> None:
+            consume(pieces[piece], arrays, failures)
+
+        return extract_images(
+            self.backbone,
+            GivenImages(images, self.backbone.transform),
+            list(enumerate(pieces)),
+            write,
+            batch_size=batch_size,
+            workers=workers,
+            on_error="skip",
+            dtype=self.provenance["fingerprinted"].get("dtype", "float16"),
+        )
+
+
+def opened(image: AnyImage) -> Image.Image:
+    """The image as RGB.
+
+    Raises:
+        UnreadableImage: if it cannot be decoded.
+    """
+    if isinstance(image, str | Path):
+        return read_image(Path(image))
+    if isinstance(image, Image.Image):
+        return to_rgb(image)
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+        raise UnreadableImage(f"is {image.dtype} of shape {image.shape}, not uint8 of shape (height, width, 3)")
+    return Image.fromarray(image)
+
+
+def name_of(image: AnyImage, row: int) -> str:
+    """Its path, or its number among the given images."""
+    return str(image) if isinstance(image, str | Path) else f"image {row}"
