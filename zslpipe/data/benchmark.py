@@ -71,8 +71,8 @@ class Benchmark:
 
     @property
     def unseen_classes(self) -> np.ndarray:
-        """(U,) sorted indices of the classes in test_unseen."""
-        return np.unique(self.labels[self.test_unseen])
+        """(U,) sorted indices of the classes without training images; those without any image are among them."""
+        return np.setdiff1d(np.arange(len(self.class_names)), self.seen_classes)
 
     def with_semantics(self, semantics: np.ndarray, attribute_names: tuple[str, ...], source: str) -> "Benchmark":
         """The same benchmark with other class semantics (C, A'); attribute word vectors are dropped."""

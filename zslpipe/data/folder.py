@@ -25,8 +25,8 @@ TEST_SHARE = 0.2  # share of each seen class's images in test_seen if there is n
 def read_folder(folder: Path, tables: Path | None = None, seed: int = 0) -> Benchmark:
     """Read `<folder>/<class>/<image>` with the tables described in `zslpipe.data.class_table`.
 
-    Without images.csv, a random fifth of the images of each seen class becomes test_seen. Skipped files (not images,
-    not listed in images.csv) and skipped classes (without images) are reported in the `notes` of the benchmark.
+    Without images.csv, a random fifth of the images of each seen class becomes test_seen. Classes without images are
+    unseen classes. These and skipped files (not images, not listed in images.csv) are reported in the `notes`.
 
     Args:
         folder: the image folder, or a folder with the tables and a subfolder `images`.
@@ -55,26 +55,26 @@ def read_folder(folder: Path, tables: Path | None = None, seed: int = 0) -> Benc
         reason = f"not listed in {IMAGES}" if listed else "outside a class folder"
         notes.append(f"{len(skipped)} images {reason} were skipped: {first_few(skipped)}.")
     classes = _classes_of(images, table, image_root, tables)
-    described = _drop_empty_classes(table, set(classes), notes)
-    kept = np.array([table.classes.index(c) for c in described])
-
-    index = {c: i for i, c in enumerate(described)}
+    index = {c: i for i, c in enumerate(table.classes)}
     labels = np.array([index[c] for c in classes], np.int64)
+    without = [c for c in table.classes if c not in set(classes)]
+    if without:
+        notes.append(f"classes without images: {len(without)}, candidates that cannot be tested: {first_few(without)}.")
     if listed:
         parts = {p: np.flatnonzero([listed[i] == p for i in images]) for p in IMAGE_PARTS}
     else:
-        parts = _draw_split(labels, table.unseen[kept], tables, seed, notes)
+        parts = _draw_split(labels, table.unseen, tables, seed, notes)
     vectors = _vectors(tables / VECTORS, len(table.attribute_names))
     try:
         return Benchmark(
             name=_name(folder),
-            class_names=described,
-            semantics=table.semantics[kept],
+            class_names=table.classes,
+            semantics=table.semantics,
             attribute_names=table.attribute_names,
             image_ids=tuple(images),
             labels=labels,
             **parts,
-            class_splits=_validation_folds(table, kept, set(labels[parts["trainval"]].tolist()), notes),
+            class_splits=_validation_folds(table, set(labels[parts["trainval"]].tolist()), notes),
             attribute_vectors=vectors,
             image_root=image_root,
             sources={f.name: sha256_file(f) for f in sorted(table_files) if f.is_file()},
@@ -88,9 +88,9 @@ def _draw_split(
     labels: np.ndarray, unseen: np.ndarray, tables: Path, seed: int, notes: list[str]
 ) -> dict[str, np.ndarray]:
     """The split without images.csv; `unseen` (C,) marks the unseen classes."""
-    if unseen.all():
+    if unseen[labels].all():
         raise InputError(f"{tables / CLASSES}: no seen class has training images.")
-    trainval, test_seen = split_images(labels, np.flatnonzero(~unseen), TEST_SHARE, seed)
+    trainval, test_seen = split_images(labels, np.unique(labels[~unseen[labels]]), TEST_SHARE, seed)
     notes.append(f"there is no {IMAGES}: a random {TEST_SHARE:.0%} of each seen class is test_seen (seed {seed}).")
     return {"trainval": trainval, "test_seen": test_seen, "test_unseen": np.flatnonzero(unseen[labels])}
 
@@ -152,19 +152,9 @@ def _classes_of(images: list[str], table: ClassTable, root: Path, tables: Path) 
     return classes
 
 
-def _drop_empty_classes(table: ClassTable, with_images: set[str], notes: list[str]) -> tuple[str, ...]:
-    empty = [c for c in table.classes if c not in with_images]
-    if empty:
-        notes.append(f"{len(empty)} classes of {CLASSES} have no images and were skipped: {first_few(empty)}.")
-    return tuple(c for c in table.classes if c in with_images)
-
-
-def _validation_folds(
-    table: ClassTable, kept: np.ndarray, trained: set[int], notes: list[str]
-) -> tuple[ClassSplit, ...]:
+def _validation_folds(table: ClassTable, trained: set[int], notes: list[str]) -> tuple[ClassSplit, ...]:
     splits = []
-    for fold in table.folds:
-        marks = [fold[k] for k in kept]
+    for marks in table.folds:
         train, val = (tuple(c for c, m in enumerate(marks) if m == part and c in trained) for part in ("train", "val"))
         if train and val:
             splits.append(ClassSplit(train, val))

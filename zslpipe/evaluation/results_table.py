@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 COLUMNS = ("T1", "U", "S", "H", "AUSUC")
 ORACLE = "oracle (chosen on the test images)"
+UNMEASURED = "-"
 LINE_LENGTH = 1000  # so that names are never wrapped and can be copied
 
 
@@ -55,7 +56,9 @@ def result_rows(
     uncalibrated = by_oracle or any(r.delta is None for r in results)
     at = "uncalibrated" if uncalibrated else "accuracy"
     shown = f"{rule}, not calibrated" if uncalibrated else rule
-    rows = [Row(name, shown, estimate(results, at), 0.0 if uncalibrated else _mean_delta(results), len(results))]
+    delta = 0.0 if uncalibrated else _mean_delta(results)
+    has_unseen = any(not c.seen for c in results[0].classes)
+    rows = [Row(name, shown, estimate(results, at), delta if has_unseen else None, len(results))]
     if all(r.oracle is not None for r in results):
         best = {k: v for k, v in estimate(results, "oracle").items() if k in ("U", "S", "H")}
         delta = sum(r.oracle.delta for r in results if r.oracle is not None) / len(results)
@@ -73,15 +76,16 @@ def results_table(rows: Sequence[Row]) -> "Table":
     """A rich table of the rows: percentages with 95 % intervals."""
     from rich.table import Table
 
-    columns = [c for c in COLUMNS if any(c in row.numbers for row in rows)]
+    columns = COLUMNS if any(row.numbers.keys() - {"T1"} for row in rows) else ("T1",)
     table = Table(box=None, header_style="bold", pad_edge=False, caption_justify="left")
     table.add_column("run")
     for column in (*columns, "δ", "seeds"):
         table.add_column(column, justify="right", no_wrap=True)
     table.add_column("chosen by")
     for row in rows:
-        cells = [_cell(row.numbers[c], row.oracle) if c in row.numbers else "" for c in columns]
-        delta = "" if row.delta is None else f"{row.delta:.3g}"
+        absent = UNMEASURED if row.seeds is not None and not row.oracle else ""
+        cells = [_cell(row.numbers[c], row.oracle) if c in row.numbers else absent for c in columns]
+        delta = absent if row.delta is None else f"{row.delta:.3g}"
         seeds = "" if row.seeds is None else str(row.seeds)
         table.add_row(row.name, *cells, delta, seeds, row.rule, style="dim" if row.oracle else None)
     return table
@@ -96,7 +100,8 @@ def errors_text(runs: Mapping[str, Mapping[str, ErrorSummary]]) -> str:
         table.add_column(column, justify="left" if column in ("semantic errors", "classes") else "right")
     for name, sides in runs.items():
         for side, s in sides.items():
-            table.add_row(name, side, f"{s.mean:.3e}", f"{s.std:.3e}", f"{s.pearson_mean_over_classes:+.2f}")
+            values = (f"{s.mean:.3e}", f"{s.std:.3e}", f"{s.pearson_mean_over_classes:+.2f}")
+            table.add_row(name, side, *(UNMEASURED if "nan" in value else value for value in values))
             name = ""
     note = "class-averaged squared errors of unit vectors; r: correlation of error and value within a class"
     return "\n".join([*_plain_lines(table), note])

@@ -189,7 +189,7 @@ def _class_weights(rng: np.random.Generator, accuracies: Tables, resamples: int)
     """Weights for the classes of each table, and the smaller number of classes, seen or unseen."""
     unseen, seen = (accuracies[k].shape[1] for k in ("unseen", "seen"))
     of_unseen, of_seen = _weights(rng, unseen, resamples), _weights(rng, seen, resamples)
-    return {"zsl": of_unseen, "unseen": of_unseen, "seen": of_seen}, min(n for n in (unseen, seen) if n)
+    return {"zsl": of_unseen, "unseen": of_unseen, "seen": of_seen}, min((n for n in (unseen, seen) if n), default=0)
 
 
 def _metrics(

@@ -32,7 +32,8 @@ class UnseenClassValidation(Selection):
         holdout: share of the seen images held out.
         transfer: "raw": the δ that maximises the mean H of the folds. "quantile": the δ that turns the same share of
             held-out seen images into unseen predictions as the best δ of the folds do, measured with one more head,
-            fitted on trainval without some held-out images, against the semantics of the real unseen classes.
+            fitted on trainval without some held-out images, against the semantics of the real unseen classes. Without
+            unseen classes there is no δ.
     """
 
     name = "unseen-class"
@@ -50,7 +51,7 @@ class UnseenClassValidation(Selection):
 
     def problems(self, benchmark: Benchmark) -> list[Benchmark]:
         splits = validation_splits(benchmark, self.folds, self.seed)
-        return [benchmark.fold(split, self.holdout, self.seed) for split in splits]
+        return [_tested(benchmark.fold(split, self.holdout, self.seed)) for split in splits]
 
     def inner_problems(self, benchmark: Benchmark) -> list[Benchmark]:
         refit = [hold_out_images(benchmark, self.holdout, self.seed)] if self.transfer == "quantile" else []
@@ -59,6 +60,8 @@ class UnseenClassValidation(Selection):
     def calibrate(
         self, head: Head, features: Features, benchmark: Benchmark, trial: Trial, curves: list[Curve]
     ) -> dict[str, float]:
+        if not len(benchmark.unseen_classes):
+            return {}  # nothing to trade seen classes against
         deltas = {"raw": best_common_delta(curves)}
         if self.transfer == "quantile":
             share = float(np.mean([f["flipped"] for f in trial.folds]))
@@ -77,7 +80,7 @@ class SeenValidation(Selection):
     holdout: float = 0.2
 
     def problems(self, benchmark: Benchmark) -> list[Benchmark]:
-        return [hold_out_images(benchmark, self.holdout, self.seed)]
+        return [_tested(hold_out_images(benchmark, self.holdout, self.seed))]
 
     def evaluate_fold(self, fitted: Head, features: Features, fold: Benchmark) -> Measurement:
         tests = score_tests(fitted, features, fold)
@@ -96,6 +99,11 @@ class OracleTest(Selection):
     name = "oracle"
 
     def problems(self, benchmark: Benchmark) -> list[Benchmark]:
+        if not (len(benchmark.test_seen) and len(benchmark.test_unseen)):
+            raise InputError(
+                f"{benchmark.name}: the oracle needs test images of seen and of unseen classes: "
+                "use --selection unseen-class."
+            )
         return [benchmark]
 
     def inner_problems(self, benchmark: Benchmark) -> list[Benchmark]:
@@ -103,3 +111,17 @@ class OracleTest(Selection):
 
     def calibrate(self, _h: Head, _f: Features, _b: Benchmark, trial: Trial, _c: list[Curve]) -> dict[str, float]:
         return {self.name: trial.folds[0]["delta"]}
+
+
+def _tested(fold: Benchmark) -> Benchmark:
+    """The fold, if any seen class has an image held out.
+
+    Raises:
+        InputError: if each of them has a single image.
+    """
+    if not len(fold.test_seen):
+        raise InputError(
+            f"{fold.name}: validation holds out training images, but the seen classes have only one each: "
+            "add images, at least two per seen class beside those for testing."
+        )
+    return fold

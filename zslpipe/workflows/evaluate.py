@@ -10,6 +10,7 @@ from zslpipe.evaluation.imbalance import ErrorSummary, PredictsSemantics, imbala
 from zslpipe.evaluation.protocol import Result, evaluate_scores, score_tests
 from zslpipe.evaluation.results_table import Row, errors_text, result_rows, results_text
 from zslpipe.evaluation.scores import write_scores
+from zslpipe.evaluation.unmeasured import why_unmeasured
 from zslpipe.files import write_json
 from zslpipe.progress import track
 from zslpipe.workflows.find import store_of_run
@@ -42,6 +43,11 @@ class Evaluation:
         seeds = list(self.errors.values())
         return {side: ErrorSummary.average([s[side] for s in seeds]) for side in (seeds[0] if seeds else ())}
 
+    @property
+    def unmeasured(self) -> str:
+        """A sentence on the numbers that could not be measured; empty if all were."""
+        return why_unmeasured(next(iter(self.results.values())))
+
     def as_json(self) -> dict[str, Any]:
         about = self.run.about
         return {
@@ -54,6 +60,7 @@ class Evaluation:
             "calibration": self.calibration,
             "gzsl": self.gzsl,
             "recipe": about.get("recipe", {}),
+            "unmeasured": self.unmeasured,
             "seeds": {str(seed): result.to_json() for seed, result in self.results.items()},
             "semantic_errors": {
                 str(seed): {side: _plain(summary) for side, summary in sides.items()}
@@ -74,7 +81,8 @@ def table(evaluations: Sequence[Evaluation]) -> str:
         rule = "oracle" if e.calibration == "oracle" else f"{e.run.about['selection']} validation"
         found = result_rows(e.run.name, list(e.results.values()), rule, e.run.about.get("recipe", {}).get("published"))
         rows += found if e.gzsl else [only_t1(row) for row in found if not row.oracle]
-    return with_errors(results_text(rows), evaluations)
+    reasons = [f"{e.run.name}: {reason}" for e in evaluations if (reason := e.unmeasured)]
+    return with_errors("\n".join([results_text(rows), *reasons]), evaluations)
 
 
 def with_errors(text: str, evaluations: Sequence[Evaluation]) -> str:
@@ -85,7 +93,7 @@ def with_errors(text: str, evaluations: Sequence[Evaluation]) -> str:
 
 def only_t1(row: Row) -> Row:
     """Conventional zero-shot learning: unseen classes only, so there is nothing to calibrate."""
-    return replace(row, numbers={"T1": row.numbers["T1"]}, delta=None, rule=row.rule.removesuffix(", not calibrated"))
+    return replace(row, numbers={k: v for k, v in row.numbers.items() if k == "T1"}, delta=None, rule=row.rule.removesuffix(", not calibrated"))
 
 
 def evaluate_runs(
@@ -106,7 +114,8 @@ def evaluate_runs(
 
 
 def evaluate_run(workspace: Workspace, run: Run, gzsl: bool, calibrate: bool, selection: str) -> Evaluation:
-    oracle = selection == "oracle"
+    oracle, benchmark = selection == "oracle", run.benchmark
+    calibrate = calibrate and len(benchmark.unseen_classes) > 0
     deltas = {seed: run.choice(seed).delta if calibrate else None for seed in run.seeds}
     if calibrate and not oracle and (None in deltas.values() or run.about["selection"] == "oracle"):
         raise InputError(
@@ -114,7 +123,6 @@ def evaluate_run(workspace: Workspace, run: Run, gzsl: bool, calibrate: bool, se
             f"train with --selection unseen-class, or evaluate with --selection oracle."
         )
     store = store_of_run(workspace, run)
-    benchmark = run.benchmark
     results, errors = {}, {}
     for seed, delta in deltas.items():
         head = run.head(seed)

@@ -1,11 +1,12 @@
 """A run: trained heads (one per seed), what they were trained on, and how their settings were chosen."""
 
 import errno
+import math
 import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -77,7 +78,10 @@ class Run:
         return kept
 
     def choice(self, seed: int) -> SelectionResult:
-        return SelectionResult.from_json(read_json(self.path / f"seed-{seed}" / "choice.json"))
+        """What selection chose for a seed."""
+        kept = SelectionResult.from_json(read_json(self.path / f"seed-{seed}" / "choice.json"))
+        finite = kept.delta is not None and math.isfinite(kept.delta)
+        return kept if finite else replace(kept, delta=None)
 
 
 def runs(folder: Path) -> list[Run]:
