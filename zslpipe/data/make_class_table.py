@@ -1,7 +1,6 @@
 """Writes the class tables of an image folder whose classes are described by a known benchmark."""
 
 import io
-import re
 from collections import Counter
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from zslpipe.data.benchmark import Benchmark
+from zslpipe.data.class_folders import normalize_name
 from zslpipe.data.class_table import CLASSES, IMAGE_PARTS, IMAGES, VECTORS, ClassTable, class_rows
 from zslpipe.data.csv_lines import csv_bytes
 from zslpipe.data.scan import first_few, scan_images
@@ -64,15 +64,6 @@ def make_class_table(benchmark: Benchmark, image_folder: Path, out: Path) -> Wri
         for name in {IMAGES, VECTORS} - contents.keys():  # left over from an earlier call
             (out / name).unlink(missing_ok=True)
     return WrittenTables(tuple(out / name for name in contents), tuple(notes))
-
-
-def normalize_name(name: str) -> str:
-    """A class name without leading numbers, case and separators, in which spellings differ.
-
-    >>> normalize_name("001.Black_footed_Albatross") == normalize_name("black footed albatross")
-    True
-    """
-    return re.sub(r"[\W_]+", "", re.sub(r"^\d+[\W_]+", "", name).lower())
 
 
 def _match_folders(benchmark: Benchmark, images: tuple[str, ...]) -> dict[str, int]:

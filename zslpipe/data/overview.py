@@ -69,7 +69,7 @@ def check_dataset(
     try:
         benchmark = load_benchmark(dataset, data_root, tables, cache)
     except InputError as problem:
-        return {"dataset": dataset, "problems": [str(problem)]}
+        return {"dataset": dataset, "problems": list(getattr(problem, "problems", [str(problem)]))}
     information, problems = [*benchmark.notes, *_warnings(benchmark, data_root)], []
     missing = describe_missing_images(benchmark, data_root or default_data_root())
     if missing and benchmark.image_root is None:

@@ -162,6 +162,7 @@ def compare_tables(
         parts = [(part[metric], n) for part, n in zip(only_seeds, seeds)]
         parts.append((only_classes[0][metric] - only_classes[1][metric], classes))
         low, high = _interval(drawn[0][metric] - drawn[1][metric], parts)
+        low, high = max(low, -1.0), min(high, 1.0)
         sure = low > 0 or high < 0
         sentence = _sentence(metric, names, mean, low, high, sure, min(seeds))
         found[metric] = Difference(metric, mean, low, high, sure, sentence)
