@@ -128,7 +128,11 @@ def test_more_folds_and_word_vectors(birds: Path) -> None:
         ("0.2,", "", "classes.csv line 3: 3 fields, expected 4"),
         ("b,train,0.2,1\n", "", "classes.csv has no line for these folders of images: 'b'"),
         ("e,unseen", "e,seen", None),
-        ("a,train,0.1,1\nb,train,0.2,1\nc,val,0.3,0\nd,val,0.4,0\n", "", "folders of images: 'a', 'b', 'c', 'd'; add lines"),
+        (
+            "a,train,0.1,1\nb,train,0.2,1\nc,val,0.3,0\nd,val,0.4,0\n",
+            "",
+            "folders of images: 'a', 'b', 'c', 'd'; add lines",
+        ),
     ],
 )
 def test_a_bad_class_table_is_reported(birds: Path, old: str, new: str, sentence: str | None) -> None:

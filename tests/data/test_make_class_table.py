@@ -9,10 +9,12 @@ from hypothesis.extra import numpy as hnp
 from PIL import Image
 
 from zslpipe.data.benchmark import Benchmark
+from zslpipe.data.class_folders import normalize_name
 from zslpipe.data.class_table import ClassTable, class_rows, read_class_table
 from zslpipe.data.csv_lines import csv_bytes
 from zslpipe.data.folder import read_folder
-from zslpipe.data.make_class_table import make_class_table, normalize_name
+from zslpipe.data.known_classes import KnownClasses
+from zslpipe.data.make_class_table import make_class_table
 from zslpipe.data.xlsa17 import read_xlsa17
 from zslpipe.errors import InputError
 
@@ -44,7 +46,7 @@ def test_a_folder_with_some_of_the_classes_becomes_a_benchmark(known: Benchmark,
     here = ("001", "002", "003", "005")
     put(images, [i for i in known.image_ids if i[:3] in here])
     put(images, ["001.Bird_a/stray.jpg", "else/x.jpg"])
-    written = make_class_table(known, images, tmp_path / "tables")
+    written = make_class_table(KnownClasses.of(known), images, tmp_path / "tables")
     assert {f.name for f in written.files} == {"classes.csv", "images.csv", "attribute_vectors.npy"}
     assert any("2 images not in the split of cub were skipped" in n for n in written.notes)
     assert any("1 folders match no class: else." in n for n in written.notes)
@@ -67,7 +69,7 @@ def test_a_folder_with_some_of_the_classes_becomes_a_benchmark(known: Benchmark,
 def test_nested_folders_and_other_spellings_match(known: Benchmark, tmp_path: Path) -> None:
     images = tmp_path / "some"
     put(images, ["x/bird-a/0.jpg", "x/bird-a/new.jpg", "Bird F/25.jpg"])
-    make_class_table(known, images, tmp_path)
+    make_class_table(KnownClasses.of(known), images, tmp_path)
     b = read_folder(images, tmp_path)
     assert b.class_names == ("x/bird-a", "Bird F")
     assert b.image_ids == ("Bird F/25.jpg", "x/bird-a/0.jpg")
@@ -77,7 +79,7 @@ def test_without_listed_images_the_reader_draws_test_seen(known: Benchmark, tmp_
     images = tmp_path / "some"
     put(images, [f"{c}/mine{i}.jpg" for c in ("001.Bird_a", "006.Bird_f") for i in range(5)])
     (tmp_path / "images.csv").write_text("image,split\nold,trainval\n")
-    written = make_class_table(known, images, tmp_path)
+    written = make_class_table(KnownClasses.of(known), images, tmp_path)
     assert [f.name for f in written.files] == ["classes.csv", "attribute_vectors.npy"]
     assert any("cub lists none of these images" in n for n in written.notes)
     assert len(read_folder(images, tmp_path).test_seen) == 1
@@ -86,10 +88,10 @@ def test_without_listed_images_the_reader_draws_test_seen(known: Benchmark, tmp_
 def test_folders_that_match_no_class_or_the_same_class_are_reported(known: Benchmark, tmp_path: Path) -> None:
     put(tmp_path / "none", ["cat/0.jpg"])
     with pytest.raises(InputError, match=r"no folder in .*none matches a class of cub \(001"):
-        make_class_table(known, tmp_path / "none", tmp_path)
+        make_class_table(KnownClasses.of(known), tmp_path / "none", tmp_path)
     put(tmp_path / "two", ["001.Bird_a/0.jpg", "bird a/0.jpg"])
     with pytest.raises(InputError, match=r"folders 001\.Bird_a and bird a both match class '001\.Bird_a'"):
-        make_class_table(known, tmp_path / "two", tmp_path)
+        make_class_table(KnownClasses.of(known), tmp_path / "two", tmp_path)
     assert not (tmp_path / "classes.csv").exists()
 
 

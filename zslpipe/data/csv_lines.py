@@ -97,7 +97,9 @@ def _read_xlsx(path: Path) -> list[Line]:
     try:
         import openpyxl
     except ImportError:
-        raise InputError(f"{path}: reading .xlsx needs openpyxl (pip install 'zslpipe[xlsx]'), or save it as CSV.") from None
+        raise InputError(
+            f"{path}: reading .xlsx needs openpyxl (pip install 'zslpipe[xlsx]'), or save it as CSV."
+        ) from None
     try:
         book = openpyxl.load_workbook(path, read_only=True, data_only=True)
         rows = [["" if v is None else str(v).strip() for v in row] for row in book.worksheets[0].values]

@@ -56,6 +56,6 @@ def draw_parts(
     if len(drawn):
         trainval, test_seen = split_images(open_, drawn, TEST_SHARE, seed)
         parts[trainval], parts[test_seen] = "trainval", "test_seen"
-        which = "without a split" if any(stated) else f"(no split in {IMAGES})"
-        notes.append(f"a random {TEST_SHARE:.0%} of the images of each seen class {which} is test_seen (seed {seed}).")
+        which = f", of those without a split in {IMAGES}," if any(stated) else ""
+        notes.append(f"a random {TEST_SHARE:.0%} of the images of each seen class{which} is test_seen (seed {seed}).")
     return {part: np.flatnonzero(parts == part) for part in IMAGE_PARTS}

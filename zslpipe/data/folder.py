@@ -190,7 +190,9 @@ def _no_lines(folders: list[str], classes: tuple[str, ...], without: list[str]) 
         meant = suggest_class(folder, without) or suggest_class(folder, classes)
         named.append(f"'{folder}'" + (f" (did you mean '{meant}'?)" if meant else ""))
     more = ", ..." if len(folders) > SHOWN else ""
-    return f"has no line for these folders of images: {', '.join(named)}{more}; add lines, or rename or move the folders."
+    return (
+        f"has no line for these folders of images: {', '.join(named)}{more}; add lines, or rename or move the folders."
+    )
 
 
 def _check_listed(

@@ -93,7 +93,12 @@ def with_errors(text: str, evaluations: Sequence[Evaluation]) -> str:
 
 def only_t1(row: Row) -> Row:
     """Conventional zero-shot learning: unseen classes only, so there is nothing to calibrate."""
-    return replace(row, numbers={k: v for k, v in row.numbers.items() if k == "T1"}, delta=None, rule=row.rule.removesuffix(", not calibrated"))
+    return replace(
+        row,
+        numbers={k: v for k, v in row.numbers.items() if k == "T1"},
+        delta=None,
+        rule=row.rule.removesuffix(", not calibrated"),
+    )
 
 
 def evaluate_runs(
