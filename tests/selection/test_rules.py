@@ -186,7 +186,7 @@ def test_a_setting_that_diverges_is_out_and_if_all_do_it_is_said(tiny: Tiny, rid
     assert choice.params["alpha"] == 1e5
     assert [t.value is None for t in choice.trials] == [True] * 4 + [False] * 2
     json.dumps(choice.to_json(), allow_nan=False)
-    with pytest.raises(ScoresError, match="none of the 9 settings of .* gave finite scores"):
+    with pytest.raises(ScoresError, match=r"none of the 9 settings of .* gave finite scores"):
         UnseenClassValidation().select(Diverging(epochs=3), {"global": features}, benchmark)
 
 

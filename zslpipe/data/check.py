@@ -9,6 +9,8 @@ from zslpipe.errors import InputError
 if TYPE_CHECKING:
     from zslpipe.data.benchmark import Benchmark
 
+NO_ATTRIBUTES = "the classes have no attributes: add columns to the class table, or choose other semantics."
+
 
 def check_benchmark(b: "Benchmark") -> None:
     """Raise `InputError` for the first inconsistency found."""

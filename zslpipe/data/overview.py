@@ -8,6 +8,7 @@ import numpy as np
 from PIL import Image
 
 from zslpipe.data.benchmark import NO_CLASS, Benchmark
+from zslpipe.data.check import NO_ATTRIBUTES
 from zslpipe.data.image_paths import missing_images
 from zslpipe.data.known import FOLDERS, describe_missing_images
 from zslpipe.data.load import DATASETS, default_data_root, load_benchmark
@@ -117,7 +118,7 @@ def _warnings(b: Benchmark, data_root: Path | None) -> list[str]:
     if (b.labels == NO_CLASS).any():
         found.append(f"{(b.labels == NO_CLASS).sum()} images have no class.")
     if not b.semantics.shape[1]:
-        found.append("the classes have no attributes: choose other semantics.")
+        found.append(NO_ATTRIBUTES)
         return found
     zero = np.logical_not(b.semantics.any(axis=1))
     if zero.any():

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from zslpipe.data.benchmark import Benchmark
+from zslpipe.data.check import NO_ATTRIBUTES
 from zslpipe.data.semantics import load_semantics
 from zslpipe.errors import InputError
 from zslpipe.files import sha256_json, write_json
@@ -56,6 +57,8 @@ def train_head(
     benchmark, notes = usable_benchmark(store)
     if semantics is not None:
         benchmark = load_semantics(benchmark, semantics, workspace.data_root)
+    if not benchmark.semantics.shape[1]:
+        raise InputError(f"{benchmark.name}: {NO_ATTRIBUTES}")
     candidates = candidate_settings(HEADS[head], settings or {})
     selection_rule(selection, selection_options or {})  # rejected before any work is done
     request = {
