@@ -47,7 +47,8 @@ def command(
 ) -> None:
     """Make a store of features extracted elsewhere.
 
-    FILES are .mat (v5, v7.3), .h5, .npy or .npz. Rows, labels and image names are checked against the dataset.
+    FILES are .mat (v5, v7.3), .h5, .npy or .npz. Labels are checked against the dataset; rows
+    that are named are put in its order.
     """
     from zslpipe.workflows.convert import import_store
 
@@ -57,5 +58,7 @@ def command(
         print_json({"store": str(store.path), "fingerprint": store.fingerprint, "taps": taps})
         return
     click.echo(f"store    {store.path}")
+    moved = store.provenance["recorded"].get("reordered", [])
     for tap, shape in taps.items():
-        click.echo(f"{tap:8s} {' x '.join(map(str, shape))}")
+        note = f" (rows put in the order of {store.dataset}, by their names)" if tap in moved else ""
+        click.echo(f"{tap:8s} {' x '.join(map(str, shape))}{note}")

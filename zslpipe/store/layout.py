@@ -38,9 +38,12 @@ GROUP, PIECES = "features.zarr", "pieces"
 PIECE_BYTES = 32 << 20  # large enough to be read at full speed, small enough to be redone
 
 
-def good_piece_rows(rows: int, row_bytes: int, piece_bytes: int = PIECE_BYTES) -> int:
-    """Rows per piece such that pieces have about `piece_bytes` and the last is hardly shorter than the others."""
-    pieces = max(1, round(rows * row_bytes / piece_bytes))
+def good_piece_rows(rows: int, row_bytes: int, piece_bytes: int = PIECE_BYTES, *, most_rows: int | None = None) -> int:
+    """Rows per piece such that pieces have about `piece_bytes` and the last is hardly shorter than the others.
+
+    Where rows are slow to make, `most_rows` limits what an interruption loses.
+    """
+    pieces = max(1, round(rows * row_bytes / piece_bytes), -(-rows // most_rows) if most_rows else 1)
     return -(-rows // pieces) if rows else 1
 
 

@@ -19,14 +19,17 @@ from zslpipe.workflows.workspace import Workspace
 def listing(workspace: Workspace) -> list[dict[str, Any]]:
     """One row per store and per run, newest first within each kind."""
     rows = []
-    for summary in stores(workspace.cache):
-        state = summary.problem or f"{summary.done} done, {summary.failed} failed, {summary.missing} missing"
-        rows.append({"kind": "store", "name": summary.path.name, "state": state, "path": str(summary.path)})
+    for store in stores(workspace.cache):
+        whole = "complete" if store.written == store.rows else f"{store.written} of {store.rows} images"
+        rows.append(_row("store", store.path, store.problem or whole, store.bytes))
     for run in runs(workspace.runs):
         count = len(run.seeds)
-        state = f"{count} seed{'s' * (count > 1)}"
-        rows.append({"kind": "run", "name": run.name, "state": state, "path": str(run.path)})
-    return [{**row, "size_mb": _size(Path(row["path"])) / 1e6} for row in rows]
+        rows.append(_row("run", run.path, f"{count} seed{'s' * (count > 1)}", _size(run.path)))
+    return rows
+
+
+def _row(kind: str, path: Path, state: str, size: int) -> dict[str, Any]:
+    return {"kind": kind, "name": path.name, "state": state, "path": str(path), "size_mb": size / 1e6}
 
 
 def describe(workspace: Workspace, name: str | None) -> dict[str, Any]:

@@ -1,8 +1,10 @@
 """`zslpipe train-head`: train a head on a store."""
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from zslpipe.data.benchmark import Benchmark
@@ -78,7 +80,7 @@ def train_head(
     created = datetime.now(UTC)
     name = f"{benchmark.name}-{head}-{created:%Y%m%d-%H%M%S}"
     unfinished = workspace.cache / "checkpoints" / sha256_json(request)[:16]  # checkpoints of a killed call
-    with new_run(workspace.runs, name) as made, checkpoints(unfinished):
+    with explain_interrupt(unfinished), new_run(workspace.runs, name) as made, checkpoints(unfinished):
         for seed in track(seeds, f"{head} on {benchmark.name}, seeds"):
             fix_seed = {"seed": seed} if "seed" in HEADS[head]().get_params() else {}
             selector = selection_rule(selection, {"seed": seed, **(selection_options or {})})
@@ -98,6 +100,17 @@ def train_head(
         write_json(made.folder / ABOUT, {**about, **_described(benchmark, store, request)})
     shutil.rmtree(unfinished, ignore_errors=True)
     return made.run, False
+
+
+@contextmanager
+def explain_interrupt(unfinished: Path) -> Iterator[None]:
+    """Add to an interruption what is kept and how to go on."""
+    try:
+        yield
+    except KeyboardInterrupt as stop:
+        kept = "a checkpoint is kept; the same command continues from it."
+        stop.add_note(kept if unfinished.is_dir() else "nothing was saved yet; the same command starts again.")
+        raise
 
 
 def _described(benchmark: Benchmark, store: FeatureStore, request: Mapping[str, Any]) -> dict[str, Any]:
