@@ -3,13 +3,16 @@
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from zslpipe.errors import InputError
-from zslpipe.store.feature_store import FeatureStore
 from zslpipe.store.layout import GROUP, PIECES, STORE, Layout, TapSpec
 from zslpipe.store.metadata import read_store_record
 from zslpipe.store.provenance import backbone_name
 from zslpipe.store.records import committed_pieces
+
+if TYPE_CHECKING:
+    from zslpipe.store.feature_store import FeatureStore
 
 STORES = "stores"  # folder within the cache
 
@@ -74,12 +77,14 @@ def _chunk_bytes(path: Path, layout: Layout, pieces: int) -> int:
     return sum(file.stat().st_size for tap in layout.taps for file in (path / GROUP / tap).glob("c.*"))
 
 
-def newest_store(cache: Path, dataset: str | None = None, backbone: str | None = None) -> FeatureStore:
+def newest_store(cache: Path, dataset: str | None = None, backbone: str | None = None) -> "FeatureStore":
     """The most recently changed store, of this dataset and backbone if they are given.
 
     Raises:
         InputError: if the cache has none.
     """
+    from zslpipe.store.feature_store import FeatureStore  # imports torch, which listings do without
+
     for found in stores(cache):
         if found.problem is None and dataset in (None, found.dataset) and backbone in (None, found.backbone):
             return FeatureStore.open(found.path)

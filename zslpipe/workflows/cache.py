@@ -1,4 +1,4 @@
-"""`zslpipe cache`: list, describe, verify, repair and remove stores and runs."""
+"""`zslpipe cache`: describe, verify, repair and remove stores and runs."""
 
 import shutil
 from pathlib import Path
@@ -11,25 +11,9 @@ from zslpipe.store.feature_store import FeatureStore
 from zslpipe.store.repair import repair
 from zslpipe.store.verify import Damage, verify
 from zslpipe.workflows.find import find_store
+from zslpipe.workflows.listing import listing
 from zslpipe.workflows.remake import remake
-from zslpipe.workflows.runs import runs
 from zslpipe.workflows.workspace import Workspace
-
-
-def listing(workspace: Workspace) -> list[dict[str, Any]]:
-    """One row per store and per run, newest first within each kind."""
-    rows = []
-    for store in stores(workspace.cache):
-        whole = "complete" if store.written == store.rows else f"{store.written} of {store.rows} images"
-        rows.append(_row("store", store.path, store.problem or whole, store.bytes))
-    for run in runs(workspace.runs):
-        count = len(run.seeds)
-        rows.append(_row("run", run.path, f"{count} seed{'s' * (count > 1)}", _size(run.path)))
-    return rows
-
-
-def _row(kind: str, path: Path, state: str, size: int) -> dict[str, Any]:
-    return {"kind": kind, "name": path.name, "state": state, "path": str(path), "size_mb": size / 1e6}
 
 
 def describe(workspace: Workspace, name: str | None) -> dict[str, Any]:
@@ -91,7 +75,3 @@ def remove(path: Path) -> None:
     removed = path.with_name(f".{path.name}.removed")
     path.rename(removed)
     shutil.rmtree(removed)
-
-
-def _size(folder: Path) -> int:
-    return sum(p.stat().st_size for p in folder.rglob("*") if p.is_file())
