@@ -110,6 +110,8 @@ def extract_store(
         **({"compile": True} if compile else {}),
     }
     store = _open_store(workspace, benchmark, net, images, request)
+    if store.redescribe(benchmark):
+        notes.append("The class table has changed: the store now has the new one, its features are kept.")
     reused = int((store.status != MISSING).sum())
     with kept_on_interrupt(store), store.claim(store.missing_pieces(parse_shard(shard))) as pieces:
         summary = extract(
