@@ -15,7 +15,7 @@ from zslpipe.data.csv_lines import csv_bytes
 from zslpipe.data.folder import read_folder
 from zslpipe.data.known_classes import KnownClasses
 from zslpipe.data.make_class_table import make_class_table
-from zslpipe.data.xlsa17 import read_xlsa17
+from zslpipe.data.xlsa17 import read_known_classes, read_xlsa17
 from zslpipe.errors import InputError
 
 Make = Callable[..., Path]
@@ -125,3 +125,24 @@ def test_a_written_class_table_is_read_back_exactly(data: st.DataObject, tmp_pat
     assert (back.classes, back.folds, back.attribute_names) == (table.classes, table.folds, table.attribute_names)
     assert np.array_equal(back.unseen, table.unseen)
     assert np.array_equal(back.semantics, table.semantics)
+
+
+def test_a_known_dataset_needs_no_file_that_lists_its_images(xlsa: Make, tmp_path: Path) -> None:
+    root = xlsa()
+    folder = root / "xlsa17" / "data" / "CUB"
+    whole = read_known_classes("cub", root)
+    (folder / "res101.mat").unlink()
+    with pytest.raises(InputError, match=r"neither image labels nor testclasses\.txt: put it"):
+        read_known_classes("cub", root)
+    (folder / "testclasses.txt").write_text("005.Bird_e\n006.Bird_f\n")
+    (folder / "trainclasses1.txt").write_text("001.Bird_a\n002.Bird_b\n")
+    (folder / "valclasses1.txt").write_text("003.Bird_c\n")
+    known = read_known_classes("cub", root)
+    assert known.unseen.tolist() == whole.unseen.tolist() == [False] * 4 + [True] * 2
+    assert not known.parts
+    put(tmp_path / "mine", ["bird a/1.jpg", "Bird-C/1.jpg", "bird f/1.jpg"])
+    written = make_class_table(known, tmp_path / "mine", tmp_path / "tables")
+    assert [f.name for f in written.files] == ["classes.csv"]
+    b = read_folder(tmp_path / "mine", tmp_path / "tables")
+    assert [b.class_names[c] for c in b.unseen_classes] == ["bird f"]
+    assert [(s.train, s.val) for s in b.class_splits] == [((0,), (1,))]

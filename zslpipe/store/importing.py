@@ -109,6 +109,7 @@ def _import(
     store = FeatureStore.open_or_create(
         path, benchmark, taps, provenance, good_piece_rows(len(benchmark.labels), row_bytes), compression
     )
+    store.redescribe(benchmark)
     try:
         with store.claim(range(store.pieces)) as missing:
             for piece in track(missing, f"importing {name}"):
