@@ -44,7 +44,7 @@ def list_(data_root: Path | None, cache: Path | None, json_: bool) -> None:
 
 @command.command("check", epilog=EXAMPLES["check"])
 @click.argument("dataset")
-@click.option("--class-table", type=PATH, help="Folder of classes.csv (and images.csv) for an image folder.")
+@click.option("--class-table", type=PATH, help="Class table of an image folder, or the folder it is in.")
 @places
 @as_json
 def check(dataset: str, class_table: Path | None, data_root: Path | None, cache: Path | None, json_: bool) -> None:
@@ -73,8 +73,11 @@ def check(dataset: str, class_table: Path | None, data_root: Path | None, cache:
 @click.argument("images", type=PATH)
 @click.option("--attributes", default="", help="Names of the attributes, separated by commas.")
 @click.option("--out", type=PATH, help="Folder for classes.csv.", show_default="IMAGES")
+@places
 @as_json
-def init(images: Path, attributes: str, out: Path | None, json_: bool) -> None:
+def init(
+    images: Path, attributes: str, out: Path | None, data_root: Path | None, cache: Path | None, json_: bool
+) -> None:
     """Write a class table to fill in.
 
     IMAGES is a folder with the images of each class in a folder of their own.

@@ -27,7 +27,7 @@ def read_grid(_: click.Context, __: click.Parameter, value: str | None) -> tuple
 @click.command("import", epilog=EXAMPLES)
 @click.argument("files", nargs=-1, required=True, type=PATH)
 @click.option("--dataset", required=True, help="The dataset whose images the rows are.")
-@click.option("--class-table", type=PATH, help="Folder of classes.csv (and images.csv) for an image folder.")
+@click.option("--class-table", type=PATH, help="Class table of an image folder, or the folder it is in.")
 @click.option("--tap", help="What the rows are: global, region or trunk.", show_default="by their shape")
 @click.option("--key", help="Name of the variable with the features.", show_default="features and other usual names")
 @click.option(
