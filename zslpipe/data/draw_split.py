@@ -20,7 +20,11 @@ def draw_unseen(table: ClassTable, labels: np.ndarray, seed: int, notes: list[st
     says nothing of any class and all have images, a random fifth of the classes is unseen, so that there is something
     to measure.
     """
-    unseen = table.unseen | (np.bincount(labels, minlength=len(table.classes)) == 0)
+    without_images = np.bincount(labels, minlength=len(table.classes)) == 0
+    if without_images.any():
+        names = [table.classes[c] for c in np.flatnonzero(without_images)]
+        notes.append(f"classes without images: {len(names)}, candidates that cannot be tested: {first_few(names)}.")
+    unseen = table.unseen | without_images
     if not table.undecided:
         return unseen
     if unseen.any() or len(table.undecided) < len(table.classes):
@@ -30,8 +34,8 @@ def draw_unseen(table: ClassTable, labels: np.ndarray, seed: int, notes: list[st
     if count:
         drawn = np.sort(np.random.default_rng(seed).permutation(len(unseen))[:count])
         unseen[drawn] = True
-        names = first_few([table.classes[c] for c in drawn])
-        notes.append(f"no class has a split: {count} of {len(unseen)} are unseen at random (seed {seed}): {names}.")
+        held = first_few([table.classes[c] for c in drawn])
+        notes.append(f"no class has a split: {count} of {len(unseen)} are unseen at random (seed {seed}): {held}.")
     return unseen
 
 

@@ -67,9 +67,6 @@ def read_folder(folder: Path, tables: Path | None = None, seed: int = 0) -> Benc
     images = [i for i in scan.images if i in class_of]
     index = {c: i for i, c in enumerate(table.classes)}
     labels = np.array([index[class_of[i]] for i in images], np.int64)
-    without = [c for c in table.classes if c not in set(class_of.values())]
-    if without:
-        notes.append(f"classes without images: {len(without)}, candidates that cannot be tested: {first_few(without)}.")
     unseen = draw_unseen(table, labels, seed, notes)
     _check_listed(found, listed, class_of, dict(zip(table.classes, unseen)))
     stated = [listed[i].part if listed else "" for i in images]
@@ -156,7 +153,8 @@ def _find_classes(
     skipped = len(images) - len(wanted)
     if skipped:
         reason = f"not listed in {IMAGES}" if listed else "outside a class folder"
-        left = [i for i in images if i not in set(wanted)]
+        used = set(wanted)
+        left = [i for i in images if i not in used]
         notes.append(f"{skipped} images {reason} were skipped: {first_few(left)}.")
     if not wanted:
         raise InputError(f"{root} has no images in class folders; expected {root}/<class>/<image>.")
@@ -175,7 +173,7 @@ def _find_classes(
             raise TableError(tables.images, wrong)
     unknown = sorted({i.rpartition("/")[0] for i, c in found.items() if c is None})
     if unknown:
-        without = [c for c in table.classes if c not in found.values()]
+        without = sorted(folders.classes - set(found.values()))
         raise InputError(f"{tables.classes} {_no_lines(unknown, table.classes, without)}")
     respelled = [f"{folder} ({c})" for folder, c in folders.respelled().items()]
     if respelled:
