@@ -57,3 +57,24 @@ def test_table_of_a_folder_makes_it_a_data_set(data: Callable[..., Result], sun_
         "seen": 7, "unseen": 3, "attributes": 5, "images": 60
     }  # fmt: skip
     assert set(json.loads(data("table", "sun", images, "--out", tables, "--json").stdout)) >= {"files", "notes"}
+
+
+def test_init_writes_a_table_to_fill_in(data: Callable[..., Result], sun_root: Path, tmp_path: Path) -> None:
+    images = str(sun_root / "images" / "SUN")
+
+    def init(*line: str) -> Result:
+        return CliRunner().invoke(main, ["data", "init", images, "--out", str(tmp_path), *line])
+
+    done = init("--attributes", "open, man-made")
+    assert done.exit_code == 0, done.output
+    assert f"wrote    {tmp_path}/classes.csv (10 classes)" in done.stdout
+    assert (tmp_path / "classes.csv").read_text().startswith("class,split,open,man-made\nscene_0,,,\n")
+    empty = data("check", images, "--class-table", str(tmp_path))
+    assert empty.exit_code == 2
+    assert "column 'open' has no numbers" in empty.stdout
+    assert "column 'man-made' has no numbers" in empty.stdout
+    assert init().exit_code == 2
+    (tmp_path / "classes.csv").unlink()
+    assert json.loads(init("--json").stdout) == {
+        "file": f"{tmp_path}/classes.csv", "classes": 10, "attributes": []
+    }  # fmt: skip

@@ -30,7 +30,7 @@ def test_without_images_csv_a_random_share_is_test_seen(birds: Path) -> None:
     assert [(s.train, s.val) for s in b.class_splits] == [((0, 1), (2, 3))]
     assert np.array_equal(b.test_seen, read_folder(birds).test_seen)
     assert any(not np.array_equal(b.test_seen, read_folder(birds, seed=s).test_seen) for s in range(1, 6))
-    assert any("no images.csv" in n for n in b.notes)
+    assert any("a random 20% of the images of each seen class" in n for n in b.notes)
     assert set(b.sources) == {"classes.csv"}
 
 
@@ -86,12 +86,14 @@ def test_a_class_may_be_a_folder_in_a_folder(birds: Path) -> None:
     assert read_folder(birds).class_names[4] == "group/e"
 
 
-def test_classes_without_images_are_skipped(birds: Path) -> None:
+def test_classes_without_images_are_unseen(birds: Path) -> None:
     with (birds / "classes.csv").open("a") as file:
-        file.write("f,unseen,1,1\n")
+        file.write("f,seen,1,1\ng,unseen,0,1\nh,val,0,0\n")
     b = read_folder(birds)
-    assert b.class_names == tuple("abcde")
-    assert any("1 classes of classes.csv have no images and were skipped: f." in n for n in b.notes)
+    assert b.class_names == tuple("abcdefgh")
+    assert [b.class_names[c] for c in b.unseen_classes] == list("efgh")
+    assert [(s.train, s.val) for s in b.class_splits] == [((0, 1), (2, 3))]
+    assert any("classes without images: 3, candidates that cannot be tested: f, g, h." in n for n in b.notes)
 
 
 def test_links_are_followed_once(birds: Path, tmp_path: Path) -> None:
@@ -115,17 +117,22 @@ def test_more_folds_and_word_vectors(birds: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "sentence"),
     [
-        ("class,split", "name,part", "classes.csv line 1: the header must start with class,split"),
+        ("class,split", "name,part", "classes.csv line 1: there is no column 'class', only name, part"),
         ("b,train", "a,train", "classes.csv line 3: class 'a' is listed twice"),
         ("b,train", "b,test", "classes.csv line 3: split 'test' is not one of seen, unseen, train, val"),
         ("b,train", ",train", "classes.csv line 3: the class name is empty"),
         ("0.2", "nan", "classes.csv line 3: 'nan' is not a finite number (column 'red')"),
         ("0.2", "red", "classes.csv line 3: 'red' is not a finite number (column 'red')"),
-        ("0.2", "", "classes.csv line 3: the number is missing (column 'red')"),
+        ("red,long", "red,red", "classes.csv line 1: two columns are named 'red'"),
+        ("red,long", "red,", "classes.csv line 1: column 4 has no name"),
         ("0.2,", "", "classes.csv line 3: 3 fields, expected 4"),
-        ("b,train,0.2,1\n", "", "birds/b contains images, but"),
+        ("b,train,0.2,1\n", "", "classes.csv has no line for these folders of images: 'b'"),
         ("e,unseen", "e,seen", None),
-        ("a,train,0.1,1\nb,train,0.2,1\nc,val,0.3,0\nd,val,0.4,0\n", "", "contains images, but"),
+        (
+            "a,train,0.1,1\nb,train,0.2,1\nc,val,0.3,0\nd,val,0.4,0\n",
+            "",
+            "folders of images: 'a', 'b', 'c', 'd'; add lines",
+        ),
     ],
 )
 def test_a_bad_class_table_is_reported(birds: Path, old: str, new: str, sentence: str | None) -> None:
@@ -144,13 +151,13 @@ def test_a_bad_class_table_is_reported(birds: Path, old: str, new: str, sentence
 @pytest.mark.parametrize(
     ("old", "new", "sentence"),
     [
-        ("image,split", "file,split", "line 1: the header must be image,split"),
+        ("image,split", "file,split", "line 1: the header must be image,class,split"),
         ("a/0.png,trainval", "a/0.png,train", "line 2: split 'train' is not one of trainval, test_seen, test_unseen"),
         ("a/0.png,trainval", "a/0.png,test_unseen", "line 2: image 'a/0.png' is test_unseen, but class 'a' is seen"),
         ("e/0.png,test_unseen", "e/0.png,trainval", "line 18: image 'e/0.png' is trainval, but class 'e' is unseen"),
         ("a/1.png", "a/0.png", "line 3: image 'a/0.png' is already listed in line 2"),
         ("a/1.png", "a/9.png", "line 3: image not found: "),
-        ("a/1.png", "z/1.png", "line 3: image 'z/1.png' is not in the folder of a class"),
+        ("a/1.png", "z/1.png", "line 3: image not found: "),
         ("a/1.png", "../1.png", "line 3: '../1.png' is not a path inside the image folder"),
         ("a/1.png", "/a/1.png", "line 3: '/a/1.png' is not a path inside the image folder"),
     ],
@@ -177,7 +184,7 @@ def test_what_is_missing_or_unreadable_is_reported(birds: Path, tmp_path: Path) 
         read_folder(birds)
     (birds / "attribute_vectors.npy").unlink()
     (birds / "classes.csv").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(InputError, match=r"classes\.csv cannot be read as CSV in UTF-8"):
+    with pytest.raises(InputError, match=r"classes\.csv cannot be read as a table"):
         read_folder(birds)
 
 

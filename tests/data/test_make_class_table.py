@@ -9,11 +9,13 @@ from hypothesis.extra import numpy as hnp
 from PIL import Image
 
 from zslpipe.data.benchmark import Benchmark
+from zslpipe.data.class_folders import normalize_name
 from zslpipe.data.class_table import ClassTable, class_rows, read_class_table
 from zslpipe.data.csv_lines import csv_bytes
 from zslpipe.data.folder import read_folder
-from zslpipe.data.make_class_table import make_class_table, normalize_name
-from zslpipe.data.xlsa17 import read_xlsa17
+from zslpipe.data.known_classes import KnownClasses
+from zslpipe.data.make_class_table import make_class_table
+from zslpipe.data.xlsa17 import read_known_classes, read_xlsa17
 from zslpipe.errors import InputError
 
 Make = Callable[..., Path]
@@ -44,7 +46,7 @@ def test_a_folder_with_some_of_the_classes_becomes_a_benchmark(known: Benchmark,
     here = ("001", "002", "003", "005")
     put(images, [i for i in known.image_ids if i[:3] in here])
     put(images, ["001.Bird_a/stray.jpg", "else/x.jpg"])
-    written = make_class_table(known, images, tmp_path / "tables")
+    written = make_class_table(KnownClasses.of(known), images, tmp_path / "tables")
     assert {f.name for f in written.files} == {"classes.csv", "images.csv", "attribute_vectors.npy"}
     assert any("2 images not in the split of cub were skipped" in n for n in written.notes)
     assert any("1 folders match no class: else." in n for n in written.notes)
@@ -67,7 +69,7 @@ def test_a_folder_with_some_of_the_classes_becomes_a_benchmark(known: Benchmark,
 def test_nested_folders_and_other_spellings_match(known: Benchmark, tmp_path: Path) -> None:
     images = tmp_path / "some"
     put(images, ["x/bird-a/0.jpg", "x/bird-a/new.jpg", "Bird F/25.jpg"])
-    make_class_table(known, images, tmp_path)
+    make_class_table(KnownClasses.of(known), images, tmp_path)
     b = read_folder(images, tmp_path)
     assert b.class_names == ("x/bird-a", "Bird F")
     assert b.image_ids == ("Bird F/25.jpg", "x/bird-a/0.jpg")
@@ -77,7 +79,7 @@ def test_without_listed_images_the_reader_draws_test_seen(known: Benchmark, tmp_
     images = tmp_path / "some"
     put(images, [f"{c}/mine{i}.jpg" for c in ("001.Bird_a", "006.Bird_f") for i in range(5)])
     (tmp_path / "images.csv").write_text("image,split\nold,trainval\n")
-    written = make_class_table(known, images, tmp_path)
+    written = make_class_table(KnownClasses.of(known), images, tmp_path)
     assert [f.name for f in written.files] == ["classes.csv", "attribute_vectors.npy"]
     assert any("cub lists none of these images" in n for n in written.notes)
     assert len(read_folder(images, tmp_path).test_seen) == 1
@@ -86,10 +88,10 @@ def test_without_listed_images_the_reader_draws_test_seen(known: Benchmark, tmp_
 def test_folders_that_match_no_class_or_the_same_class_are_reported(known: Benchmark, tmp_path: Path) -> None:
     put(tmp_path / "none", ["cat/0.jpg"])
     with pytest.raises(InputError, match=r"no folder in .*none matches a class of cub \(001"):
-        make_class_table(known, tmp_path / "none", tmp_path)
+        make_class_table(KnownClasses.of(known), tmp_path / "none", tmp_path)
     put(tmp_path / "two", ["001.Bird_a/0.jpg", "bird a/0.jpg"])
     with pytest.raises(InputError, match=r"folders 001\.Bird_a and bird a both match class '001\.Bird_a'"):
-        make_class_table(known, tmp_path / "two", tmp_path)
+        make_class_table(KnownClasses.of(known), tmp_path / "two", tmp_path)
     assert not (tmp_path / "classes.csv").exists()
 
 
@@ -100,12 +102,14 @@ def test_names_are_compared_without_case_numbers_and_signs() -> None:
 
 name = st.text(st.characters(blacklist_categories=["Cs", "Cc"]), min_size=1, max_size=8).map(str.strip).filter(bool)
 
+attribute = name.filter(lambda s: not s.lower().startswith(("fold", "class", "split")))
+
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
 @given(data=st.data())
 def test_a_written_class_table_is_read_back_exactly(data: st.DataObject, tmp_path: Path) -> None:
     classes = data.draw(st.lists(name.filter(lambda s: s.strip("/") == s), min_size=1, max_size=5, unique=True))
-    attributes = data.draw(st.lists(name.filter(lambda s: not s.startswith("fold")), max_size=4))
+    attributes = data.draw(st.lists(attribute, max_size=4, unique=True))
     unseen = np.array(data.draw(st.lists(st.booleans(), min_size=len(classes), max_size=len(classes))))
     mark = st.sampled_from(["train", "val", ""])
     folds = []
@@ -121,3 +125,24 @@ def test_a_written_class_table_is_read_back_exactly(data: st.DataObject, tmp_pat
     assert (back.classes, back.folds, back.attribute_names) == (table.classes, table.folds, table.attribute_names)
     assert np.array_equal(back.unseen, table.unseen)
     assert np.array_equal(back.semantics, table.semantics)
+
+
+def test_a_known_dataset_needs_no_file_that_lists_its_images(xlsa: Make, tmp_path: Path) -> None:
+    root = xlsa()
+    folder = root / "xlsa17" / "data" / "CUB"
+    whole = read_known_classes("cub", root)
+    (folder / "res101.mat").unlink()
+    with pytest.raises(InputError, match=r"neither image labels nor testclasses\.txt: put it"):
+        read_known_classes("cub", root)
+    (folder / "testclasses.txt").write_text("005.Bird_e\n006.Bird_f\n")
+    (folder / "trainclasses1.txt").write_text("001.Bird_a\n002.Bird_b\n")
+    (folder / "valclasses1.txt").write_text("003.Bird_c\n")
+    known = read_known_classes("cub", root)
+    assert known.unseen.tolist() == whole.unseen.tolist() == [False] * 4 + [True] * 2
+    assert not known.parts
+    put(tmp_path / "mine", ["bird a/1.jpg", "Bird-C/1.jpg", "bird f/1.jpg"])
+    written = make_class_table(known, tmp_path / "mine", tmp_path / "tables")
+    assert [f.name for f in written.files] == ["classes.csv"]
+    b = read_folder(tmp_path / "mine", tmp_path / "tables")
+    assert [b.class_names[c] for c in b.unseen_classes] == ["bird f"]
+    assert [(s.train, s.val) for s in b.class_splits] == [((0,), (1,))]

@@ -55,7 +55,7 @@ def test_what_cannot_be_loaded_is_a_problem(birds: Path, tmp_path: Path) -> None
     (birds / "classes.csv").write_text("class,split\na,train\n")
     found = check_dataset(str(birds))
     assert len(found["problems"]) == 1
-    assert "contains images, but" in found["problems"][0]
+    assert "no line for these folders of images: 'b', 'c', 'd', 'e'" in found["problems"][0]
 
 
 def test_surprising_facts_are_reported(xlsa: Make) -> None:

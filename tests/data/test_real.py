@@ -9,6 +9,7 @@ import scipy.io
 from zslpipe.data.benchmark import Benchmark
 from zslpipe.data.folder import read_folder
 from zslpipe.data.known import FOLDERS, describe_missing_images
+from zslpipe.data.known_classes import KnownClasses
 from zslpipe.data.load import load_benchmark
 from zslpipe.data.make_class_table import make_class_table
 from zslpipe.data.matlab import read_array
@@ -116,7 +117,7 @@ def test_sentences_of_cub(data_root: Path) -> None:
 def test_fifty_birds_become_a_folder_dataset(data_root: Path, tmp_path: Path) -> None:
     images = data_root / "images" / "CUB50"
     cub = load_benchmark("cub", data_root)
-    written = make_class_table(cub, images, tmp_path)
+    written = make_class_table(KnownClasses.of(cub), images, tmp_path)
     assert any(n.startswith("2 images not in the split of cub were skipped") for n in written.notes)
     b = read_folder(images, tmp_path)
     assert (len(b.seen_classes), len(b.unseen_classes), len(b.image_ids)) == (40, 10, 2889)

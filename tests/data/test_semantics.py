@@ -113,7 +113,7 @@ def test_bad_ones_name_file_and_row(tiny: tuple[Benchmark, np.ndarray], tmp_path
         "lacking.csv": "does not describe class 'class 0'",
         "empty.csv": "is empty",
         "gone.csv": "there is no file",
-        "what.txt": "read from a .mat, .npy or .csv file",
+        "what.txt": "read from a .mat, .npy, .csv, .tsv, .xlsx file",
     }.items():
         with pytest.raises(InputError) as error:
             load_semantics(b, str(tmp_path / name))

@@ -115,3 +115,9 @@ def test_share_and_delta_are_inverse() -> None:
     margins = np.random.default_rng(0).normal(size=401)
     assert share_flipped(margins, delta_flipping(margins, 0.3)) == pytest.approx(0.3, abs=1 / 400)
     assert share_flipped(np.array([1.0, 2.0]), 1.0) == 0.5  # a margin equal to δ does not exceed it
+
+
+@pytest.mark.parametrize("margins", [[], [1.0, np.inf], [-np.inf, -np.inf]])
+def test_no_delta_comes_from_margins_without_a_rival(margins: list[float]) -> None:
+    with pytest.raises(ScoresError, match="classes of both kinds"):
+        delta_flipping(np.array(margins), 0.2)

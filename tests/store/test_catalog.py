@@ -1,6 +1,8 @@
 """Listings of a cache, of intact and damaged stores."""
 
 import os
+import subprocess
+import sys
 
 import pytest
 
@@ -18,8 +20,8 @@ def test_stores_are_listed_newest_first(tmp_path, make, fill):
             os.utime(store.path / name, (when, when))
     first, second = stores(tmp_path)
     assert (first.path, second.path) == (new.path, old.path)
-    assert (first.done, first.failed, first.missing, first.bytes) == (0, 0, 120, 0)
-    assert (second.done, second.failed, second.missing, second.rows) == (55, 1, 64, 120)
+    assert (first.written, first.rows, first.bytes) == (0, 120, 0)
+    assert (second.written, second.rows) == (56, 120)
     assert second.bytes == 2 * 32 * (16 * 4 + 32 * 2)
     assert (second.dataset, second.backbone, second.fingerprint) == ("tiny", "fake", old.fingerprint)
     assert dict(second.taps) == old.taps
@@ -51,3 +53,12 @@ def test_an_empty_cache_says_what_to_do(tmp_path):
 def test_settings_never_share_a_folder(tmp_path):
     assert store_path(tmp_path, "../my data", "hf-hub:a/b", "f" * 64).parent == tmp_path / "stores"
     assert store_path(tmp_path, "d", "b", "0" * 64) != store_path(tmp_path, "d", "b", "1" * 64)
+
+
+def test_a_listing_reads_no_piece_and_imports_no_torch(tmp_path, make, fill):
+    store = fill(make(store_path(tmp_path, "tiny", "fake", "a" * 64)))
+    for record in (store.path / "pieces").iterdir():
+        record.write_text("unreadable")
+    assert stores(tmp_path)[0].written == 120
+    code = "import sys, zslpipe.workflows.listing; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -12,7 +12,8 @@ from zslpipe.errors import InputError
 from zslpipe.store import layout
 from zslpipe.store.catalog import stores
 from zslpipe.store.feature_store import FeatureStore
-from zslpipe.store.importing import import_features, same_image
+from zslpipe.store.importing import import_features
+from zslpipe.store.row_order import same_image
 
 
 @pytest.fixture
@@ -170,9 +171,10 @@ def test_the_rows_must_be_the_benchmarks(tmp_path, tiny, tables):
     wrong = labels.copy()
     wrong[[17, 30]] = 9
     refused(mat5(tmp_path / "a.mat", features, wrong, paths), r"row 17 has label 9, but 1/7.jpg has 2 in tiny")
-    refused(
-        mat5(tmp_path / "b.mat", features, labels, [*paths[1:], paths[0]]), r"row 0 is image .*0/1.jpg, but .*0/0.jpg"
-    )
+    refused(mat5(tmp_path / "b.mat", features, labels, [*paths[1:], paths[0]]), "row 0 has label 12, but 0/0.jpg has 1")
+    refused(mat5(tmp_path / "g.mat", features, labels, [*paths[1:], "0/x.jpg"]), "has no row for image 0/0.jpg of tiny")
+    names = [path.rpartition("/")[2] for path in paths]
+    refused(mat5(tmp_path / "h.mat", features, labels, [*paths[:1], *names[:0:-1]]), "may both be image")
     refused(mat5(tmp_path / "c.mat", features, labels[:-1], paths), "119 labels for 120 images")
     refused(mat5(tmp_path / "d.mat", features, labels, paths[:-1]), "119 image_files for 120 images")
     refused(mat5(tmp_path / "e.mat", features[:-1], labels, paths), re.escape("(119, 16)") + ".*has 120 images")
@@ -184,6 +186,21 @@ def test_the_rows_must_be_the_benchmarks(tmp_path, tiny, tables):
     wrong = labels.copy()
     wrong[5] = 99  # an image without a class may have any label
     import_features([mat5(tmp_path / "f.mat", features, wrong, paths)], half, tmp_path)
+
+
+@pytest.mark.parametrize("write", [mat5, mat73])
+def test_named_rows_are_put_in_order(tmp_path, tiny, tables, write, monkeypatch):
+    benchmark, features = tiny
+    monkeypatch.setattr(layout.good_piece_rows, "__defaults__", (16 * 4 * 16,))  # several pieces
+    order = np.random.default_rng(0).permutation(len(features))
+    _, labels, paths = tables
+    file = write(tmp_path / "shuffled.mat", features[order], labels[order], [paths[row] for row in order])
+    store = import_features([file], benchmark, tmp_path)
+    assert store.pieces > 1
+    assert np.array_equal(store.rows("global")[:], features)
+    assert store.provenance["recorded"]["reordered"] == ["global"]
+    same = import_features([write(tmp_path / "same.mat", features, labels, paths)], benchmark, tmp_path)
+    assert same.provenance["recorded"]["reordered"] == []
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])

@@ -47,3 +47,10 @@ def test_what_cannot_be_stored_is_refused(wrong, message):
     good = {"piece_rows": 4, "taps": {"a": TapSpec((1,))}, "compression": None}
     with pytest.raises(InputError, match=message):
         Layout(dataset="d", images="h", rows=10, provenance=PROVENANCE, **{**good, **wrong})
+
+
+@pytest.mark.parametrize(("rows", "most"), [(346, 64), (64, 64), (65, 64), (1, 64), (10_000, 64)])
+def test_slow_rows_come_in_small_pieces(rows, most):
+    size = good_piece_rows(rows, 1000, most_rows=most)
+    assert size <= most
+    assert -(-rows // size) == max(1, -(-rows // most))  # no more pieces than that takes

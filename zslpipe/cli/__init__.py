@@ -55,6 +55,15 @@ class Verbs(click.Group):
             raise unknown("verb", verb, VERBS)
         return super().resolve_command(ctx, args)
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """Ctrl-C ends in a sentence on what is kept, and exit code 130."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as stop:
+            notes = getattr(stop, "__notes__", ["what was finished is kept."])
+            click.echo(f"zslpipe: interrupted; {' '.join(notes)}", err=True)
+            ctx.exit(130)
+
     def main(self, *args: Any, **kwargs: Any) -> Any:
         """Run; an error becomes one sentence on stderr and the exit code."""
         warnings.showwarning = _note  # type: ignore[assignment]

@@ -29,7 +29,7 @@ def command() -> None:
 @as_json
 def ls(data_root: Path | None, cache: Path | None, json_: bool) -> None:
     """List stores and runs, newest first."""
-    from zslpipe.workflows.cache import listing
+    from zslpipe.workflows.listing import listing
 
     rows = listing(workspace(data_root, cache))
     if json_:

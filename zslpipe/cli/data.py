@@ -7,9 +7,14 @@ import click
 from zslpipe.cli.options import PATH, as_json, examples, places, print_json, workspace
 
 EXAMPLES = {
-    "data": examples("zslpipe data list", "zslpipe data check cub", "zslpipe data table cub ./birds --out ./tables"),
+    "data": examples("zslpipe data list", "zslpipe data check cub", "zslpipe data init ./my-images"),
     "list": examples("zslpipe data list", "zslpipe data list --data-root /datasets --json"),
     "check": examples("zslpipe data check cub", "zslpipe data check ./my-images --class-table ./tables"),
+    "init": examples(
+        "zslpipe data init ./my-images",
+        "zslpipe data init ./my-images --attributes stripes,wings,'long neck'",
+        "zslpipe data check ./my-images",
+    ),
     "table": examples(
         "zslpipe data table cub ./birds --out ./tables",
         "zslpipe extract --backbone resnet101 --dataset ./birds --class-table ./tables",
@@ -39,7 +44,7 @@ def list_(data_root: Path | None, cache: Path | None, json_: bool) -> None:
 
 @command.command("check", epilog=EXAMPLES["check"])
 @click.argument("dataset")
-@click.option("--class-table", type=PATH, help="Folder of classes.csv (and images.csv) for an image folder.")
+@click.option("--class-table", type=PATH, help="Class table of an image folder, or the folder it is in.")
 @places
 @as_json
 def check(dataset: str, class_table: Path | None, data_root: Path | None, cache: Path | None, json_: bool) -> None:
@@ -62,6 +67,33 @@ def check(dataset: str, class_table: Path | None, data_root: Path | None, cache:
                 click.echo(f"{key:12s} {value}")
     if found["problems"]:
         raise SystemExit(2)
+
+
+@command.command("init", epilog=EXAMPLES["init"])
+@click.argument("images", type=PATH)
+@click.option("--attributes", default="", help="Names of the attributes, separated by commas.")
+@click.option("--out", type=PATH, help="Folder for classes.csv.", show_default="IMAGES")
+@places
+@as_json
+def init(
+    images: Path, attributes: str, out: Path | None, data_root: Path | None, cache: Path | None, json_: bool
+) -> None:
+    """Write a class table to fill in.
+
+    IMAGES is a folder with the images of each class in a folder of their own.
+    """
+    from zslpipe.data.init_table import init_class_table
+
+    names = [name.strip() for name in attributes.split(",")] if attributes else []
+    file, classes = init_class_table(images, names, out)
+    if json_:
+        print_json({"file": str(file), "classes": classes, "attributes": names})
+        return
+    click.echo(f"wrote    {file} ({classes} classes)")
+    click.echo(
+        "Fill in a number for every class and attribute (also 0,5, 50 %, yes, no or x). "
+        "Add lines for classes that you have no images of: they can be predicted too."
+    )
 
 
 @command.command("table", epilog=EXAMPLES["table"])

@@ -19,7 +19,7 @@ EXAMPLES = examples(
 @click.command("extract", epilog=EXAMPLES)
 @click.option("--backbone", help="A name that `zslpipe backbones` lists.", show_default="resnet101")
 @click.option("--dataset", default=None, help="A known name or an image folder.", show_default="the newest store's")
-@click.option("--class-table", type=PATH, help="Folder of classes.csv (and images.csv) for an image folder.")
+@click.option("--class-table", type=PATH, help="Class table of an image folder, or the folder it is in.")
 @click.option("--weights", default="timm", show_default=True, help="timm, package, random, or a weights FILE.")
 @click.option("--taps", default="global,region", show_default=True, help="Features to store: global, region, trunk.")
 @click.option("--image-size", type=int, help="In pixels.", show_default="the model's own")

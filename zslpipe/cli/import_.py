@@ -27,7 +27,7 @@ def read_grid(_: click.Context, __: click.Parameter, value: str | None) -> tuple
 @click.command("import", epilog=EXAMPLES)
 @click.argument("files", nargs=-1, required=True, type=PATH)
 @click.option("--dataset", required=True, help="The dataset whose images the rows are.")
-@click.option("--class-table", type=PATH, help="Folder of classes.csv (and images.csv) for an image folder.")
+@click.option("--class-table", type=PATH, help="Class table of an image folder, or the folder it is in.")
 @click.option("--tap", help="What the rows are: global, region or trunk.", show_default="by their shape")
 @click.option("--key", help="Name of the variable with the features.", show_default="features and other usual names")
 @click.option(
@@ -47,7 +47,8 @@ def command(
 ) -> None:
     """Make a store of features extracted elsewhere.
 
-    FILES are .mat (v5, v7.3), .h5, .npy or .npz. Rows, labels and image names are checked against the dataset.
+    FILES are .mat (v5, v7.3), .h5, .npy or .npz. Labels are checked against the dataset; rows
+    that are named are put in its order.
     """
     from zslpipe.workflows.convert import import_store
 
@@ -57,5 +58,7 @@ def command(
         print_json({"store": str(store.path), "fingerprint": store.fingerprint, "taps": taps})
         return
     click.echo(f"store    {store.path}")
+    moved = store.provenance["recorded"].get("reordered", [])
     for tap, shape in taps.items():
-        click.echo(f"{tap:8s} {' x '.join(map(str, shape))}")
+        note = f" (rows put in the order of {store.dataset}, by their names)" if tap in moved else ""
+        click.echo(f"{tap:8s} {' x '.join(map(str, shape))}{note}")

@@ -71,8 +71,16 @@ class Benchmark:
 
     @property
     def unseen_classes(self) -> np.ndarray:
-        """(U,) sorted indices of the classes in test_unseen."""
-        return np.unique(self.labels[self.test_unseen])
+        """(U,) sorted indices of the classes without training images; those without any image are among them."""
+        return np.setdiff1d(np.arange(len(self.class_names)), self.seen_classes)
+
+    def same_classes(self, other: "Benchmark") -> bool:
+        """Whether classes, semantics, labels and split are equal; images may be elsewhere."""
+        texts = ("class_names", "attribute_names", "class_splits")
+        arrays = ("semantics", "labels", "trainval", "test_seen", "test_unseen", "attribute_vectors")
+        return all(getattr(self, k) == getattr(other, k) for k in texts) and all(
+            np.array_equal(getattr(self, k), getattr(other, k)) for k in arrays
+        )
 
     def with_semantics(self, semantics: np.ndarray, attribute_names: tuple[str, ...], source: str) -> "Benchmark":
         """The same benchmark with other class semantics (C, A'); attribute word vectors are dropped."""

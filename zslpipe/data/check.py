@@ -9,6 +9,8 @@ from zslpipe.errors import InputError
 if TYPE_CHECKING:
     from zslpipe.data.benchmark import Benchmark
 
+NO_ATTRIBUTES = "the classes have no attributes: add columns to the class table, or choose other semantics."
+
 
 def check_benchmark(b: "Benchmark") -> None:
     """Raise `InputError` for the first inconsistency found."""
@@ -76,7 +78,7 @@ def _check_splits(b: "Benchmark") -> None:
         both = np.intersect1d(parts[one], parts[other])
         if len(both):
             raise _fail(b, f"image '{b.image_ids[both[0]]}' is in both {one} and {other}.")
-    overlap = np.intersect1d(b.seen_classes, b.unseen_classes)
+    overlap = np.intersect1d(b.seen_classes, b.labels[b.test_unseen])
     if len(overlap):
         raise _fail(b, f"class '{b.class_names[overlap[0]]}' is both seen and unseen.")
     untrained = np.setdiff1d(b.labels[b.test_seen], b.seen_classes)

@@ -1,37 +1,55 @@
 """Reads a benchmark from a folder of images with one subfolder per class, and a class table."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from zslpipe.data.attributes import read_npy
-from zslpipe.data.benchmark import Benchmark, ClassSplit, split_images
+from zslpipe.data.benchmark import Benchmark, ClassSplit
+from zslpipe.data.class_folders import ClassFolders, suggest_class
 from zslpipe.data.class_table import (
     CLASSES,
-    IMAGE_PARTS,
     IMAGES,
     VECTORS,
     ClassTable,
+    ListedImage,
     read_class_table,
     read_image_table,
 )
-from zslpipe.data.scan import class_of, first_few, scan_images
+from zslpipe.data.csv_lines import SHOWN, SUFFIXES, TableError, find_table
+from zslpipe.data.draw_split import draw_parts, draw_unseen
+from zslpipe.data.scan import Scan, first_few, scan_images
 from zslpipe.errors import InputError
 from zslpipe.files import sha256_file
 
-TEST_SHARE = 0.2  # share of each seen class's images in test_seen if there is no images.csv
+
+@dataclass(frozen=True)
+class _Tables:
+    """The files that describe a folder of images; only that of the classes must exist."""
+
+    folder: Path
+    classes: Path
+    images: Path | None
+    vectors: Path
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        return tuple(f for f in (self.classes, self.images, self.vectors) if f is not None and f.is_file())
 
 
 def read_folder(folder: Path, tables: Path | None = None, seed: int = 0) -> Benchmark:
-    """Read `<folder>/<class>/<image>` with the tables described in `zslpipe.data.class_table`.
+    """Read the images in class folders, with the tables described in `zslpipe.data.class_table`.
 
-    Without images.csv, a random fifth of the images of each seen class becomes test_seen. Skipped files (not images,
-    not listed in images.csv) and skipped classes (without images) are reported in the `notes` of the benchmark.
+    A class folder may be below other folders. Classes without images are unseen. What the tables leave open is drawn:
+    see `zslpipe.data.draw_split`. This, and skipped files (not images, not listed in images.csv), are reported in the
+    `notes` of the benchmark.
 
     Args:
         folder: the image folder, or a folder with the tables and a subfolder `images`.
-        tables: folder of the tables; None: `folder` itself, or its parent if it is named `images`.
-        seed: seed of the random test images.
+        tables: folder of the tables, or the class table itself; None: `folder`, or its parent if it is named `images`.
+        seed: seed of what is drawn.
 
     Raises:
         InputError: if a table or the folder is invalid; the message names file, line and remedy.
@@ -39,60 +57,39 @@ def read_folder(folder: Path, tables: Path | None = None, seed: int = 0) -> Benc
     folder = folder.expanduser()
     if not folder.is_dir():
         raise InputError(f"folder not found: {folder}.")
-    image_root, tables = _find_folders(folder, tables)
-    table = read_class_table(tables / CLASSES)
+    image_root, found = _find_tables(folder, tables)
+    table = read_class_table(found.classes)
+    notes = list(table.notes)
     scan = scan_images(image_root)
-    table_files = {tables / f for f in (CLASSES, IMAGES, VECTORS)}
-    notes = []
-    others = [o for o in scan.others if image_root / o not in table_files]
-    if others:
-        notes.append(f"{len(others)} files that are not images were skipped: {first_few(others)}.")
-    listed = {image: part for _, image, part in _listed_images(tables, image_root, table, scan.images)}
-    wanted = set(listed) or {i for i in scan.images if "/" in i}
-    images = [i for i in scan.images if i in wanted]
-    skipped = [i for i in scan.images if i not in wanted]
-    if skipped:
-        reason = f"not listed in {IMAGES}" if listed else "outside a class folder"
-        notes.append(f"{len(skipped)} images {reason} were skipped: {first_few(skipped)}.")
-    classes = _classes_of(images, table, image_root, tables)
-    described = _drop_empty_classes(table, set(classes), notes)
-    kept = np.array([table.classes.index(c) for c in described])
-
-    index = {c: i for i, c in enumerate(described)}
-    labels = np.array([index[c] for c in classes], np.int64)
-    if listed:
-        parts = {p: np.flatnonzero([listed[i] == p for i in images]) for p in IMAGE_PARTS}
-    else:
-        parts = _draw_split(labels, table.unseen[kept], tables, seed, notes)
-    vectors = _vectors(tables / VECTORS, len(table.attribute_names))
+    _note_others(scan, image_root, found, notes)
+    listed = _listed_images(found, image_root, scan.images)
+    class_of = _find_classes(found, table, image_root, scan.images, listed, notes)
+    images = [i for i in scan.images if i in class_of]
+    index = {c: i for i, c in enumerate(table.classes)}
+    labels = np.array([index[class_of[i]] for i in images], np.int64)
+    unseen = draw_unseen(table, labels, seed, notes)
+    _check_listed(found, listed, class_of, dict(zip(table.classes, unseen)))
+    stated = [listed[i].part if listed else "" for i in images]
+    if unseen[labels].all():
+        raise InputError(f"{found.classes}: no seen class has training images.")
+    parts = draw_parts(labels, unseen, stated, seed, notes)
     try:
         return Benchmark(
             name=_name(folder),
-            class_names=described,
-            semantics=table.semantics[kept],
+            class_names=table.classes,
+            semantics=table.semantics,
             attribute_names=table.attribute_names,
             image_ids=tuple(images),
             labels=labels,
             **parts,
-            class_splits=_validation_folds(table, kept, set(labels[parts["trainval"]].tolist()), notes),
-            attribute_vectors=vectors,
+            class_splits=_validation_folds(table, set(labels[parts["trainval"]].tolist()), notes),
+            attribute_vectors=_vectors(found.vectors, len(table.attribute_names)),
             image_root=image_root,
-            sources={f.name: sha256_file(f) for f in sorted(table_files) if f.is_file()},
+            sources={f.name: sha256_file(f) for f in sorted(found.files)},
             notes=tuple(notes),
         )
     except InputError as problem:
-        raise InputError(f"{tables}: {str(problem).removeprefix(f'{_name(folder)}: ')}") from problem
-
-
-def _draw_split(
-    labels: np.ndarray, unseen: np.ndarray, tables: Path, seed: int, notes: list[str]
-) -> dict[str, np.ndarray]:
-    """The split without images.csv; `unseen` (C,) marks the unseen classes."""
-    if unseen.all():
-        raise InputError(f"{tables / CLASSES}: no seen class has training images.")
-    trainval, test_seen = split_images(labels, np.flatnonzero(~unseen), TEST_SHARE, seed)
-    notes.append(f"there is no {IMAGES}: a random {TEST_SHARE:.0%} of each seen class is test_seen (seed {seed}).")
-    return {"trainval": trainval, "test_seen": test_seen, "test_unseen": np.flatnonzero(unseen[labels])}
+        raise InputError(f"{found.folder}: {str(problem).removeprefix(f'{_name(folder)}: ')}") from problem
 
 
 def _name(folder: Path) -> str:
@@ -100,71 +97,120 @@ def _name(folder: Path) -> str:
     return folder.parent.name if folder.name == "images" and folder.parent.name else folder.name
 
 
-def _find_folders(folder: Path, tables: Path | None) -> tuple[Path, Path]:
-    """The folder of the images and the folder of the tables."""
-    if tables is not None:
-        if not (tables / CLASSES).is_file():
-            raise InputError(f"there is no {CLASSES} in {tables}; create it (class,split,attributes).")
-        return folder, tables
-    if (folder / CLASSES).is_file():
-        return (folder / "images" if (folder / "images").is_dir() else folder), folder
-    if folder.name == "images" and (folder.parent / CLASSES).is_file():
-        return folder, folder.parent
-    raise InputError(f"there is no {CLASSES} in {folder}; create it, or give its folder with --class-table.")
+def _find_tables(folder: Path, given: Path | None) -> tuple[Path, _Tables]:
+    """The folder of the images, and the tables."""
+    if given is not None and given.suffix.lower() in SUFFIXES:
+        return folder, _Tables(given.parent, given, find_table(given.parent, "images"), given.parent / VECTORS)
+    places = [given] if given else [folder, *([folder.parent] if folder.name == "images" else [])]
+    for place in places:
+        classes = find_table(place, "classes")
+        if classes is not None:
+            inside = given is None and place == folder and (folder / "images").is_dir()
+            images = folder / "images" if inside else folder
+            return images, _Tables(place, classes, find_table(place, "images"), place / VECTORS)
+    if given is not None:
+        raise InputError(f"there is no {CLASSES} in {given}; create it (class,split,attributes).")
+    raise InputError(
+        f"there is no {CLASSES} in {folder}: 'zslpipe data init {folder}' writes one to fill in, or give its folder "
+        "with --class-table."
+    )
 
 
-def _listed_images(tables: Path, root: Path, table: ClassTable, images: tuple[str, ...]) -> list[tuple[int, str, str]]:
-    """The lines of images.csv, checked against classes and files; empty if there is no images.csv."""
-    path = tables / IMAGES
-    if not path.is_file():
-        return []
-    rows = read_image_table(path)
+def _note_others(scan: Scan, root: Path, tables: _Tables, notes: list[str]) -> None:
+    others = [o for o in scan.others if root / o not in tables.files]
+    if others:
+        notes.append(f"{len(others)} files that are not images were skipped: {first_few(others)}.")
+
+
+def _listed_images(tables: _Tables, root: Path, images: tuple[str, ...]) -> dict[str, ListedImage]:
+    """The lines of images.csv by image; empty if there is no images.csv."""
+    if tables.images is None:
+        return {}
+    rows = read_image_table(tables.images)
     if not rows:
-        raise InputError(f"{path} lists no images; add some or delete the file.")
-    unseen, existing = dict(zip(table.classes, table.unseen)), set(images)
-    for line, image, part in rows:
-        c = class_of(image, unseen)
-        if c is None:
-            raise InputError(
-                f"{path} line {line}: image '{image}' is not in the folder of a class listed in {CLASSES}."
-            )
-        if unseen[c] != (part == "test_unseen"):
-            kind = "unseen" if unseen[c] else "seen"
-            raise InputError(f"{path} line {line}: image '{image}' is {part}, but class '{c}' is {kind}.")
-        if image not in existing:
-            raise InputError(f"{path} line {line}: image not found: {root / image}; add it or delete the line.")
-    return rows
+        raise InputError(f"{tables.images} lists no images; add some or delete the file.")
+    existing = set(images)
+    missing = [
+        f"line {row.line}: image not found: {root / row.image}; add it or delete the line."
+        for row in rows
+        if row.image not in existing
+    ]
+    if missing:
+        raise TableError(tables.images, missing)
+    return {row.image: row for row in rows}
 
 
-def _classes_of(images: list[str], table: ClassTable, root: Path, tables: Path) -> list[str]:
-    classes = []
-    names = set(table.classes)
-    for image in images:
-        c = class_of(image, names)
-        if c is None:
-            inside = root / Path(image).parent
-            raise InputError(
-                f"{inside} contains images, but {tables / CLASSES} has no line for it; add one or move it."
-            )
-        classes.append(c)
-    if not classes:
+def _find_classes(
+    tables: _Tables,
+    table: ClassTable,
+    root: Path,
+    images: tuple[str, ...],
+    listed: Mapping[str, ListedImage],
+    notes: list[str],
+) -> dict[str, str]:
+    """The class of each image that is used."""
+    wanted = [i for i in images if (i in listed if listed else "/" in i)]
+    skipped = len(images) - len(wanted)
+    if skipped:
+        reason = f"not listed in {IMAGES}" if listed else "outside a class folder"
+        used = set(wanted)
+        left = [i for i in images if i not in used]
+        notes.append(f"{skipped} images {reason} were skipped: {first_few(left)}.")
+    if not wanted:
         raise InputError(f"{root} has no images in class folders; expected {root}/<class>/<image>.")
-    return classes
+    folders = ClassFolders(table.classes)
+    found = {i: (listed[i].class_name if listed else "") or folders.class_of(i) for i in wanted}
+    if listed:
+        wrong = [
+            f"line {listed[i].line}: image '{i}' is not in the folder of a class listed in {tables.classes.name}."
+            if not listed[i].class_name
+            else f"line {listed[i].line}: class '{c}' is not listed in {tables.classes.name}."
+            for i, c in found.items()
+            if c not in folders.classes
+        ]
+        if wrong:
+            assert tables.images is not None
+            raise TableError(tables.images, wrong)
+    unknown = sorted({i.rpartition("/")[0] for i, c in found.items() if c is None})
+    if unknown:
+        without = sorted(folders.classes - set(found.values()))
+        raise InputError(f"{tables.classes} {_no_lines(unknown, table.classes, without)}")
+    respelled = [f"{folder} ({c})" for folder, c in folders.respelled().items()]
+    if respelled:
+        notes.append(f"{len(respelled)} folders are spelled unlike their classes: {first_few(respelled)}.")
+    return {i: c for i, c in found.items() if c is not None}
 
 
-def _drop_empty_classes(table: ClassTable, with_images: set[str], notes: list[str]) -> tuple[str, ...]:
-    empty = [c for c in table.classes if c not in with_images]
-    if empty:
-        notes.append(f"{len(empty)} classes of {CLASSES} have no images and were skipped: {first_few(empty)}.")
-    return tuple(c for c in table.classes if c in with_images)
+def _no_lines(folders: list[str], classes: tuple[str, ...], without: list[str]) -> str:
+    """What is wrong with folders of images that are no class; classes `without` images are suggested first."""
+    named = []
+    for folder in folders[:SHOWN]:
+        meant = suggest_class(folder, without) or suggest_class(folder, classes)
+        named.append(f"'{folder}'" + (f" (did you mean '{meant}'?)" if meant else ""))
+    more = ", ..." if len(folders) > SHOWN else ""
+    return (
+        f"has no line for these folders of images: {', '.join(named)}{more}; add lines, or rename or move the folders."
+    )
 
 
-def _validation_folds(
-    table: ClassTable, kept: np.ndarray, trained: set[int], notes: list[str]
-) -> tuple[ClassSplit, ...]:
+def _check_listed(
+    tables: _Tables, listed: Mapping[str, ListedImage], class_of: Mapping[str, str], unseen: Mapping[str, bool]
+) -> None:
+    """Refuse lines of images.csv that contradict the class table."""
+    wrong = []
+    for image, row in listed.items():
+        c = class_of[image]
+        if row.part and unseen[c] != (row.part == "test_unseen"):
+            kind = "unseen" if unseen[c] else "seen"
+            wrong.append(f"line {row.line}: image '{image}' is {row.part}, but class '{c}' is {kind}.")
+    if wrong:
+        assert tables.images is not None
+        raise TableError(tables.images, wrong)
+
+
+def _validation_folds(table: ClassTable, trained: set[int], notes: list[str]) -> tuple[ClassSplit, ...]:
     splits = []
-    for fold in table.folds:
-        marks = [fold[k] for k in kept]
+    for marks in table.folds:
         train, val = (tuple(c for c, m in enumerate(marks) if m == part and c in trained) for part in ("train", "val"))
         if train and val:
             splits.append(ClassSplit(train, val))

@@ -1,7 +1,6 @@
-"""Writes the class tables of an image folder whose classes are described by a known benchmark."""
+"""Writes the class tables of an image folder whose classes are described by a known dataset."""
 
 import io
-import re
 from collections import Counter
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -9,9 +8,10 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from zslpipe.data.benchmark import Benchmark
-from zslpipe.data.class_table import CLASSES, IMAGE_PARTS, IMAGES, VECTORS, ClassTable, class_rows
+from zslpipe.data.class_folders import normalize_name
+from zslpipe.data.class_table import CLASSES, IMAGES, VECTORS, ClassTable, class_rows
 from zslpipe.data.csv_lines import csv_bytes
+from zslpipe.data.known_classes import KnownClasses
 from zslpipe.data.scan import first_few, scan_images
 from zslpipe.errors import InputError
 from zslpipe.files import atomic_write
@@ -25,7 +25,7 @@ class WrittenTables:
     notes: tuple[str, ...]
 
 
-def make_class_table(benchmark: Benchmark, image_folder: Path, out: Path) -> WrittenTables:
+def make_class_table(known: KnownClasses, image_folder: Path, out: Path) -> WrittenTables:
     """Write the tables that make an image folder with some classes of a known benchmark a benchmark of its own.
 
     Class folders are matched by name. classes.csv gets the official seen and unseen classes, the semantics and all
@@ -34,7 +34,7 @@ def make_class_table(benchmark: Benchmark, image_folder: Path, out: Path) -> Wri
     vectors. The files appear only once all are written, classes.csv last.
 
     Args:
-        benchmark: the known benchmark.
+        known: the classes of the known benchmark.
         image_folder: images at `<image_folder>/<class>/<image>`.
         out: the folder to write to.
 
@@ -42,22 +42,22 @@ def make_class_table(benchmark: Benchmark, image_folder: Path, out: Path) -> Wri
         InputError: if no class folder has the name of a class of the benchmark, or two match the same class.
     """
     images = scan_images(image_folder).images
-    folders = _match_folders(benchmark, images)  # folder to class index
+    folders = _match_folders(known, images)  # folder to class index
     if not folders:
-        first = first_few(benchmark.class_names)
-        raise InputError(f"no folder in {image_folder} matches a class of {benchmark.name} ({first}).")
+        first = first_few(known.class_names)
+        raise InputError(f"no folder in {image_folder} matches a class of {known.name} ({first}).")
     unmatched = {str(PurePosixPath(i).parent) for i in images} - folders.keys()
     notes = [f"{len(unmatched)} folders match no class: {first_few(sorted(unmatched))}."] if unmatched else []
-    table = _class_table(benchmark, folders, notes)
-    rows = _image_rows(benchmark, images, {f: c for f, c in folders.items() if f in table.classes}, notes)
+    table = _class_table(known, folders)
+    rows = _image_rows(known, images, folders, notes)
 
     if not rows:
-        notes.append(f"{benchmark.name} lists none of these images: test_seen is drawn when the folder is read.")
+        notes.append(f"{known.name} lists none of these images: test_seen is drawn when the folder is read.")
     contents = {CLASSES: csv_bytes(class_rows(table))}  # the first file opened is renamed last
     if rows:
         contents[IMAGES] = csv_bytes([("image", "split"), *rows])
-    if benchmark.attribute_vectors is not None:
-        contents[VECTORS] = _npy(benchmark.attribute_vectors)
+    if known.attribute_vectors is not None:
+        contents[VECTORS] = _npy(known.attribute_vectors)
     with ExitStack() as stack:
         for name, content in contents.items():
             stack.enter_context(atomic_write(out / name)).write(content)
@@ -66,19 +66,10 @@ def make_class_table(benchmark: Benchmark, image_folder: Path, out: Path) -> Wri
     return WrittenTables(tuple(out / name for name in contents), tuple(notes))
 
 
-def normalize_name(name: str) -> str:
-    """A class name without leading numbers, case and separators, in which spellings differ.
-
-    >>> normalize_name("001.Black_footed_Albatross") == normalize_name("black footed albatross")
-    True
-    """
-    return re.sub(r"[\W_]+", "", re.sub(r"^\d+[\W_]+", "", name).lower())
-
-
-def _match_folders(benchmark: Benchmark, images: tuple[str, ...]) -> dict[str, int]:
+def _match_folders(known: KnownClasses, images: tuple[str, ...]) -> dict[str, int]:
     """Maps folders with images to class indices."""
-    exact = {name: c for c, name in enumerate(benchmark.class_names)}
-    normalized = [normalize_name(n) for n in benchmark.class_names]
+    exact = {name: c for c, name in enumerate(known.class_names)}
+    normalized = [normalize_name(n) for n in known.class_names]
     counts = Counter(normalized)
     loose = {n: c for c, n in enumerate(normalized) if n and counts[n] == 1}
     folders: dict[str, int] = {}
@@ -91,52 +82,36 @@ def _match_folders(benchmark: Benchmark, images: tuple[str, ...]) -> dict[str, i
             continue
         if c in folders.values():
             other = next(f for f, k in folders.items() if k == c)
-            raise InputError(f"folders {other} and {folder} both match class '{benchmark.class_names[c]}'.")
+            raise InputError(f"folders {other} and {folder} both match class '{known.class_names[c]}'.")
         folders[folder] = c
     return folders
 
 
-def _class_table(benchmark: Benchmark, folders: dict[str, int], notes: list[str]) -> ClassTable:
-    seen, unseen = set(benchmark.seen_classes.tolist()), set(benchmark.unseen_classes.tolist())
-    neither = [f for f, c in folders.items() if c not in seen | unseen]
-    if neither:
-        notes.append(f"{len(neither)} class folders are in no split of {benchmark.name}: {first_few(neither)}.")
-    kept = sorted((f for f in folders if f not in neither), key=lambda f: folders[f])
-    index = [folders[f] for f in kept]
+def _class_table(known: KnownClasses, folders: dict[str, int]) -> ClassTable:
+    classes = sorted(folders, key=lambda f: folders[f])
+    index = [folders[f] for f in classes]
     folds = []
-    for split in benchmark.class_splits:
+    for split in known.class_splits:
         marks = {**dict.fromkeys(split.train, "train"), **dict.fromkeys(split.val, "val")}
         fold = tuple(marks.get(c, "") for c in index)
         if {"train", "val"} <= set(fold):
             folds.append(fold)
-    return ClassTable(
-        classes=tuple(kept),
-        unseen=np.array([c in unseen for c in index], bool),
-        folds=tuple(folds),
-        attribute_names=benchmark.attribute_names,
-        semantics=benchmark.semantics[index],
-    )
+    return ClassTable(tuple(classes), known.unseen[index], tuple(folds), known.attribute_names, known.semantics[index])
 
 
 def _image_rows(
-    benchmark: Benchmark, images: tuple[str, ...], folders: dict[str, int], notes: list[str]
+    known: KnownClasses, images: tuple[str, ...], folders: dict[str, int], notes: list[str]
 ) -> list[tuple[str, str]]:
-    part_of = dict.fromkeys(range(len(benchmark.labels)), "")
-    for part in IMAGE_PARTS:
-        part_of.update(dict.fromkeys(getattr(benchmark, part).tolist(), part))
-    # class and file name identify an image, wherever the folders are
-    known = {(int(c), PurePosixPath(i).name): n for n, (i, c) in enumerate(zip(benchmark.image_ids, benchmark.labels))}
     rows, unlisted = [], []
     for image in images:
         path = PurePosixPath(image)
-        row = known.get((folders.get(str(path.parent), -2), path.name), -1)
-        if part_of.get(row):
-            rows.append((image, part_of[row]))
+        part = known.parts.get((folders.get(str(path.parent), -1), path.name))
+        if part:
+            rows.append((image, part))
         else:
             unlisted.append(image)
     if rows and unlisted:
-        count = len(unlisted)
-        notes.append(f"{count} images not in the split of {benchmark.name} were skipped: {first_few(unlisted)}.")
+        notes.append(f"{len(unlisted)} images not in the split of {known.name} were skipped: {first_few(unlisted)}.")
     return rows
 
 

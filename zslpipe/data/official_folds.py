@@ -31,16 +31,7 @@ def read_class_splits(
     splits_file: Path, class_names: list[str], labels: np.ndarray, trainval: np.ndarray, sources: dict[str, str]
 ) -> tuple[ClassSplit, ...]:
     """The official folds: from the lists of class names, else the classes (not the images) of train_loc and val_loc."""
-    folder, index = splits_file.parent, {name: c for c, name in enumerate(class_names)}
-    seen = set(labels[trainval].tolist())
-    splits: list[ClassSplit] = []
-    while all((folder / f"{part}classes{len(splits) + 1}.txt").is_file() for part in ("train", "val")):
-        parts = []
-        for part in ("train", "val"):
-            file = folder / f"{part}classes{len(splits) + 1}.txt"
-            parts.append(_read_class_list(file, index, seen))
-            sources[file.name] = sha256_file(file)
-        splits.append(ClassSplit(*parts))
+    splits = read_listed_folds(splits_file.parent, class_names, set(labels[trainval].tolist()), sources)
     if not splits and {"train_loc", "val_loc"} <= mat_variables(splits_file).keys():
         train, val = (
             np.unique(labels[np.intersect1d(read_rows(splits_file, loc, len(labels)), trainval)])
@@ -49,6 +40,36 @@ def read_class_splits(
         if len(train) and len(val) and not np.intersect1d(train, val).size:
             splits.append(ClassSplit(tuple(train.tolist()), tuple(val.tolist())))
     return tuple(splits)
+
+
+def read_listed_folds(
+    folder: Path, class_names: list[str], seen: set[int], sources: dict[str, str]
+) -> list[ClassSplit]:
+    """The folds that trainclasses1.txt, valclasses1.txt, trainclasses2.txt, ... list."""
+    index = {name: c for c, name in enumerate(class_names)}
+    splits: list[ClassSplit] = []
+    while all((folder / f"{part}classes{len(splits) + 1}.txt").is_file() for part in ("train", "val")):
+        parts = []
+        for part in ("train", "val"):
+            file = folder / f"{part}classes{len(splits) + 1}.txt"
+            parts.append(_read_class_list(file, index, seen))
+            sources[file.name] = sha256_file(file)
+        splits.append(ClassSplit(*parts))
+    return splits
+
+
+def read_unseen(folder: Path, class_names: list[str]) -> np.ndarray:
+    """(C,) bool: the classes that testclasses.txt lists.
+
+    Raises:
+        InputError: if the file is missing, or a class is unknown.
+    """
+    file = folder / "testclasses.txt"
+    if not file.is_file():
+        raise InputError(f"{folder} has neither image labels nor {file.name}: put it (from xlsa17.zip) there.")
+    index = {name: c for c, name in enumerate(class_names)}
+    listed = _read_class_list(file, index, set(index.values()))
+    return np.isin(np.arange(len(class_names)), listed)
 
 
 def _read_class_list(file: Path, index: dict[str, int], seen: set[int]) -> tuple[int, ...]:

@@ -8,6 +8,7 @@ import numpy as np
 from PIL import Image
 
 from zslpipe.data.benchmark import NO_CLASS, Benchmark
+from zslpipe.data.check import NO_ATTRIBUTES
 from zslpipe.data.image_paths import missing_images
 from zslpipe.data.known import FOLDERS, describe_missing_images
 from zslpipe.data.load import DATASETS, default_data_root, load_benchmark
@@ -69,7 +70,7 @@ def check_dataset(
     try:
         benchmark = load_benchmark(dataset, data_root, tables, cache)
     except InputError as problem:
-        return {"dataset": dataset, "problems": [str(problem)]}
+        return {"dataset": dataset, "problems": list(getattr(problem, "problems", [str(problem)]))}
     information, problems = [*benchmark.notes, *_warnings(benchmark, data_root)], []
     missing = describe_missing_images(benchmark, data_root or default_data_root())
     if missing and benchmark.image_root is None:
@@ -101,18 +102,23 @@ def check_dataset(
 def _warnings(b: Benchmark, data_root: Path | None) -> list[str]:
     """Sentences about what is valid but may be unexpected."""
     found = []
-    used = np.isin(np.arange(len(b.class_names)), np.concatenate([b.seen_classes, b.unseen_classes]))
-    if not used.all():
-        found.append(f"{(~used).sum()} classes have no images in the split: {first_few(_names(b, ~used))}.")
-    if not len(b.test_seen) or not len(b.test_unseen):
-        found.append("one of the test sets is empty: the generalized metrics (S, U, H) cannot be computed.")
-    outside = len(b.labels) - len(b.trainval) - len(b.test_seen) - len(b.test_unseen)
+    outside_split = np.setdiff1d(b.labels[b.labels != NO_CLASS], b.labels[_in_split(b)])
+    if len(outside_split):
+        names = [b.class_names[c] for c in outside_split]
+        found.append(f"{len(names)} classes have images, but none in the split: {first_few(names)}.")
+    if not len(b.unseen_classes):
+        found.append("there is no unseen class: only S can be measured, and there is no δ to choose.")
+    elif not len(b.test_unseen):
+        found.append("no unseen class has test images: T1, U, H and AUSUC cannot be measured.")
+    if not len(b.test_seen):
+        found.append("no seen class has test images: S, H and AUSUC cannot be measured.")
+    outside = len(b.labels) - len(_in_split(b))
     if outside:
         found.append(f"{outside} images are not in the split.")
     if (b.labels == NO_CLASS).any():
         found.append(f"{(b.labels == NO_CLASS).sum()} images have no class.")
     if not b.semantics.shape[1]:
-        found.append("the classes have no attributes: choose other semantics.")
+        found.append(NO_ATTRIBUTES)
         return found
     zero = np.logical_not(b.semantics.any(axis=1))
     if zero.any():
@@ -127,6 +133,10 @@ def _warnings(b: Benchmark, data_root: Path | None) -> list[str]:
     if b.name in FOLDERS:
         found += _split_leaks(find_folder(b.name, data_root or default_data_root()) / SPLITS, b)
     return found
+
+
+def _in_split(b: Benchmark) -> np.ndarray:
+    return np.concatenate([b.trainval, b.test_seen, b.test_unseen])
 
 
 def _names(b: Benchmark, which: np.ndarray) -> list[str]:

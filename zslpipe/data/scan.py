@@ -56,12 +56,6 @@ def _is_text(name: str) -> bool:
     return True
 
 
-def class_of(image: str, classes: Collection[str]) -> str | None:
-    """The class whose folder contains the image, at any depth."""
-    parts = image.split("/")
-    return next((c for k in range(1, len(parts)) if (c := "/".join(parts[:k])) in classes), None)
-
-
 def first_few(names: Collection[str]) -> str:
     """The first few names, for use in a message."""
     shown = [n.encode("utf-8", "replace").decode() for n in list(names)[:SHOWN]]

@@ -8,7 +8,7 @@ import numpy as np
 
 from zslpipe.data.attributes import read_npy
 from zslpipe.data.benchmark import Benchmark
-from zslpipe.data.csv_lines import parse_number, read_lines
+from zslpipe.data.csv_lines import SUFFIXES, parse_cell, parse_number, read_lines
 from zslpipe.data.known import FOLDERS
 from zslpipe.data.load import default_data_root
 from zslpipe.data.matlab import mat_variables, read_array, read_strings
@@ -32,8 +32,8 @@ def load_semantics(benchmark: Benchmark, spec: str, data_root: Path | None = Non
         spec: a name in `SEMANTICS`: `att` (the benchmark's own), `original_att` (not normalised), `sentences`
             (sent_splits.mat) or one that a plugin or package registers; or a file:
             .mat with `att` (A', C), and `allclasses_names` if classes are to be matched by name;
-            .npy (C, A') in the order of the classes; .csv with a class name in the first column of each row, and
-            optionally the names of the columns in a first line.
+            .npy (C, A') in the order of the classes; .csv, .tsv or .xlsx with a class name in the first
+            column of each row, and optionally the names of the columns in a first line.
         data_root: folder of the known datasets, `default_data_root()` if None.
 
     Raises:
@@ -46,10 +46,10 @@ def load_semantics(benchmark: Benchmark, spec: str, data_root: Path | None = Non
             raise InputError(f"the semantics '{spec}' gave a {kind}: return benchmark.with_semantics(...) instead.")
         return described
     path = Path(spec).expanduser()
-    readers = {".mat": _read_mat, ".npy": _read_npy, ".csv": _read_csv}
+    readers = {".mat": _read_mat, ".npy": _read_npy, **dict.fromkeys(SUFFIXES, _read_table)}
     if path.suffix.lower() not in readers:
         if "/" in spec or path.exists():
-            raise InputError(f"{path}: semantics are read from a .mat, .npy or .csv file.")
+            raise InputError(f"{path}: semantics are read from a {', '.join(readers)} file.")
         raise unknown("semantics", spec, (*SEMANTICS, "FILE.mat", "FILE.npy", "FILE.csv"))
     if not path.is_file():
         raise InputError(f"there is no file {path}.")
@@ -132,7 +132,7 @@ def _read_npy(benchmark: Benchmark, path: Path) -> tuple[np.ndarray, tuple[str, 
     return _checked(benchmark, path, semantics, "row"), numbered(semantics.shape[1])
 
 
-def _read_csv(benchmark: Benchmark, path: Path) -> tuple[np.ndarray, tuple[str, ...]]:
+def _read_table(benchmark: Benchmark, path: Path) -> tuple[np.ndarray, tuple[str, ...]]:
     lines = read_lines(path)
     names = numbered(len(lines[0][1]) - 1)
     if lines[0][1][0] not in benchmark.class_names and not all(map(_is_number, lines[0][1][1:])):
@@ -149,10 +149,9 @@ def _read_csv(benchmark: Benchmark, path: Path) -> tuple[np.ndarray, tuple[str, 
 
 def _is_number(text: str) -> bool:
     try:
-        float(text)
+        return text[:1] in "+-.0123456789" and parse_cell(text) is not None
     except ValueError:
         return False
-    return True
 
 
 def _by_name(benchmark: Benchmark, path: Path, rows: dict[str, np.ndarray]) -> np.ndarray:

@@ -26,7 +26,10 @@ def seeded_splits(benchmark: Benchmark, folds: int, seed: int = 0) -> tuple[Clas
     """The random folds of `validation_splits`; they depend on the seed only."""
     seen, unseen = benchmark.seen_classes, benchmark.unseen_classes
     if folds > 0 and len(seen) < 2:
-        raise InputError(f"{benchmark.name}: validation needs at least two seen classes, but there is {len(seen)}.")
+        raise InputError(
+            f"{benchmark.name}: validation on unseen classes needs at least two seen classes, but there is "
+            f"{len(seen)}: add classes with images, or use --selection seen."
+        )
     share = len(unseen) / (len(seen) + len(unseen))
     low = min(MIN_CLASSES, len(seen) // 2)
     count = int(np.clip(round(share * len(seen)), low, len(seen) - low)) if len(seen) else 0

@@ -13,8 +13,9 @@ from zslpipe.data.attributes import read_attributes
 from zslpipe.data.benchmark import Benchmark
 from zslpipe.data.image_paths import find_image_root, make_ids_unique, relative_ids
 from zslpipe.data.known import ATTRIBUTES_OF, FOLDERS, IMAGE_FOLDERS
+from zslpipe.data.known_classes import KnownClasses
 from zslpipe.data.matlab import mat_variables, read_array, read_integers, read_strings
-from zslpipe.data.official_folds import read_class_splits, read_rows
+from zslpipe.data.official_folds import read_class_splits, read_listed_folds, read_rows, read_unseen
 from zslpipe.errors import InputError
 from zslpipe.files import sha256_file
 
@@ -48,7 +49,7 @@ def read_xlsa17(name: str, data_root: Path, features_file: Path | None = None) -
         name,
         features_file,
         image_roots=[*roots, data_root / "images" / FOLDERS[name], data_root / FOLDERS[name]],
-        attributes=data_root / "attributes" / ATTRIBUTES_OF.get(name, FOLDERS[name]),
+        attributes=_attributes(name, data_root),
     )
 
 
@@ -73,21 +74,12 @@ def read_xlsa17_folder(
     """
     splits_file = folder / SPLITS
     labels_file = features_file or find_labels_file(folder)
-    variables = mat_variables(splits_file)
     sources = {file.name: sha256_file(file) for file in (splits_file, labels_file)}
     notes: list[str] = []
 
     ids, labels = _read_images(labels_file, notes)
-    semantics = read_array(splits_file, "att").T.astype(np.float32)
-    classes = len(semantics)
-    if "allclasses_names" in variables:
-        class_names = [str(n).strip() for n in read_strings(splits_file, "allclasses_names")]
-    else:
-        class_names = [f"class {c}" for c in range(1, classes + 1)]
-    if len(class_names) != classes:
-        raise InputError(
-            f"{splits_file}: att has {classes} columns, but there are {len(class_names)} allclasses_names."
-        )
+    semantics, class_names = _read_semantics(splits_file)
+    classes = len(class_names)
     if labels.max() >= classes:
         raise InputError(f"{labels_file}: labels go up to {labels.max() + 1}, but {splits_file} has {classes} classes.")
     locs = {part: read_rows(splits_file, variable, len(labels)) for part, variable in LOCS.items()}
@@ -112,6 +104,18 @@ def read_xlsa17_folder(
         if str(problem).startswith(f"{name}: "):
             raise InputError(f"{splits_file}: {str(problem).removeprefix(f'{name}: ')}") from problem
         raise
+
+
+def _read_semantics(splits_file: Path) -> tuple[np.ndarray, list[str]]:
+    """The semantics (C, A), and the names of the classes."""
+    semantics = read_array(splits_file, "att").T.astype(np.float32)
+    classes = len(semantics)
+    if "allclasses_names" not in mat_variables(splits_file):
+        return semantics, [f"class {c}" for c in range(1, classes + 1)]
+    names = [str(n).strip() for n in read_strings(splits_file, "allclasses_names")]
+    if len(names) != classes:
+        raise InputError(f"{splits_file}: att has {classes} columns, but there are {len(names)} allclasses_names.")
+    return semantics, names
 
 
 def find_labels_file(folder: Path) -> Path:
@@ -148,3 +152,27 @@ def _read_images(file: Path, notes: list[str]) -> tuple[tuple[str, ...], np.ndar
     if repeats:
         notes.append(f"{repeats} rows of {file.name} repeat an image; their ids end in #2, #3, ...")
     return ids, labels
+
+
+def read_known_classes(name: str, data_root: Path) -> KnownClasses:
+    """The classes of a known dataset, and the split of its images if a file that lists them is there.
+
+    Raises:
+        InputError: if att_splits.mat is missing, or a file is invalid.
+    """
+    folder = find_folder(name, data_root)
+    try:
+        find_labels_file(folder)
+    except InputError:
+        pass
+    else:
+        return KnownClasses.of(read_xlsa17(name, data_root))
+    semantics, names = _read_semantics(folder / SPLITS)
+    attributes, vectors = read_attributes(_attributes(name, data_root), semantics.shape[1], {}, [])
+    unseen = read_unseen(folder, names)
+    folds = read_listed_folds(folder, names, set(np.flatnonzero(~unseen).tolist()), {})
+    return KnownClasses(name, tuple(names), unseen, semantics, attributes, vectors, tuple(folds), {})
+
+
+def _attributes(name: str, data_root: Path) -> Path:
+    return data_root / "attributes" / ATTRIBUTES_OF.get(name, FOLDERS[name])

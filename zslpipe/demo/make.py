@@ -12,6 +12,7 @@ import numpy as np
 
 from zslpipe.data.benchmark import Benchmark, split_images
 from zslpipe.data.class_table import CLASSES, IMAGES, VECTORS
+from zslpipe.data.known_classes import KnownClasses
 from zslpipe.data.make_class_table import make_class_table
 from zslpipe.demo.attributes import ATTRIBUTE_NAMES, attribute_vectors
 from zslpipe.demo.classes import creatures
@@ -52,7 +53,7 @@ def make_demo(folder: Path, seed: int = 0, images_per_class: int = 40, size: int
         _remove_other_pictures(folder, wanted, benchmark.image_ids)
         write_json(folder / MARKER, {**wanted, "complete": False})
         _draw_missing(folder / "images", seed, images_per_class, size)
-        make_class_table(benchmark, folder / "images", folder)
+        make_class_table(KnownClasses.of(benchmark), folder / "images", folder)
         write_json(folder / MARKER, {**wanted, "complete": True})
     return replace(benchmark, sources={name: sha256_file(folder / name) for name in TABLES})
 

@@ -134,5 +134,11 @@ def share_flipped(margins: np.ndarray, delta: float) -> float:
 
 
 def delta_flipping(margins: np.ndarray, share: float) -> float:
-    """The δ at which a `share` of the images with these `margins` (N,) is predicted as unseen (a quantile)."""
+    """The δ at which a `share` of the images with these `margins` (N,) is predicted as unseen (a quantile).
+
+    Raises:
+        ScoresError: if a margin is infinite (there are classes of one kind only) or there is none.
+    """
+    if not (len(margins) and np.isfinite(margins).all()):
+        raise ScoresError("δ can only be chosen where there are images, and classes of both kinds, seen and unseen.")
     return float(np.quantile(np.asarray(margins, np.float64), np.clip(share, 0, 1)))

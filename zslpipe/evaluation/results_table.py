@@ -9,6 +9,7 @@ from zslpipe.evaluation.statistics import Estimate, estimate
 
 COLUMNS = ("T1", "U", "S", "H", "AUSUC")
 ORACLE = "oracle (chosen on the test images)"
+UNMEASURED = "-"
 LINE_LENGTH = 1000  # so that names are never wrapped and can be copied
 
 
@@ -51,7 +52,9 @@ def result_rows(
     uncalibrated = by_oracle or any(r.delta is None for r in results)
     at = "uncalibrated" if uncalibrated else "accuracy"
     shown = f"{rule}, not calibrated" if uncalibrated else rule
-    rows = [Row(name, shown, estimate(results, at), 0.0 if uncalibrated else _mean_delta(results), len(results))]
+    delta = 0.0 if uncalibrated else _mean_delta(results)
+    has_unseen = any(not c.seen for c in results[0].classes)
+    rows = [Row(name, shown, estimate(results, at), delta if has_unseen else None, len(results))]
     if all(r.oracle is not None for r in results):
         best = {k: v for k, v in estimate(results, "oracle").items() if k in ("U", "S", "H")}
         delta = sum(r.oracle.delta for r in results if r.oracle is not None) / len(results)
@@ -67,11 +70,12 @@ def _mean_delta(results: Sequence[Result]) -> float:
 
 def results_cells(rows: Sequence[Row]) -> list[list[str]]:
     """The cells of the table as text, the heading first: percentages with 95 % intervals."""
-    columns = [c for c in COLUMNS if any(c in row.numbers for row in rows)]
+    columns = COLUMNS if any(row.numbers.keys() - {"T1"} for row in rows) else ("T1",)
     cells = [["run", *columns, "δ", "seeds", "chosen by"]]
     for row in rows:
-        numbers = [_cell(row.numbers[c], row.oracle) if c in row.numbers else "" for c in columns]
-        delta = "" if row.delta is None else f"{row.delta:.3g}"
+        absent = UNMEASURED if row.seeds is not None and not row.oracle else ""
+        numbers = [_cell(row.numbers[c], row.oracle) if c in row.numbers else absent for c in columns]
+        delta = absent if row.delta is None else f"{row.delta:.3g}"
         seeds = "" if row.seeds is None else str(row.seeds)
         cells.append([row.name, *numbers, delta, seeds, row.rule])
     return cells
@@ -101,7 +105,8 @@ def errors_text(runs: Mapping[str, Mapping[str, ErrorSummary]]) -> str:
     cells = [["semantic errors", "classes", "mean", "std", "r with value"]]
     for name, sides in runs.items():
         for side, s in sides.items():
-            cells.append([name, side, f"{s.mean:.3e}", f"{s.std:.3e}", f"{s.pearson_mean_over_classes:+.2f}"])
+            values = (f"{s.mean:.3e}", f"{s.std:.3e}", f"{s.pearson_mean_over_classes:+.2f}")
+            cells.append([name, side, *(UNMEASURED if "nan" in value else value for value in values)])
             name = ""
     note = "class-averaged squared errors of unit vectors; r: correlation of error and value within a class"
     return f"{text_table(cells, left=('semantic errors', 'classes'))}\n{note}"

@@ -181,6 +181,7 @@ def compare_tables(
         parts = [(part[metric], n) for part, n in zip(only_seeds, seeds)]
         parts.append((only_classes[0][metric] - only_classes[1][metric], classes))
         low, high = _interval(drawn[0][metric] - drawn[1][metric], parts, level)
+        low, high = max(low, -1.0), min(high, 1.0)
         sure = low > 0 or high < 0
         sentence = _sentence(metric, names, mean, (low, high, level), sure, min(seeds))
         found[metric] = Difference(metric, mean, low, high, sure, sentence, level)
@@ -211,7 +212,7 @@ def _class_weights(rng: np.random.Generator, accuracies: Tables, resamples: int)
     """Weights for the classes of each table, and the smaller number of classes, seen or unseen."""
     unseen, seen = (accuracies[k].shape[1] for k in ("unseen", "seen"))
     of_unseen, of_seen = _weights(rng, unseen, resamples), _weights(rng, seen, resamples)
-    return {"zsl": of_unseen, "unseen": of_unseen, "seen": of_seen}, min(n for n in (unseen, seen) if n)
+    return {"zsl": of_unseen, "unseen": of_unseen, "seen": of_seen}, min((n for n in (unseen, seen) if n), default=0)
 
 
 def _metrics(

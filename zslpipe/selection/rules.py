@@ -10,7 +10,7 @@ from zslpipe.data.splits import validation_splits
 from zslpipe.errors import InputError
 from zslpipe.evaluation.curve import Curve, best_common_delta, delta_flipping
 from zslpipe.evaluation.metrics import top1
-from zslpipe.evaluation.protocol import TestScores, score_tests, seen_mask
+from zslpipe.evaluation.protocol import TestScores, score_tests
 from zslpipe.evaluation.stacking import rivals
 from zslpipe.parts.head import Head
 from zslpipe.selection.fitting import hold_out_images, score_held_out
@@ -33,7 +33,8 @@ class UnseenClassValidation(Selection):
         holdout: share of the seen images held out.
         transfer: "raw": the δ that maximises the mean H of the folds. "quantile": the δ that turns the same share of
             held-out seen images into unseen predictions as the best δ of the folds do, measured with one more head,
-            fitted on trainval without some held-out images, against the semantics of the real unseen classes.
+            fitted on trainval without some held-out images, against the semantics of the real unseen classes. Without
+            unseen classes there is no δ.
     """
 
     name = "unseen-class"
@@ -51,7 +52,7 @@ class UnseenClassValidation(Selection):
 
     def problems(self, benchmark: Benchmark) -> list[Benchmark]:
         splits = validation_splits(benchmark, self.folds, self.seed)
-        return [benchmark.fold(split, self.holdout, self.seed) for split in splits]
+        return [_tested(benchmark.fold(split, self.holdout, self.seed)) for split in splits]
 
     def inner_problems(self, benchmark: Benchmark) -> list[Benchmark]:
         refit = [hold_out_images(benchmark, self.holdout, self.seed)] if self.transfer == "quantile" else []
@@ -65,7 +66,7 @@ class UnseenClassValidation(Selection):
     def calibrate(
         self, benchmark: Benchmark, trial: Trial, curves: list[Curve], held: TestScores | None
     ) -> dict[str, float]:
-        if seen_mask(benchmark).all():
+        if not len(benchmark.unseen_classes):
             return {}  # nothing to trade seen classes against
         deltas = {"raw": best_common_delta(curves)}
         if held is not None:
@@ -84,7 +85,7 @@ class SeenValidation(Selection):
     holdout: float = 0.2
 
     def problems(self, benchmark: Benchmark) -> list[Benchmark]:
-        return [hold_out_images(benchmark, self.holdout, self.seed)]
+        return [_tested(hold_out_images(benchmark, self.holdout, self.seed))]
 
     def evaluate_fold(self, fitted: Head, features: Features, fold: Benchmark) -> Measurement:
         tests = score_tests(fitted, features, fold)
@@ -103,6 +104,11 @@ class OracleTest(Selection):
     name = "oracle"
 
     def problems(self, benchmark: Benchmark) -> list[Benchmark]:
+        if not (len(benchmark.test_seen) and len(benchmark.test_unseen)):
+            raise InputError(
+                f"{benchmark.name}: the oracle needs test images of seen and of unseen classes: "
+                "use --selection unseen-class."
+            )
         return [benchmark]
 
     def inner_problems(self, benchmark: Benchmark) -> list[Benchmark]:
@@ -113,3 +119,17 @@ class OracleTest(Selection):
 
     def confidence(self, *_: Any) -> None:
         """None: its folds are the test images."""
+
+
+def _tested(fold: Benchmark) -> Benchmark:
+    """The fold, if any seen class has an image held out.
+
+    Raises:
+        InputError: if each of them has a single image.
+    """
+    if not len(fold.test_seen):
+        raise InputError(
+            f"{fold.name}: validation holds out training images, but the seen classes have only one each: "
+            "add images, at least two per seen class beside those for testing."
+        )
+    return fold

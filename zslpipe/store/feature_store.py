@@ -192,6 +192,26 @@ class FeatureStore:
                 f"{benchmark.name} in their order: extract {benchmark.name} first."
             )
 
+    def redescribe(self, benchmark: Benchmark) -> bool:
+        """Take over the classes, semantics and split of a benchmark of the same images; whether they were different.
+
+        Raises:
+            InputError: if its images are not those of the store.
+        """
+        self.require(benchmark)
+        try:
+            if self.benchmark.same_classes(benchmark):
+                return False
+        except DamagedError:  # also what a killed call leaves behind
+            pass
+        with (
+            explain_os_errors(f"could not write to {self.path}"),
+            claim(self.path / names.LOCK, [CREATION], "the class table"),
+        ):
+            self.sums = write_metadata(self.path, self.layout, benchmark)
+        self.__dict__.pop("benchmark", None)  # cached
+        return True
+
     # --- progress ---
 
     def refresh(self) -> None:

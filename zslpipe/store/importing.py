@@ -3,7 +3,7 @@
 import shutil
 from collections.abc import Sequence
 from contextlib import ExitStack
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from zslpipe.store.layout import TapSpec, fits, good_piece_rows
 from zslpipe.store.metadata import image_list_hash
 from zslpipe.store.numbers import first_not_finite
 from zslpipe.store.provenance import fingerprint
+from zslpipe.store.row_order import in_order
 from zslpipe.store.sources import Source, open_source
 
 
@@ -39,7 +40,7 @@ def import_features(
 
     Args:
         files: .mat (v5 and v7.3), .h5, .hdf5, .npy or .npz; each with the features of a different tap.
-        benchmark: the rows must be its images, in its order.
+        benchmark: the rows must be its images, in its order unless the file names them.
         cache: folder of stores and runs.
         tap: name for the features; by default from their shape: global (N, D), region (N, R, D) or (N, C, H, W).
         key: the variable that holds the features, if it has none of the usual names.
@@ -82,8 +83,11 @@ def _import(
         raise InputError(f"two files have {opened[0].tap} features: import them one by one.")
     if grid is not None and all(len(source.shape) == 2 for source in opened):
         raise InputError(f"{opened[0].path} has no regions, so it cannot have a grid {grid}.")
-    for source in opened:
-        check_rows(source, benchmark)
+    moved = []
+    for t, source in sources.items():
+        sources[t], reordered = in_order(source, benchmark)
+        moved += [t] * reordered
+        check_labels(sources[t], benchmark)
 
     taps = {t: _spec(source, dtype, grid) for t, source in sources.items()}
     name = backbone or opened[0].path.stem
@@ -95,13 +99,17 @@ def _import(
             "imported": {t: sha256_file(source.path) for t, source in sources.items()},
             "taps": {t: spec.header() for t, spec in taps.items()},
         },
-        "recorded": {"files": {t: {"name": s.path.name, "dtype": str(s.dtype)} for t, s in sources.items()}},
+        "recorded": {
+            "files": {t: {"name": s.path.name, "dtype": str(s.dtype)} for t, s in sources.items()},
+            "reordered": moved,
+        },
     }
     row_bytes = sum(int(np.prod(spec.shape)) * np.dtype(spec.dtype).itemsize for spec in taps.values())
     path = store_path(cache, benchmark.name, name, fingerprint(provenance))
     store = FeatureStore.open_or_create(
         path, benchmark, taps, provenance, good_piece_rows(len(benchmark.labels), row_bytes), compression
     )
+    store.redescribe(benchmark)
     try:
         with store.claim(range(store.pieces)) as missing:
             for piece in track(missing, f"importing {name}"):
@@ -142,8 +150,8 @@ def _block(source: Source, rows: range, dtype: str) -> np.ndarray:
     return values
 
 
-def check_rows(source: Source, benchmark: Benchmark) -> None:
-    """Raise `InputError` unless the source's labels and images are the benchmark's, row by row."""
+def check_labels(source: Source, benchmark: Benchmark) -> None:
+    """Raise `InputError` unless the source's labels are the benchmark's, row by row."""
     file, count = source.path, len(benchmark.labels)
     if source.labels is not None:
         if len(source.labels) != count:
@@ -159,22 +167,3 @@ def check_rows(source: Source, benchmark: Benchmark) -> None:
                 f"{file}: row {row} has label {label}, but {benchmark.image_ids[row]} has {expected} in "
                 f"{benchmark.name}: give the dataset that these features were made from."
             )
-    if source.image_files is not None:
-        if len(source.image_files) != count:
-            raise InputError(f"{file} has {len(source.image_files)} image_files for {count} images.")
-        for row, (theirs, mine) in enumerate(zip(source.image_files, benchmark.image_ids)):
-            if not same_image(theirs, mine):
-                raise InputError(
-                    f"{file}: row {row} is image {theirs}, but in {benchmark.name} it is {mine}: reorder the rows."
-                )
-
-
-def same_image(one: str, other: str) -> bool:
-    """Whether two paths may name the same image: the shorter is the end of the longer.
-
-    >>> same_image("/BS/x/images/001.A/b.jpg", "001.A/b.jpg"), same_image("001.A/b.jpg", "002.B/b.jpg")
-    (True, False)
-    """
-    a, b = (PurePosixPath(p.replace("\\", "/").split("#")[0]).parts for p in (one, other))
-    shorter = min(len(a), len(b))
-    return shorter > 0 and a[-shorter:] == b[-shorter:]

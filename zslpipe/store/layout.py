@@ -17,16 +17,16 @@ import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import zarr
-from zarr.codecs import ZstdCodec
-from zarr.storage import MemoryStore
 
 from zslpipe.errors import InputError
 from zslpipe.store.provenance import check_provenance, fingerprint
 from zslpipe.store.sealed import seal
+
+if TYPE_CHECKING:
+    import zarr
 
 FORMAT = 1
 DTYPES = ("float16", "float32")
@@ -38,9 +38,12 @@ GROUP, PIECES = "features.zarr", "pieces"
 PIECE_BYTES = 32 << 20  # large enough to be read at full speed, small enough to be recomputed
 
 
-def good_piece_rows(rows: int, row_bytes: int, piece_bytes: int = PIECE_BYTES) -> int:
-    """Rows per piece such that pieces have about `piece_bytes` and the last is hardly shorter than the others."""
-    pieces = max(1, round(rows * row_bytes / piece_bytes))
+def good_piece_rows(rows: int, row_bytes: int, piece_bytes: int = PIECE_BYTES, *, most_rows: int | None = None) -> int:
+    """Rows per piece such that pieces have about `piece_bytes` and the last is hardly shorter than the others.
+
+    Where rows are slow to make, `most_rows` limits what an interruption loses.
+    """
+    pieces = max(1, round(rows * row_bytes / piece_bytes), -(-rows // most_rows) if most_rows else 1)
     return -(-rows // pieces) if rows else 1
 
 
@@ -175,13 +178,18 @@ class Layout:
 
     def zarr_files(self) -> dict[str, bytes]:
         """The metadata files of the group and its arrays, as zarr itself writes them."""
+        import zarr  # slow to import: listings do without
+        from zarr.storage import MemoryStore
+
         memory = MemoryStore()
         group = zarr.create_group(memory, attributes=self.header())
         for tap in self.taps:
             self._array(group, tap)
         return {f"{GROUP}/{name}": content.to_bytes() for name, content in memory._store_dict.items()}
 
-    def _array(self, group: zarr.Group, tap: str, rows: int | None = None) -> zarr.Array:
+    def _array(self, group: "zarr.Group", tap: str, rows: int | None = None) -> "zarr.Array":
+        from zarr.codecs import ZstdCodec
+
         return group.create_array(
             tap,
             shape=self.shape(tap) if rows is None else (rows, *self.taps[tap].shape),
@@ -199,6 +207,9 @@ class Layout:
             padding = self.chunk_bytes(tap) - values.nbytes
             plain = np.ascontiguousarray(values, np.dtype(self.taps[tap].dtype).newbyteorder("<"))
             return plain.reshape(-1).view(np.uint8).data, bytes(padding)
+        import zarr
+        from zarr.storage import MemoryStore
+
         memory = MemoryStore()
         one = self._array(zarr.create_group(memory), tap, rows=self.piece_rows)
         one[: len(values)] = values

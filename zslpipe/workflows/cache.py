@@ -1,4 +1,4 @@
-"""`zslpipe cache`: list, describe, verify, repair and remove stores and runs."""
+"""`zslpipe cache`: describe, verify, repair and remove stores and runs."""
 
 import shutil
 from pathlib import Path
@@ -11,22 +11,9 @@ from zslpipe.store.feature_store import FeatureStore
 from zslpipe.store.repair import repair
 from zslpipe.store.verify import Damage, verify
 from zslpipe.workflows.find import find_store
+from zslpipe.workflows.listing import listing
 from zslpipe.workflows.remake import remake
-from zslpipe.workflows.runs import runs
 from zslpipe.workflows.workspace import Workspace
-
-
-def listing(workspace: Workspace) -> list[dict[str, Any]]:
-    """One row per store and per run, newest first within each kind."""
-    rows = []
-    for summary in stores(workspace.cache):
-        state = summary.problem or f"{summary.done} done, {summary.failed} failed, {summary.missing} missing"
-        rows.append({"kind": "store", "name": summary.path.name, "state": state, "path": str(summary.path)})
-    for run in runs(workspace.runs):
-        count = len(run.seeds)
-        state = f"{count} seed{'s' * (count > 1)}"
-        rows.append({"kind": "run", "name": run.name, "state": state, "path": str(run.path)})
-    return [{**row, "size_mb": _size(Path(row["path"])) / 1e6} for row in rows]
 
 
 def describe(workspace: Workspace, name: str | None) -> dict[str, Any]:
@@ -88,7 +75,3 @@ def remove(path: Path) -> None:
     removed = path.with_name(f".{path.name}.removed")
     path.rename(removed)
     shutil.rmtree(removed)
-
-
-def _size(folder: Path) -> int:
-    return sum(p.stat().st_size for p in folder.rglob("*") if p.is_file())

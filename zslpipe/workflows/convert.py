@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from zslpipe.data.known import FOLDERS
+from zslpipe.data.known_classes import KnownClasses
 from zslpipe.data.load import load_benchmark
 from zslpipe.data.matlab import mat_variables
-from zslpipe.data.xlsa17 import find_folder, find_labels_file
+from zslpipe.data.xlsa17 import find_folder, find_labels_file, read_known_classes
 from zslpipe.errors import InputError
 from zslpipe.store.exporting import Exported, export_h5, export_mat, export_npy
 from zslpipe.store.feature_store import FeatureStore
@@ -81,6 +82,9 @@ def write_class_table(workspace: Workspace, dataset: str, images: Path, out: Pat
     """Write the class table of an image folder whose classes are some of a known dataset's."""
     from zslpipe.data.make_class_table import make_class_table
 
-    benchmark = load_benchmark(dataset, workspace.data_root, cache=workspace.cache)
-    written = make_class_table(benchmark, images, out)
+    if dataset in FOLDERS:
+        known = read_known_classes(dataset, workspace.data_root)
+    else:
+        known = KnownClasses.of(load_benchmark(dataset, workspace.data_root, cache=workspace.cache))
+    written = make_class_table(known, images, out)
     return {"files": [str(file) for file in written.files], "notes": list(written.notes)}

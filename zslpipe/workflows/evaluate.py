@@ -15,6 +15,7 @@ from zslpipe.evaluation.imbalance import ErrorSummary, PredictsSemantics, imbala
 from zslpipe.evaluation.protocol import Result, TestScores, evaluate_scores, score_tests
 from zslpipe.evaluation.results_table import Row, errors_text, result_rows, results_text
 from zslpipe.evaluation.scores import read_scores, write_scores
+from zslpipe.evaluation.unmeasured import why_unmeasured
 from zslpipe.files import read_json, write_json
 from zslpipe.progress import track
 from zslpipe.workflows.find import store_of_run
@@ -49,6 +50,11 @@ class Evaluation:
         seeds = list(self.errors.values())
         return {side: ErrorSummary.average([s[side] for s in seeds]) for side in (seeds[0] if seeds else ())}
 
+    @property
+    def unmeasured(self) -> str:
+        """A sentence on the numbers that could not be measured; empty if all were."""
+        return why_unmeasured(next(iter(self.results.values())))
+
     def as_json(self) -> dict[str, Any]:
         about = self.run.about
         return {
@@ -61,6 +67,7 @@ class Evaluation:
             "calibration": self.calibration,
             "gzsl": self.gzsl,
             "recipe": about.get("recipe", {}),
+            "unmeasured": self.unmeasured,
             "seeds": {str(seed): result.to_json() for seed, result in self.results.items()},
             "semantic_errors": {
                 str(seed): {side: _plain(summary) for side, summary in sides.items()}
@@ -119,7 +126,9 @@ def validated_deltas(run: Run) -> dict[int, float]:
 def table(evaluations: Sequence[Evaluation]) -> str:
     """A table of text: per run the validated row first, the oracle's below it and marked."""
     sure = {e.run.name: Reliability.mean(list(e.reliability.values())) for e in evaluations if e.reliability}
-    text = "\n\n".join([results_text(table_rows(evaluations)), *([confidence_text(sure)] if sure else [])])
+    reasons = [f"{e.run.name}: {reason}" for e in evaluations if (reason := e.unmeasured)]
+    results = "\n".join([results_text(table_rows(evaluations)), *reasons])
+    text = "\n\n".join([results, *([confidence_text(sure)] if sure else [])])
     return with_errors(text, evaluations)
 
 
@@ -141,7 +150,12 @@ def with_errors(text: str, evaluations: Sequence[Evaluation]) -> str:
 
 def only_t1(row: Row) -> Row:
     """Conventional zero-shot learning: unseen classes only, so there is nothing to calibrate."""
-    return replace(row, numbers={"T1": row.numbers["T1"]}, delta=None, rule=row.rule.removesuffix(", not calibrated"))
+    return replace(
+        row,
+        numbers={k: v for k, v in row.numbers.items() if k == "T1"},
+        delta=None,
+        rule=row.rule.removesuffix(", not calibrated"),
+    )
 
 
 def evaluate_runs(
@@ -162,12 +176,12 @@ def evaluate_runs(
 
 
 def evaluate_run(workspace: Workspace, run: Run, gzsl: bool, calibrate: bool, selection: str) -> Evaluation:
-    oracle = selection == "oracle"
+    oracle, benchmark = selection == "oracle", run.benchmark
+    calibrate = calibrate and len(benchmark.unseen_classes) > 0
     deltas: dict[int, float | None] = {seed: run.choice(seed).delta if calibrate else None for seed in run.seeds}
     if calibrate and not oracle:
         deltas = {**validated_deltas(run)}
     store = store_of_run(workspace, run)
-    benchmark = run.benchmark
     results, errors, reliability = {}, {}, {}
     for seed, delta in deltas.items():
         head = run.head(seed)

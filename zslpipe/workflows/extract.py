@@ -1,7 +1,8 @@
 """`zslpipe extract`: run a backbone over images into a store."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,8 @@ from zslpipe.store.layout import good_piece_rows
 from zslpipe.store.provenance import fingerprint
 from zslpipe.workflows.versions import versions
 from zslpipe.workflows.workspace import Workspace
+
+SLOW_BATCHES = 2  # in a piece, on a CPU: what an interruption loses is then some seconds of work
 
 
 @dataclass(frozen=True)
@@ -107,8 +110,10 @@ def extract_store(
         **({"compile": True} if compile else {}),
     }
     store = _open_store(workspace, benchmark, net, images, request)
+    if store.redescribe(benchmark):
+        notes.append("The class table has changed: the store now has the new one, its features are kept.")
     reused = int((store.status != MISSING).sum())
-    with store.claim(store.missing_pieces(parse_shard(shard))) as pieces:
+    with kept_on_interrupt(store), store.claim(store.missing_pieces(parse_shard(shard))) as pieces:
         summary = extract(
             net,
             benchmark.image_root,
@@ -121,6 +126,18 @@ def extract_store(
             dtype=dtype,
         )
     return Extraction(store, summary, reused, (*notes, *benchmark.notes))
+
+
+@contextmanager
+def kept_on_interrupt(store: FeatureStore) -> Iterator[None]:
+    """Add to an interruption what is kept and how to go on."""
+    try:
+        yield
+    except KeyboardInterrupt as stop:
+        store.refresh()
+        kept = int((store.status != MISSING).sum())
+        stop.add_note(f"{kept} of {len(store)} images are kept in {store.path}; the same command continues from there.")
+        raise
 
 
 def _defaults(workspace: Workspace, dataset: str | None, backbone: str | None) -> tuple[str, str, list[str]]:
@@ -152,13 +169,14 @@ def _open_store(
         },
         "recorded": {"request": request, "versions": versions()},
     }
+    most_rows = SLOW_BATCHES * request["batch_size"] if net.device.type == "cpu" else None
     row_bytes = sum(math.prod(shape) for shape in net.taps.values()) * (2 if dtype == "float16" else 4)
     return FeatureStore.open_or_create(
         store_path(workspace.cache, benchmark.name, backbone, fingerprint(provenance)),
         benchmark,
         {tap: TapSpec(shape, dtype, net.grids.get(tap)) for tap, shape in net.taps.items()},
         provenance,
-        good_piece_rows(len(benchmark.labels), row_bytes),
+        good_piece_rows(len(benchmark.labels), row_bytes, most_rows=most_rows),
     )
 
 

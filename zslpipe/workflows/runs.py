@@ -1,20 +1,23 @@
 """A run: trained heads (one per seed), what they were trained on, and how their settings were chosen."""
 
 import errno
+import math
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from zslpipe.data.benchmark import Benchmark
 from zslpipe.errors import InputError, UnknownNameError
 from zslpipe.files import read_json
-from zslpipe.heads import Head, load_head
-from zslpipe.selection import SelectionResult
+
+if TYPE_CHECKING:  # both import torch, which listings do without
+    from zslpipe.heads import Head
+    from zslpipe.selection import SelectionResult
 
 ABOUT = "run.json"
 FORMAT = 2  # of runs; those without a number are of format 1, which lacks "plugins"
@@ -55,12 +58,14 @@ class Run:
     def benchmark(self) -> Benchmark:
         return Benchmark.load(self.path / "benchmark.npz")
 
-    def head(self, seed: int) -> Head:
+    def head(self, seed: int) -> "Head":
         """The trained head of a seed.
 
         Raises:
             InputError: if its files are incomplete, or a plugin that registers it is not loaded.
         """
+        from zslpipe.heads import load_head
+
         try:
             return load_head(self.path / f"seed-{seed}")
         except UnknownNameError as problem:
@@ -76,8 +81,13 @@ class Run:
         kept: dict[str, list[float]] = read_json(self.path / f"seed-{seed}" / "head.json").get("losses", {})
         return kept
 
-    def choice(self, seed: int) -> SelectionResult:
-        return SelectionResult.from_json(read_json(self.path / f"seed-{seed}" / "choice.json"))
+    def choice(self, seed: int) -> "SelectionResult":
+        """What selection chose for a seed."""
+        from zslpipe.selection import SelectionResult
+
+        kept = SelectionResult.from_json(read_json(self.path / f"seed-{seed}" / "choice.json"))
+        finite = kept.delta is not None and math.isfinite(kept.delta)
+        return kept if finite else replace(kept, delta=None)
 
 
 def runs(folder: Path) -> list[Run]:

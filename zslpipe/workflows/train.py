@@ -1,7 +1,8 @@
 """`zslpipe train-head`: train a head on a store."""
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import partial
 from itertools import product
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from zslpipe.data.benchmark import Benchmark
+from zslpipe.data.check import NO_ATTRIBUTES
 from zslpipe.data.semantics import load_semantics
 from zslpipe.errors import InputError
 from zslpipe.files import sha256_json, write_json
@@ -65,6 +67,8 @@ def train_head(
     benchmark, notes = usable_benchmark(store)
     if semantics is not None:
         benchmark = load_semantics(benchmark, semantics, workspace.data_root)
+    if not benchmark.semantics.shape[1]:
+        raise InputError(f"{benchmark.name}: {NO_ATTRIBUTES}")
     candidates = candidate_settings(HEADS[head], settings or {}, grid or {})
     selection_rule(selection, selection_options or {})  # rejected before any work is done
     request = {
@@ -85,7 +89,7 @@ def train_head(
     name = f"{benchmark.name}-{head}-{created:%Y%m%d-%H%M%S}"
     unfinished = workspace.cache / "checkpoints" / sha256_json(request)[:16]  # checkpoints of a killed call
     pool = workers(jobs, loaded_plugins(), partial(checkpoints, unfinished))
-    with new_run(workspace.runs, name) as made, checkpoints(unfinished), pool:
+    with explain_interrupt(unfinished), new_run(workspace.runs, name) as made, checkpoints(unfinished), pool:
         train = partial(_train_seed, made.folder, request, store.features(), benchmark)
         done = map(train, seeds) if len(seeds) == 1 else mapped(train, seeds)
         for _ in track(done, f"{head} on {benchmark.name}, seeds", len(seeds)):
@@ -113,6 +117,17 @@ def _train_seed(folder: Path, request: Mapping[str, Any], features: Features, be
     )
     fitted.save(folder / f"seed-{seed}")
     write_json(folder / f"seed-{seed}" / "choice.json", choice.to_json())
+
+
+@contextmanager
+def explain_interrupt(unfinished: Path) -> Iterator[None]:
+    """Add to an interruption what is kept and how to go on."""
+    try:
+        yield
+    except KeyboardInterrupt as stop:
+        kept = "a checkpoint is kept; the same command continues from it."
+        stop.add_note(kept if unfinished.is_dir() else "nothing was saved yet; the same command starts again.")
+        raise
 
 
 def _described(benchmark: Benchmark, store: FeatureStore, request: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,28 @@
+"""`zslpipe cache ls`: what the cache holds, without importing what works with it."""
+
+from pathlib import Path
+from typing import Any
+
+from zslpipe.store.catalog import stores
+from zslpipe.workflows.runs import runs
+from zslpipe.workflows.workspace import Workspace
+
+
+def listing(workspace: Workspace) -> list[dict[str, Any]]:
+    """One row per store and per run, newest first within each kind."""
+    rows = []
+    for store in stores(workspace.cache):
+        whole = "complete" if store.written == store.rows else f"{store.written} of {store.rows} images"
+        rows.append(_row("store", store.path, store.problem or whole, store.bytes))
+    for run in runs(workspace.runs):
+        count = len(run.seeds)
+        rows.append(_row("run", run.path, f"{count} seed{'s' * (count > 1)}", _size(run.path)))
+    return rows
+
+
+def _row(kind: str, path: Path, state: str, size: int) -> dict[str, Any]:
+    return {"kind": kind, "name": path.name, "state": state, "path": str(path), "size_mb": size / 1e6}
+
+
+def _size(folder: Path) -> int:
+    return sum(p.stat().st_size for p in folder.rglob("*") if p.is_file())
