@@ -75,6 +75,5 @@ def test_init_writes_a_table_to_fill_in(data: Callable[..., Result], sun_root: P
     assert "column 'man-made' has no numbers" in empty.stdout
     assert init().exit_code == 2
     (tmp_path / "classes.csv").unlink()
-    assert json.loads(init("--json").stdout) == {
-        "file": f"{tmp_path}/classes.csv", "classes": 10, "attributes": []
-    }  # fmt: skip
+    told = json.loads(init("--json").stdout)
+    assert told == {"schema": 1, "file": f"{tmp_path}/classes.csv", "classes": 10, "attributes": []}

@@ -38,7 +38,7 @@ def test_markdown_has_the_cells_of_the_text_table() -> None:
     *table, empty, note = results_markdown(ROWS).splitlines()
     cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in table]
     assert [cells[0], *cells[2:]] == results_cells(ROWS)
-    assert cells[1] == ["---", "---:", "---:", "---:", "---:", "---"]
+    assert cells[1] == ["---", *["---:"] * 7, "---"]  # run, five numbers, δ, seeds, rule
     assert empty == ""
     assert "upper bounds, not results" in note
 
@@ -50,8 +50,8 @@ def test_latex_is_escaped_and_every_line_has_all_columns() -> None:
     assert "(30.0)" in text  # the oracle's, in parentheses as everywhere
     lines = [line for line in text.splitlines() if line.endswith(r"\\")]
     assert len(lines) == 1 + len(ROWS)
-    assert {len(re.findall(r"(?<!\\)&", line)) for line in lines} == {5}
-    assert r"\begin{tabular}{lrrrrl}" in text
+    assert {len(re.findall(r"(?<!\\)&", line)) for line in lines} == {8}
+    assert r"\begin{tabular}{lrrrrrrrl}" in text
     assert text.splitlines()[0].startswith("% percent")
 
 

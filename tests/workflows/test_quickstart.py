@@ -45,8 +45,11 @@ def test_the_main_job_and_what_a_second_call_reuses(
     for told in ("T1", "U", "S", "H", "AUSUC", "unseen-class validation", "oracle (chosen on the test images)"):
         assert told in first.stdout
     assert "reused    nothing" in first.stdout
-    lines = dict(line.split(maxsplit=1) for line in first.stdout.splitlines() if line.startswith(("store", "run  ")))
-    for path in (lines["store"], lines["run"], "cache/demo/classes.png", f"{lines['run']}/unseen.png"):
+    printed = [line.split(maxsplit=1) for line in first.stdout.splitlines()]
+    stores, runs = ([words[1] for words in printed if words[:1] == [what]] for what in ("store", "run"))
+    runs = [run for run in runs if "/" in run]  # without the heading of the table
+    assert [Path(run).name.split("-")[1] for run in runs] == ["remse", "gfzsl"]
+    for path in (*stores, *runs, "cache/demo/classes.png", *(f"{run}/unseen.png" for run in runs)):
         assert path in first.stdout
         assert (folder / path).exists()
 
@@ -54,6 +57,6 @@ def test_the_main_job_and_what_a_second_call_reuses(
     second = zslpipe("quickstart", "--cache", str(folder / "cache"), "--json")
     assert second.exit_code == 0, second.output
     told = json.loads(second.stdout)
-    assert told["reused"] == ["images", "store", "run"]
+    assert told["reused"] == ["images", "store", "runs"]
     assert told["store"]["computed"] == 0
-    assert told["evaluation"]["run"] == Path(lines["run"]).name
+    assert [evaluation["run"] for evaluation in told["evaluations"]] == [Path(run).name for run in runs]

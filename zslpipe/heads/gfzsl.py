@@ -89,7 +89,7 @@ class Gfzsl(Head):
 
     @classmethod
     def search_space(cls) -> Sequence[Setting]:
-        grid = product((0.1, 0.2, 0.4, 0.8), (0.01, 0.03, 0.1, 0.3), (0.3, 1.0, 3.0, 10.0))
+        grid = product((0.03, 0.1, 0.2, 0.4), (0.003, 0.01, 0.03, 0.1), (1.0, 3.0, 10.0, 30.0))
         return [{"gamma": g, "lambda_": r, "shrinkage": s} for g, r, s in grid]
 
     # --- training ---
