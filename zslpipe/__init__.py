@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from zslpipe.api import list_heads as list_heads
     from zslpipe.api import open_store as open_store
     from zslpipe.api import select as select
+    from zslpipe.api import train as train
     from zslpipe.data.arrays import make_benchmark as make_benchmark
     from zslpipe.data.benchmark import Benchmark as Benchmark
     from zslpipe.data.load import load_benchmark as load_benchmark
@@ -49,6 +50,7 @@ _PUBLIC = {
     "register_head": "zslpipe.parts.head:register",
     "select": "zslpipe.api:select",
     "show_progress": "zslpipe.progress:show_progress",
+    "train": "zslpipe.api:train",
 }
 __all__ = sorted(_PUBLIC)
 

@@ -2,13 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from zslpipe.data.benchmark import Benchmark
 from zslpipe.heads import HEADS, Head
 from zslpipe.selection import SelectionResult, selection_rule
 from zslpipe.store.feature_store import FeatureStore
 from zslpipe.store.rows import Features
+
+if TYPE_CHECKING:
+    from zslpipe.workflows.runs import Run
 
 
 def open_store(path: str | Path) -> FeatureStore:
@@ -46,6 +49,24 @@ def extract_features(
 
     workspace = Workspace.at(Path(data_root), Path(cache))
     return extract_store(workspace, str(dataset), backbone, **options).store
+
+
+def train(head: str, store: FeatureStore, *, cache: str | Path = "cache", **options: Any) -> "Run":
+    """Select, train and save a head on a store, as `zslpipe train-head` does; `zslpipe.load(run.path)` names images.
+
+    Args:
+        head: one of `list_heads()`.
+        store: features with their benchmark.
+        cache: where runs are kept.
+        **options: as for `zslpipe.workflows.train.train_head`: settings, seeds, selection, semantics, reuse, jobs.
+
+    Raises:
+        InputError: for an unknown head, setting or rule, or a store without features.
+    """
+    from zslpipe.workflows.train import train_head
+    from zslpipe.workflows.workspace import Workspace
+
+    return train_head(Workspace.at(cache=Path(cache)), head, store, **options)[0]
 
 
 def list_heads() -> list[str]:

@@ -122,7 +122,7 @@ def test_any_class_can_be_asked_for(runs: tuple[Workspace, Benchmark, dict[str, 
 def test_for_people(runs: tuple[Workspace, Benchmark, dict[str, str]]) -> None:
     workspace, _, names = runs
     result = zslpipe(workspace, names["dense-attention-ae"], "c2/1.png")
-    assert "c2/1.png   says class" in result.output
+    assert "c2/1.png   predicted class" in result.output
     assert str(Path("explain") / "c2-1.png") in result.output
 
 

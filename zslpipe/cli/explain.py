@@ -52,5 +52,5 @@ def command(
     for explained in done:
         about = explained.explanation
         verdict = "" if about.true is None else " (right)" if about.true == about.predicted else f", is {about.true}"
-        click.echo(f"{about.image}   says {about.predicted}{verdict}")
+        click.echo(f"{about.image}   predicted {about.predicted}{verdict}")
         click.echo(f"   {explained.picture}")

@@ -20,7 +20,7 @@ class Bar(NamedTuple):
 
 def heading(one: Explanation, head: str) -> str:
     verdict = "" if one.true is None else " (right)" if one.true == one.predicted else f" (wrong: it is {one.true})"
-    return f"{one.image}   {head} says {one.predicted}{verdict}"
+    return f"{one.image}   {head} predicts {one.predicted}{verdict}"
 
 
 def maps_title(one: Explanation) -> str:
