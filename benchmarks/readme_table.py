@@ -17,6 +17,19 @@ COLUMNS = (*ROW, "T1", "U", "S", "H", "AUSUC", "oracle H")
 ERRORS = tuple(f"error {what}, {side}" for side in ("seen", "unseen") for what in ("mean", "std", "r"))
 COLUMNS_OF = {  # by the beginning of the file name
     "real-spine": (*COLUMNS, "H at δ=0", "H, quantile δ", "H, raw δ"),
+    "real-gaussians": (*COLUMNS, "H at δ=0"),
+    "gfzsl-variants": ("dataset", "semantics", "variant", "T1", "H", "H at δ=0", "oracle H", "AUSUC", "validated H"),
+    "gfzsl-photos": (
+        "dataset",
+        "semantics",
+        "photos",
+        "gfzsl T1",
+        "nearest class mean T1",
+        "logistic regression T1",
+        "gfzsl H, no δ",
+    ),
+    "gfzsl-together": ("dataset", "semantics", "weight of gfzsl", "chosen", "validated H", "T1", "oracle H"),
+    "gfzsl-cost": ("dataset", "semantics", "what", "eszsl", "gfzsl", "ratio"),
     "real-remse": (*COLUMNS, *ERRORS),
     "real-reweighting": (*ROW, "T1", "H", *ERRORS),
     "real-dense-attention": (*COLUMNS, "U at δ=0", "S at δ=0", "H at δ=0"),

@@ -1,6 +1,6 @@
 """Tables of real results, through the command line alone: import or extract, train, evaluate.
 
-    python benchmarks/real_results.py spine remse reweighting dense-attention --data-root DATA --cache CACHE
+    python benchmarks/real_results.py spine gaussians remse reweighting dense-attention --data-root DATA --cache CACHE
 
 Each suite writes benchmarks/results/real-SUITE-torchVERSION.csv, a row a run: validated numbers first, then those at
 δ = 0, then the oracle's H. Stores that are in the cache already are used again; every run is trained anew.
@@ -116,7 +116,19 @@ def dense_attention() -> list[Task]:
     ]
 
 
-SUITES = {"spine": spine, "remse": remse, "reweighting": reweighting, "dense-attention": dense_attention}
+def gaussians() -> list[Task]:
+    """Classes as Gaussians in closed form, on the problems of `spine`."""
+    stores = (("CUB resnet1000", "att"), ("CUB resnet1000", "sentences"), ("CUB50", "att"), ("FLO", "att"))
+    return [Task(*problem, "gfzsl", "gfzsl") for problem in stores]
+
+
+SUITES = {
+    "spine": spine,
+    "gaussians": gaussians,
+    "remse": remse,
+    "reweighting": reweighting,
+    "dense-attention": dense_attention,
+}
 
 
 def summary(evaluation: dict[str, Any]) -> dict[str, str]:
