@@ -11,6 +11,7 @@ from sklearn.base import clone
 
 from zslpipe.errors import InputError
 from zslpipe.heads import HEADS, Attributes, Head, load_head
+from zslpipe.heads.sc_egg import ScEgg
 from zslpipe.parts.generator_head import GeneratorHead
 from zslpipe.parts.sums_attributes import SumsAttributes
 from zslpipe.parts.synthesis import Synthesis
@@ -50,6 +51,8 @@ def quick(name: str) -> dict[str, Any]:
         settings |= {"synthetic": 10, "classifier_epochs": 2, "device": "cpu"}
     if issubclass(HEADS[name], GeneratorHead):
         settings |= {"hidden": 16, "every": 1}
+    if issubclass(HEADS[name], ScEgg):
+        settings |= {"embedding_epochs": 2, "correspondence_epochs": 2}
     return settings
 
 

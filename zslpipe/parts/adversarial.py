@@ -5,7 +5,7 @@ comes from one pass without gradients, and a critic step is one pass (see `Criti
 """
 
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 
@@ -15,6 +15,7 @@ from torch.optim import Adam, Optimizer
 
 from zslpipe.losses import bernoulli_reconstruction, cubic_reconstruction, kl_divergence, l1_reconstruction
 from zslpipe.parts.feature_gan import FeatureGan
+from zslpipe.parts.own_learner import Cast
 from zslpipe.training import At, Batch
 
 HIGH, LOW, FACTOR = 1.05, 1.001, 1.1  # the mean penalty at which its weight grows or shrinks, and by how much
@@ -59,7 +60,7 @@ class Adversarial:
         settings: GanSettings,
         semantics: Tensor,
         extra: Extra | None = None,
-        cast: Callable[[], AbstractContextManager[object]] = nullcontext,
+        cast: Cast = nullcontext,
     ) -> None:
         self.module, self.settings, self.semantics, self.extra, self.cast = gan, settings, semantics, extra, cast
         self.rebuild = cubic_reconstruction if settings.reconstruction == "cubic" else l1_reconstruction

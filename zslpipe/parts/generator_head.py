@@ -2,9 +2,8 @@
 
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 import torch
@@ -15,6 +14,7 @@ from zslpipe.parts.adversarial import Adversarial, Extra, GanSettings
 from zslpipe.parts.feature_gan import FeatureGan
 from zslpipe.parts.generator_health import complaints
 from zslpipe.parts.head import Head, Scorer, Setting
+from zslpipe.parts.own_learner import OwnLearner, cast_to
 from zslpipe.parts.problem import Classes, TrainingData
 from zslpipe.parts.settings import Count, NonNegative, Positive, Whole
 from zslpipe.parts.synthesis import SeenFeatures, Synthesis, split_settings, with_classifiers
@@ -30,7 +30,7 @@ M = TypeVar("M", bound=nn.Module)
 
 
 @dataclass
-class GeneratorHead(Synthesis, TorchHead[M]):
+class GeneratorHead(OwnLearner, Synthesis, TorchHead[M]):  # type: ignore[misc]  # fewer settings than TorchHead
     """Trains a feature generator; binding it to classes synthesises the unseen ones and fits a classifier.
 
     Scores among only unseen classes come from a classifier of their own (CZSL). Selection tries the generator after
@@ -49,17 +49,6 @@ class GeneratorHead(Synthesis, TorchHead[M]):
     """
 
     separate_zsl: ClassVar[bool] = True
-    gan_name: ClassVar[str] = ""  # of the FeatureGan within the module, with a dot at the end
-    # What the learner fixes is no setting of these heads.
-    optimiser: ClassVar[str] = "adam"  # type: ignore[misc]
-    momentum: ClassVar[float] = 0.9  # type: ignore[misc]
-    weight_decay: ClassVar[float] = 0.0  # type: ignore[misc]
-    decay_every: ClassVar[int] = 0  # type: ignore[misc]
-    decay: ClassVar[float] = 0.5  # type: ignore[misc]
-    sampling: ClassVar[Literal["shuffle"]] = "shuffle"  # type: ignore[misc]
-    ways: ClassVar[int] = 16  # type: ignore[misc]
-    shots: ClassVar[int] = 2  # type: ignore[misc]
-    episodes: ClassVar[int] = 0  # type: ignore[misc]
 
     epochs: Count = 40
     every: Count = 5
@@ -98,19 +87,13 @@ class GeneratorHead(Synthesis, TorchHead[M]):
     ) -> Stage[Any]:
         """The training of the generator on features `global` (N, D) with labels (N,) into `task.seen`."""
         gan, settings = self.gan(self.module_), self.settings_of_gan()
+        cast = cast_to(self.precision, task.semantics.device)
         self._scale_and_keep(gan, x, labels, task)
-        learner = Adversarial(gan, settings, unit(task.seen_semantics), extra, self._cast(task.semantics.device))
+        learner = Adversarial(gan, settings, unit(task.seen_semantics), extra, cast)
         passes = 1 if gan.feedback is None else 2
         steps = passes * -(-len(x) // self.batch)
         sampler = Independent(len(x), self.batch, self.seed, steps, self.critic_steps)
         return Stage(GENERATOR, learner, RowBatches(x, labels, sampler), self.epochs, "every", self.every)
-
-    def _cast(self, device: torch.device) -> Any:
-        def cast() -> AbstractContextManager[object]:
-            half = self.precision == "bfloat16"
-            return torch.autocast(device.type, torch.bfloat16) if half else nullcontext()
-
-        return cast
 
     def _scale_and_keep(self, gan: FeatureGan, x: Placed, labels: Tensor, task: Task) -> None:
         """Measure the training features, and keep those that classifiers are trained on."""
