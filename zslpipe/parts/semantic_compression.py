@@ -38,7 +38,7 @@ class Compression(nn.Module):
         """g (B, D) of regions (B, R, D) with attention (B, R, A)."""
         mixed = linear(attention, self.first.weight)  # (B, R, A/2)
         hidden = torch.baddbmm(self.first.bias[:, None], mixed.transpose(1, 2), regions)  # (B, A/2, D)
-        out = torch.matmul(self.second.weight, leaky_relu(hidden, SLOPE))  # (B, 1, D)
+        out = self.second.weight.expand(len(hidden), 1, -1).bmm(leaky_relu(hidden, SLOPE))  # (B, 1, D)
         return out.squeeze(1) + self.second.bias
 
 
