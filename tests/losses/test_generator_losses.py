@@ -61,9 +61,7 @@ def test_penalty_of_a_linear_critic(length: float) -> None:
     assert float(penalty) == pytest.approx((length - 1) ** 2, abs=1e-6)
     penalty.backward()
     assert weight.grad is not None
-    torch.testing.assert_close(
-        weight.grad, 2 * (length - 1) * weight.detach() / length, atol=1e-5, rtol=1e-5
-    )
+    torch.testing.assert_close(weight.grad, 2 * (length - 1) * weight.detach() / length, atol=1e-5, rtol=1e-5)
 
 
 def test_penalty_of_a_quadratic_critic_lies_between_real_and_fake() -> None:

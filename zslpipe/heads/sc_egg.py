@@ -82,9 +82,7 @@ class ScEgg(EmbeddingSettings, VaeganHead[EmbeddingAndGenerator]):
     def stages(self, rows: Placed, labels: Tensor, task: Task) -> Iterator[Stage[Any]]:
         net, device = self.module_.embedding, task.semantics.device
         cast = cast_to(self.precision, device)
-        training = EmbeddingTraining(
-            net, self, rows, labels, task, self.batch, self.embedding_rate, self.seed, cast
-        )
+        training = EmbeddingTraining(net, self, rows, labels, task, self.batch, self.embedding_rate, self.seed, cast)
         yield from training.stages(self.embedding_epochs, "none")
         net.requires_grad_(False)
         g = Placed({"global": training.dense().cpu().numpy()}, ("global",), device)

@@ -82,9 +82,7 @@ class GeneratorHead(OwnLearner, Synthesis, TorchHead[M]):  # type: ignore[misc] 
 
     # --- training ---
 
-    def generator_stage(
-        self, x: Placed, labels: Tensor, task: Task, extra: Extra | None = None
-    ) -> Stage[Any]:
+    def generator_stage(self, x: Placed, labels: Tensor, task: Task, extra: Extra | None = None) -> Stage[Any]:
         """The training of the generator on features `global` (N, D) with labels (N,) into `task.seen`."""
         gan, settings = self.gan(self.module_), self.settings_of_gan()
         cast = cast_to(self.precision, task.semantics.device)

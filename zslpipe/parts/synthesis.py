@@ -99,9 +99,7 @@ class Synthesis:
                 x, labels, made = self._examples(seen, ranked, device)
                 label = f"classifier of {len(ranked)} classes, {made} of them synthesised, epochs"
                 with ticking(label, max(wanted)) as ticker:
-                    steps = train_softmax(
-                        x, labels, len(ranked), max(wanted), self.synthetic, self.classifier_rate
-                    )
+                    steps = train_softmax(x, labels, len(ranked), max(wanted), self.synthetic, self.classifier_rate)
                     for epoch, (weight, bias) in enumerate(steps, 1):
                         ticker.advance()
                         if shared and epoch in wanted:
@@ -112,9 +110,7 @@ class Synthesis:
         back = torch.from_numpy(np.argsort(order)).to(device)
         return found[0][back], found[1][back]
 
-    def _examples(
-        self, seen: SeenFeatures, semantics: np.ndarray, device: torch.device
-    ) -> tuple[Tensor, Tensor, int]:
+    def _examples(self, seen: SeenFeatures, semantics: np.ndarray, device: torch.device) -> tuple[Tensor, Tensor, int]:
         """Features (n, D) and labels (n,) of real and synthetic images of the classes; how many are synthesised."""
         rows = seen.rows_of(semantics)
         if new := int((rows < 0).sum()):
