@@ -1,4 +1,4 @@
-"""One iteration of the released TF-VAEGAN, line by line: whole inputs concatenated, every graph built, every loss apart.
+"""One iteration of the released TF-VAEGAN, line by line: inputs concatenated, every graph built, every loss apart.
 
 The noise is given, so that it can be compared with the learner. Networks are plain `nn.Sequential`s of [x; a].
 """
@@ -39,7 +39,9 @@ class Noise:
 
 class LiteralTfVaegan:
     def __init__(self, gan: FeatureGan, settings: GanSettings) -> None:
-        assert gan.encoder and gan.decoder and gan.feedback
+        assert gan.encoder
+        assert gan.decoder
+        assert gan.feedback
         self.of, self.lambda1 = settings, float(gan.penalty_weight)
         g, e, d, c, f = gan.generator, gan.encoder, gan.decoder, gan.critic, gan.feedback
         self.e1, self.e2 = joined(e.input), copied(e.hidden)

@@ -3,7 +3,8 @@
 import pytest
 import torch
 from torch import Tensor
-from torch.distributions import Normal, kl_divergence as exact_kl
+from torch.distributions import Normal
+from torch.distributions import kl_divergence as exact_kl
 
 from zslpipe.losses import (
     bernoulli_reconstruction,

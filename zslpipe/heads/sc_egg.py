@@ -32,7 +32,7 @@ class EmbeddingAndGenerator(nn.Module):
 
 @register("sc-egg")
 @dataclass
-class ScEgg(EmbeddingSettings, VaeganHead[EmbeddingAndGenerator]):
+class ScEgg(EmbeddingSettings, VaeganHead[EmbeddingAndGenerator]):  # type: ignore[misc]  # fewer settings
     """The stages of `scen`, then `tf-vaegan` on its dense-semantic features g, guided by its classifier CLS_g:
 
         L_SCE   cross-entropy of CLS_g(x^) over all classes, x^ the reconstruction of an image of a seen class

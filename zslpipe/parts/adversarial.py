@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
+from itertools import repeat
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -65,7 +67,7 @@ class Adversarial:
         self.module, self.settings, self.semantics, self.extra, self.cast = gan, settings, semantics, extra, cast
         self.rebuild = cubic_reconstruction if settings.reconstruction == "cubic" else l1_reconstruction
         adam = partial(Adam, lr=settings.learning_rate, betas=BETAS, fused=True)
-        makers = [{"params": list(gan.generator.parameters())}]
+        makers: list[dict[str, Any]] = [{"params": list(gan.generator.parameters())}]
         if gan.encoder is not None:
             makers.append({"params": list(gan.encoder.parameters()), "betas": (0.9, 0.999)})
         if gan.feedback is not None:
@@ -83,8 +85,8 @@ class Adversarial:
         with torch.no_grad(), self.cast():
             hidden = gan.generator.start(self.latent(x, a), a)
             first = gan.generator.finish(hidden)
-        parts = zip(*(v.split(size) for v in (x, a, hidden, first, mix)))
-        found = [self.critic_step(*part, amount) for part in parts]
+        parts = zip(repeat(amount), *(v.split(size) for v in (x, a, hidden, first, mix)))
+        found = [self.critic_step(*part) for part in parts]
         losses = {name: torch.stack([f[name] for f in found]).mean() for name in found[0]}
         if of.adaptive_penalty:
             self.adapt(losses["penalty"])
@@ -103,7 +105,7 @@ class Adversarial:
         return mean + (0.5 * log_variance).exp() * self.module.noise(len(x))
 
     def critic_step(
-        self, x: Tensor, a: Tensor, hidden: Tensor, first: Tensor, mix: Tensor, amount: float
+        self, amount: float, x: Tensor, a: Tensor, hidden: Tensor, first: Tensor, mix: Tensor
     ) -> dict[str, Tensor]:
         """One step of the decoder on real features, one of the critic on real and fake ones."""
         gan, of, losses = self.module, self.settings, {}
@@ -146,7 +148,7 @@ class Adversarial:
                 losses["decoder of fake"] = self.rebuild(gan.decoder(made)[0], a)
                 terms["decoder"] = of.reconstruction_weight * losses["decoder of fake"]
             if self.extra is not None:
-                more = self.extra(made, labels)
+                more = dict(self.extra(made, labels))
                 losses, terms = losses | more, terms | more
         self.descend("generator", torch.stack(list(terms.values())).sum())
         if gan.decoder is not None and not of.freeze_decoder:

@@ -108,7 +108,7 @@ class GeneratorHead(OwnLearner, Synthesis, TorchHead[M]):  # type: ignore[misc] 
     def learn_candidates(
         self, data: TrainingData, candidates: Sequence[Setting]
     ) -> Iterator[tuple[dict[str, Any], Head]]:
-        """Settings that differ only in the classifier share the generator, and those only in its epochs all but them."""
+        """Settings that differ only in the classifier share the generator; in its epochs, the classifier too."""
         others, own = split_settings(candidates)
         for setting, head in super().learn_candidates(data, others):
             yield from with_classifiers(head, setting, own)

@@ -56,7 +56,7 @@ class SeenFeatures:
 
 @dataclass(eq=False)
 class Classifiers:
-    """The classifiers of one generator that selection compares: those that differ only in their epochs share a training.
+    """The classifiers of one generator that selection compares; settings that differ in epochs share a training.
 
     Attributes:
         wanted: number of synthetic features and learning rate to the epochs that will be asked for.
