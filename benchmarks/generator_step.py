@@ -4,10 +4,10 @@
 
 Shapes: 2048 features, 312 attributes, hidden layers of 4096, batches of 64, five critic steps and one generator step in
 an iteration; SCEN with 49 regions, 200 classes and word vectors of 300. The literal versions are those of the tests;
-their optimisers are as in the public code (not fused). Losses are compared first, for the same noise. The variants take
-turns within every repetition. "kept" rows repeat both with glibc told to keep freed memory, as `zslpipe train-head` does;
-the setting stays for the rest of the process, so they come last, and the last lines compare the literal version as it is
-with ours as it runs.
+their optimisers are as in the public code (not fused). Losses are compared first, for the same noise. The variants
+take turns within every repetition. "kept" rows repeat both with glibc told to keep freed memory, as `zslpipe train-
+head` does; the setting stays for the rest of the process, so they come last, and the last lines compare the literal
+version as it is with ours as it runs.
 """
 
 import argparse
