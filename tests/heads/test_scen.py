@@ -236,3 +236,13 @@ def test_rows_without_company() -> None:
     np.testing.assert_allclose(
         score(take(data.features, np.array([4, 4]))), score(data.features)[[4, 4]], rtol=1e-4, atol=1e-5
     )
+
+
+def test_half_precision_survives_in_every_stage() -> None:
+    data = Data()
+    head = data.fit(ScEgg(**QUICK_EGG, precision="bfloat16"))
+    assert np.isfinite(head.decision_function(data.features, data.semantics)).all()
+    losses = data.fit(ScEgg(**QUICK_EGG)).record()["losses"]
+    for name, values in head.record()["losses"].items():
+        if name.startswith(("embedding", "correspondence")):
+            assert values == pytest.approx(losses[name], rel=0.05, abs=0.02), name
