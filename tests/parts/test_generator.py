@@ -50,7 +50,7 @@ def gan(**changes: bool) -> FeatureGan:
 
 def test_initial_weights_are_small() -> None:
     net = gan()
-    assert 0.015 < float(net.feedback.input.weight.std()) < 0.025  # type: ignore[union-attr]
+    assert 0.015 < float(net.feedback.input.weight.detach().std()) < 0.025  # type: ignore[union-attr]
     assert all(not p.any() for name, p in net.named_parameters() if name.endswith("bias"))
     small_weights(net)
 
