@@ -28,6 +28,12 @@ def show_progress() -> Iterator[None]:
         _shown.reset(token)
 
 
+def say(sentence: str) -> None:
+    """Print a sentence on standard error if progress is shown."""
+    if _shown.get():
+        print(sentence, file=sys.stderr, flush=True)
+
+
 class Ticker:
     """Counts units of work; this one shows nothing."""
 

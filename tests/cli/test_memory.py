@@ -1,4 +1,4 @@
-"""Only commands that extract change the allocator, and ZSLPIPE_MALLOC=0 forbids it."""
+"""Only commands that extract or train change the allocator, and ZSLPIPE_MALLOC=0 forbids it."""
 
 import ctypes
 import importlib
@@ -11,9 +11,11 @@ from zslpipe.cli import main, memory
 
 
 @pytest.mark.parametrize(
-    "line", [("extract", "--dataset", "nowhere"), ("run", "nowhere.yaml"), ("quickstart",)], ids=lambda line: line[0]
+    "line",
+    [("extract", "--dataset", "nowhere"), ("run", "nowhere.yaml"), ("quickstart",), ("train-head", "eszsl")],
+    ids=lambda line: line[0],
 )
-def test_commands_that_extract_keep_freed_memory(
+def test_commands_that_extract_or_train_keep_freed_memory(
     line: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls = []
@@ -22,7 +24,8 @@ def test_commands_that_extract_keep_freed_memory(
         calls.append(line)
         raise KeyboardInterrupt  # before the work starts
 
-    monkeypatch.setattr(importlib.import_module(f"zslpipe.cli.{line[0]}"), "keep_freed_memory", called)
+    module = importlib.import_module(f"zslpipe.cli.{line[0].replace('-', '_')}")
+    monkeypatch.setattr(module, "keep_freed_memory", called)
     CliRunner().invoke(main, [*line, "--cache", str(tmp_path)])
     assert calls == [line]
 

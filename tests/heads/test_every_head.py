@@ -11,7 +11,10 @@ from sklearn.base import clone
 
 from zslpipe.errors import InputError
 from zslpipe.heads import HEADS, Attributes, Head, load_head
+from zslpipe.heads.sc_egg import ScEgg
+from zslpipe.parts.generator_head import GeneratorHead
 from zslpipe.parts.sums_attributes import SumsAttributes
+from zslpipe.parts.synthesis import Synthesis
 from zslpipe.parts.torch_head import TorchHead
 from zslpipe.store.rows import Features, take
 
@@ -41,7 +44,16 @@ class Data:
 
 def quick(name: str) -> dict[str, Any]:
     """Settings with which a head trains quickly."""
-    return {"epochs": 2, "batch": 16, "device": "cpu"} if issubclass(HEADS[name], TorchHead) else {}
+    settings: dict[str, Any] = {}
+    if issubclass(HEADS[name], TorchHead):
+        settings |= {"epochs": 2, "batch": 16, "device": "cpu"}
+    if issubclass(HEADS[name], Synthesis):
+        settings |= {"synthetic": 10, "classifier_epochs": 2, "device": "cpu"}
+    if issubclass(HEADS[name], GeneratorHead):
+        settings |= {"hidden": 16, "every": 1}
+    if issubclass(HEADS[name], ScEgg):
+        settings |= {"embedding_epochs": 2, "correspondence_epochs": 2}
+    return settings
 
 
 @pytest.fixture(scope="module")
@@ -75,6 +87,7 @@ def test_what_each_attribute_adds_sums_to_the_scores(fitted: Head, data: Data) -
 def test_it_learns_something(data: Data) -> None:
     for name in HEADS:
         more = {"epochs": 30, "learning_rate": 1e-2} if issubclass(HEADS[name], TorchHead) else {}
+        more |= {"classifier_epochs": 50, "classifier_rate": 1e-2} if issubclass(HEADS[name], Synthesis) else {}
         head = data.fit(HEADS[name](**{**quick(name), **more}))
         predicted = head.predict(take(data.features, data.train), data.semantics[:SEEN])
         assert np.mean(predicted == data.labels[data.train]) > 2 / SEEN, name

@@ -1,4 +1,4 @@
-"""The allocator setting of the commands that extract features."""
+"""The allocator setting of the commands that extract features or train."""
 
 import ctypes
 import os

@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from zslpipe.cli.memory import keep_freed_memory
 from zslpipe.cli.options import as_json, examples, parse_grid, parse_settings, places, print_json, workspace
 
 EXAMPLES = examples(
@@ -70,6 +71,7 @@ def command(
     """
     from zslpipe.workflows.train import train_from_cache
 
+    keep_freed_memory()
     fixed, grid = parse_grid((*settings, *([f"device={device}"] if device else [])))
     run, notes = train_from_cache(
         workspace(data_root, cache),

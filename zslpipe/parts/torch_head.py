@@ -171,7 +171,7 @@ class TorchHead(_Trained[M]):
                 head = self.with_params(**rest, **{self.length: length})._pose(data)
                 for stage, epoch in head._train(data):
                     shared = shared or stage.stops == "every"
-                    if stage.stops == "none" or (stage.stops == "last" and epoch.number < stage.epochs):
+                    if not stage.may_stop(epoch.number):
                         continue
                     stopped = {**rest, self.length: epoch.number}
                     yield stopped, head._stopped_at(stopped)

@@ -4,7 +4,7 @@ from zslpipe.training.batches import Batch, RowBatches
 from zslpipe.training.checkpoint import Checkpoint, checkpoint_for, checkpoints
 from zslpipe.training.learner import At, Batches, Descent, Learner, Stage, total_of
 from zslpipe.training.loop import Epoch, train
-from zslpipe.training.samplers import ClassBalanced, Episodes, Sampler, Shuffled
+from zslpipe.training.samplers import ClassBalanced, Episodes, Independent, Sampler, Shuffled
 from zslpipe.training.seeds import OwnRandom
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "Descent",
     "Episodes",
     "Epoch",
+    "Independent",
     "Learner",
     "OwnRandom",
     "RowBatches",

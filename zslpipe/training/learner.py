@@ -138,6 +138,7 @@ class Stage(Generic[B]):
         stops: at which of its epochs selection may stop. "every": after n epochs the weights are those of a training of
             n epochs. "last": the schedule depends on the length, so shorter trainings have to be run by themselves.
             "none": later stages build on this one.
+        every: with "every", selection may stop only after a multiple of so many epochs, and after the last.
     """
 
     name: str
@@ -145,3 +146,10 @@ class Stage(Generic[B]):
     batches: Batches[B]
     epochs: int
     stops: Literal["every", "last", "none"] = "every"
+    every: int = 1
+
+    def may_stop(self, epoch: int) -> bool:
+        """Whether selection may stop after this epoch (from 1)."""
+        if self.stops == "every":
+            return epoch % self.every == 0 or epoch == self.epochs
+        return self.stops == "last" and epoch == self.epochs

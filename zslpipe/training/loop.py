@@ -5,8 +5,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TypeVar
 
-from torch import nn
-
 from zslpipe.progress import Ticker
 from zslpipe.training.checkpoint import Checkpoint
 from zslpipe.training.learner import At, Stage, check_losses
@@ -82,7 +80,7 @@ def train(
         at = Position(**found)
         learner.module.eval()
         if checkpoint.keep_epochs:
-            yield from _earlier_epochs(stage.name, at, learner.module, checkpoint)
+            yield from _earlier_epochs(stage, at, checkpoint)
             checkpoint.restore(learner, random)
         elif at.epoch == stage.epochs and at.history:
             yield Epoch(stage.name, at.epoch, at.history[-1], 0.0, at.history)
@@ -106,15 +104,16 @@ def train(
         done = Epoch(stage.name, at.epoch + 1, history[-1], time.monotonic() - started, history)
         at = Position(epoch=done.number, history=history)
         if checkpoint:
-            checkpoint.save_epoch(learner.module, done.number, {"seconds": done.seconds, **done.losses})
+            if stage.may_stop(done.number):
+                checkpoint.save_epoch(learner.module, done.number, {"seconds": done.seconds, **done.losses})
             if checkpoint.due or done.number == stage.epochs:
                 checkpoint.save(learner, random, asdict(at))
         yield done
 
 
-def _earlier_epochs(stage: str, at: Position, module: nn.Module, checkpoint: Checkpoint) -> Iterator[Epoch]:
-    """What an interrupted stage has yielded already, once more."""
-    for number in range(1, at.epoch + 1):
-        losses = checkpoint.load_epoch(module, number)
+def _earlier_epochs(stage: Stage[B], at: Position, checkpoint: Checkpoint) -> Iterator[Epoch]:
+    """The epochs at which selection may stop that an interrupted stage has yielded already, once more."""
+    for number in filter(stage.may_stop, range(1, at.epoch + 1)):
+        losses = checkpoint.load_epoch(stage.learner.module, number)
         seconds = losses.pop("seconds")
-        yield Epoch(stage, number, losses, seconds, at.history[:number])
+        yield Epoch(stage.name, number, losses, seconds, at.history[:number])

@@ -38,6 +38,30 @@ class Shuffled(Sampler):
             yield order[start : start + self.batch]
 
 
+class Independent(Sampler):
+    """Batches drawn without replacement, independently of each other; several of them in a row make one index array.
+
+    Args:
+        count: number of samples.
+        batch: samples per draw; all of them if there are fewer.
+        seed: determines every epoch.
+        steps: index arrays per epoch.
+        draws: per index array, for learners that take several steps in one.
+    """
+
+    def __init__(self, count: int, batch: int, seed: int, steps: int, draws: int = 1) -> None:
+        self.count, self.batch, self.seed, self.steps, self.draws = count, min(batch, count), seed, steps, draws
+
+    def __len__(self) -> int:
+        return self.steps
+
+    def indices(self, number: int) -> Iterator[np.ndarray]:
+        rng = np.random.default_rng([self.seed, number])
+        for _ in range(self.steps):
+            drawn = [rng.choice(self.count, self.batch, replace=False) for _ in range(self.draws)]
+            yield np.concatenate(drawn)
+
+
 class _ByClass(Sampler):
     """Keeps the samples of each class as rows of one padded table."""
 

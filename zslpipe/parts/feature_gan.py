@@ -1,0 +1,105 @@
+"""The networks of a feature generator as one module, and what is made with them."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from zslpipe.parts.generator import Critic, Decoder, Encoder, Feedback, Generator, small_weights
+
+SPREAD_CLASSES, SPREAD_EACH = 32, 8  # synthetic features by which the spread is measured
+
+
+@dataclass(frozen=True)
+class GanSizes:
+    """Widths of the networks: features, semantics, latent vectors, hidden layers; and which of them there are.
+
+    Attributes:
+        vae: with the encoder.
+        decoder: with the semantic decoder and the feedback module.
+        sigmoid: features are scaled to [0, 1], and the generator ends in a sigmoid instead of a ReLU.
+    """
+
+    width: int
+    attributes: int
+    latent: int
+    hidden: int
+    vae: bool = True
+    decoder: bool = True
+    sigmoid: bool = True
+
+
+class FeatureGan(nn.Module):
+    """Generator and critic, with or without encoder, decoder and feedback; features are scaled to [0, 1] first.
+
+    Buffers: `low` and `range` (D,) of the training features, `penalty_weight` (lambda, which TF-VAEGAN adapts),
+    `real_spread`, the mean standard deviation of scaled features within a class.
+    """
+
+    low: Tensor
+    range: Tensor
+    penalty_weight: Tensor
+    real_spread: Tensor
+
+    def __init__(self, sizes: GanSizes, penalty_weight: float = 10.0) -> None:
+        super().__init__()
+        width, attributes, latent, hidden = sizes.width, sizes.attributes, sizes.latent, sizes.hidden
+        self.sizes = sizes
+        self.generator = Generator(width, attributes, latent, hidden, sizes.sigmoid)
+        self.critic = Critic(width, attributes, hidden)
+        self.encoder = Encoder(width, attributes, latent, hidden) if sizes.vae else None
+        self.decoder = Decoder(width, attributes, hidden) if sizes.decoder else None
+        self.feedback = Feedback(hidden) if sizes.decoder else None
+        small_weights(self)
+        self.register_buffer("low", torch.zeros(width))
+        self.register_buffer("range", torch.ones(width))
+        self.register_buffer("penalty_weight", torch.tensor(penalty_weight))
+        self.register_buffer("real_spread", torch.ones(()))
+
+    def fit_scale(self, low: Tensor, high: Tensor) -> None:
+        """Set the range (D,) of the training features; one that does not vary is divided by one."""
+        self.low.copy_(low)
+        self.range.copy_(torch.where(high > low, high - low, 1.0))
+
+    def scaled(self, x: Tensor) -> Tensor:
+        """Features (B, D), in [0, 1] if they lie within the range of training."""
+        return (x - self.low) / self.range
+
+    def unscaled(self, x: Tensor) -> Tensor:
+        """The inverse of `scaled`."""
+        return x * self.range + self.low
+
+    def noise(self, count: int) -> Tensor:
+        return torch.randn(count, self.sizes.latent, device=self.low.device)
+
+    def make(self, z: Tensor, a: Tensor, amount: float = 0.0) -> Tensor:
+        """G(z, a), with `amount` times the feedback to what it makes without."""
+        hidden = self.generator.start(z, a)
+        if not amount:
+            return self.generator.finish(hidden)
+        with torch.no_grad():
+            first = self.generator.finish(hidden)
+        return self.improve(hidden, first, amount)
+
+    def improve(self, hidden: Tensor, first: Tensor, amount: float) -> Tensor:
+        """The second pass of G for hidden vectors (B, h), with feedback to its first pass (B, D)."""
+        assert self.decoder is not None
+        assert self.feedback is not None
+        with torch.no_grad():
+            decoded = self.decoder(first)[1]
+        return self.generator.finish(hidden + amount * self.feedback(decoded))
+
+    def described(self, x: Tensor) -> Tensor:
+        """The classifier's input for scaled features: [x; Dec(x); hidden vectors of Dec], or x without a decoder."""
+        if self.decoder is None:
+            return x
+        semantics, hidden = self.decoder(x)
+        return torch.cat([x, semantics, hidden.float()], 1)
+
+    @torch.no_grad()
+    def spread(self, semantics: Tensor) -> Tensor:
+        """Mean standard deviation of synthetic features within a class, as a share of that of real ones."""
+        some = semantics[torch.linspace(0, len(semantics) - 1, SPREAD_CLASSES, device=semantics.device).long().unique()]
+        a = some.repeat_interleave(SPREAD_EACH, 0)
+        made = self.make(self.noise(len(a)), a).view(len(some), SPREAD_EACH, -1)
+        return made.float().std(1).mean() / self.real_spread
