@@ -60,22 +60,22 @@ def info(store: str | None, data_root: Path | None, cache: Path | None, json_: b
 
 
 @command.command("verify", epilog=EXAMPLES["verify"])
-@click.argument("store", required=False)
+@click.argument("name", required=False)
 @places
 @as_json
-def verify(store: str | None, data_root: Path | None, cache: Path | None, json_: bool) -> None:
-    """Check the checksums of one store or of all.
+def verify(name: str | None, data_root: Path | None, cache: Path | None, json_: bool) -> None:
+    """Check the checksums of one store or run, or of all.
 
-    Exit code 1 if any store is damaged.
+    Exit code 1 if any is damaged.
     """
-    from zslpipe.workflows.cache import verify_stores
+    from zslpipe.workflows.cache import verify_all
 
-    found = verify_stores(workspace(data_root, cache), store)
+    found = verify_all(workspace(data_root, cache), name)
     if json_:
-        print_json({"damage": {name: [str(d) for d in damages] for name, damages in found.items()}})
+        print_json({"damage": found})
     else:
-        for name, damages in found.items():
-            click.echo(f"{name}: {'intact' if not damages else f'{len(damages)} damaged'}")
+        for place, damages in found.items():
+            click.echo(f"{place}: {'intact' if not damages else f'{len(damages)} damaged'}")
             for damage in damages:
                 click.echo(f"  {damage}")
     if any(found.values()):

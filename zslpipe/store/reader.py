@@ -38,7 +38,7 @@ class PieceRows:
         return self.shape[0]
 
     def piece(self, number: int) -> np.ndarray:
-        """(rows of a piece, ...) of a committed piece; the last may be padded."""
+        """(rows of a piece, ...) of a committed piece, checked on first use; the last may be padded."""
         raise NotImplementedError
 
     def prefetch(self, positions: np.ndarray) -> None:
@@ -142,10 +142,11 @@ class MappedRows(PieceRows):
         expected = self.store.layout.chunk_bytes(self.tap)
         size = path.stat().st_size if path.exists() else 0
         if size != expected:  # reading past the end of a mapped file would kill the process
-            raise DamagedError(f"{path} has {size} bytes instead of {expected}: verify and repair the store.")
+            raise DamagedError(f"{path} has {size} bytes instead of {expected}: {self.store.remedy}.")
         # By torch, which closes the file after mapping it: Python's mmap keeps it open, and a store may have more
         # pieces than a process may have open files.
         flat = torch.from_file(str(path), shared=False, size=expected, dtype=torch.uint8).numpy()
+        self.store.check_piece(self.tap, number, flat)
         return flat.view(self.dtype.newbyteorder("<")).reshape(self.store.layout.chunk_shape(self.tap))
 
 
@@ -162,6 +163,7 @@ class DecodedRows(PieceRows):
 
     def __init__(self, store: "FeatureStore", tap: str) -> None:
         super().__init__(store, tap)
+        store.check_metadata(f"{names.GROUP}/{tap}/zarr.json")
         self._array = zarr.open_array(store.path / names.GROUP / tap, mode="r")
         self._last: tuple[int, np.ndarray] | None = None
 
@@ -172,12 +174,13 @@ class DecodedRows(PieceRows):
     def piece(self, number: int) -> np.ndarray:
         if self._last is None or self._last[0] != number:
             self._committed(number)
+            self.store.check_piece(self.tap, number)
             rows = self.store.piece_rows_of(number)
             try:
                 self._last = number, np.asarray(self._array[rows.start : rows.stop])
             except (RuntimeError, ValueError, OSError) as problem:  # raised by decoders of damaged bytes
                 raise DamagedError(
-                    f"piece {number} of {self.store.path} is damaged ({problem}): run zslpipe cache repair."
+                    f"piece {number} of {self.store.path} is damaged ({problem}): {self.store.remedy}."
                 ) from problem
         return self._last[1]
 

@@ -4,15 +4,18 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from zslpipe.errors import ZslpipeError
 from zslpipe.registry import unknown
 from zslpipe.store.catalog import stores
 from zslpipe.store.derived import readable
 from zslpipe.store.feature_store import FeatureStore
 from zslpipe.store.repair import repair
-from zslpipe.store.verify import Damage, verify
+from zslpipe.store.verify import verify
 from zslpipe.workflows.find import find_store
 from zslpipe.workflows.listing import listing
 from zslpipe.workflows.remake import remake
+from zslpipe.workflows.run_record import ABOUT, damaged_files, read_record
+from zslpipe.workflows.runs import all_runs
 from zslpipe.workflows.workspace import Workspace
 
 
@@ -32,12 +35,25 @@ def describe(workspace: Workspace, name: str | None) -> dict[str, Any]:
     }
 
 
-def verify_stores(workspace: Workspace, name: str | None) -> dict[str, list[Damage]]:
-    """Damage by store, for one store or for all."""
-    if name is not None:
-        store = find_store(workspace, name)
-        return {store.path.name: verify(store)}
-    return {summary.path.name: verify(summary.path) for summary in stores(workspace.cache)}
+def verify_all(workspace: Workspace, name: str | None) -> dict[str, list[str]]:
+    """Damage of each store and run in sentences, for one of them or for all."""
+    path = None if name is None else Path(name) if Path(name).is_dir() else find(workspace, name)
+    if path is not None:
+        return {path.name: _run_damage(path) if _is_run(workspace, path) else [str(d) for d in verify(path)]}
+    known_stores = {summary.path.name: [str(d) for d in verify(summary.path)] for summary in stores(workspace.cache)}
+    return known_stores | {run.name: _run_damage(run.path) for run in all_runs(workspace.runs)}
+
+
+def _is_run(workspace: Workspace, path: Path) -> bool:
+    return (path / ABOUT).exists() or path.parent == workspace.runs
+
+
+def _run_damage(path: Path) -> list[str]:
+    try:
+        found = damaged_files(path, read_record(path))
+    except ZslpipeError as problem:
+        return [str(problem)]
+    return [f"{name} {wrong}" for name, wrong in found.items()]
 
 
 def repair_store(workspace: Workspace, name: str | None) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from zslpipe.store.catalog import stores
-from zslpipe.workflows.runs import runs
+from zslpipe.workflows.runs import runs, unusable_runs
 from zslpipe.workflows.workspace import Workspace
 
 
@@ -17,6 +17,8 @@ def listing(workspace: Workspace) -> list[dict[str, Any]]:
     for run in runs(workspace.runs):
         count = len(run.seeds)
         rows.append(_row("run", run.path, f"{count} seed{'s' * (count > 1)}", _size(run.path)))
+    for run in unusable_runs(workspace.runs):
+        rows.append(_row("run", run.path, str(run.problem), _size(run.path)))
     return rows
 
 

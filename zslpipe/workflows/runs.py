@@ -12,15 +12,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zslpipe.data.benchmark import Benchmark
-from zslpipe.errors import InputError, UnknownNameError
+from zslpipe.errors import InputError, UnknownNameError, ZslpipeError
 from zslpipe.files import read_json
+from zslpipe.json_types import mismatch
+from zslpipe.workflows.run_record import ABOUT, check_file, read_record
 
 if TYPE_CHECKING:  # both import torch, which listings do without
     from zslpipe.heads import Head
     from zslpipe.selection import SelectionResult
-
-ABOUT = "run.json"
-FORMAT = 2  # of runs; those without a number are of format 1, which lacks "plugins"
 
 
 @dataclass(frozen=True)
@@ -38,17 +37,28 @@ class Run:
         """The content of run.json: head, settings, store, selection, seeds, versions.
 
         Raises:
-            InputError: if the folder is not a run.
+            InputError: if the folder is not a run that this version can use.
+            DamagedError: if run.json is not what was written.
         """
+        return read_record(self.path)
+
+    @property
+    def problem(self) -> str | None:
+        """Why the run cannot be used, as far as its run.json tells; None if nothing is wrong."""
         try:
-            about: dict[str, Any] = read_json(self.path / ABOUT)
-        except (OSError, ValueError) as problem:
-            raise InputError(f"{self.path} is not a run ({problem}): train one with zslpipe train-head.") from problem
-        if about.get("format", 1) > FORMAT:
-            raise InputError(
-                f"{self.path} was written by a later version of zslpipe (format {about['format']}): update zslpipe."
-            )
-        return about
+            _ = self.about
+        except ZslpipeError as problem:
+            return str(problem)
+        return None
+
+    def file(self, name: str) -> Path:
+        """The path of one of the run's files, which is compared with its checksum on first use.
+
+        Raises:
+            DamagedError: if it is missing or not what was written.
+        """
+        check_file(self.path, self.about, name)
+        return self.path / name
 
     @property
     def seeds(self) -> list[int]:
@@ -56,7 +66,7 @@ class Run:
 
     @cached_property
     def benchmark(self) -> Benchmark:
-        return Benchmark.load(self.path / "benchmark.npz")
+        return Benchmark.load(self.file("benchmark.npz"))
 
     def head(self, seed: int) -> "Head":
         """The trained head of a seed.
@@ -66,6 +76,8 @@ class Run:
         """
         from zslpipe.heads import load_head
 
+        for name in ("head.json", "head.safetensors"):
+            self.file(f"seed-{seed}/{name}")
         try:
             return load_head(self.path / f"seed-{seed}")
         except UnknownNameError as problem:
@@ -78,22 +90,44 @@ class Run:
 
     def losses(self, seed: int) -> dict[str, list[float]]:
         """The mean of every loss term per epoch of the final training; empty for heads in closed form."""
-        kept: dict[str, list[float]] = read_json(self.path / f"seed-{seed}" / "head.json").get("losses", {})
+        kept: dict[str, list[float]] = read_json(self.file(f"seed-{seed}/head.json")).get("losses", {})
         return kept
 
     def choice(self, seed: int) -> "SelectionResult":
-        """What selection chose for a seed."""
+        """What selection chose for a seed.
+
+        Raises:
+            InputError: if its file is missing or does not say.
+        """
         from zslpipe.selection import SelectionResult
 
-        kept = SelectionResult.from_json(read_json(self.path / f"seed-{seed}" / "choice.json"))
+        path = self.file(f"seed-{seed}/choice.json")
+        try:
+            values = read_json(path)
+            wrong = mismatch(values, SelectionResult, "it")
+            if wrong:
+                raise ValueError(wrong)
+            kept = SelectionResult.from_json(values)
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as problem:
+            raise InputError(f"{path} is not what a selection wrote ({problem}): train the run again.") from problem
         finite = kept.delta is not None and math.isfinite(kept.delta)
         return kept if finite else replace(kept, delta=None)
 
 
 def runs(folder: Path) -> list[Run]:
-    """All complete runs in `folder`, newest first."""
-    found = [Run(about.parent) for about in folder.glob(f"[!.]*/{ABOUT}")]
+    """All usable runs in `folder`, newest first."""
+    found = [run for run in all_runs(folder) if run.problem is None]
     return sorted(found, key=lambda run: run.about["created"], reverse=True)
+
+
+def unusable_runs(folder: Path) -> list[Run]:
+    """The runs in `folder` that have a `problem`, by name."""
+    return [run for run in all_runs(folder) if run.problem is not None]
+
+
+def all_runs(folder: Path) -> list[Run]:
+    """All folders that should be runs, usable or not, by name."""
+    return [Run(path) for path in sorted(folder.glob("[!.]*")) if path.is_dir()]
 
 
 def find_run(folder: Path, name: str | None) -> Run:
@@ -106,14 +140,13 @@ def find_run(folder: Path, name: str | None) -> Run:
 
     if name is not None and (Path(name) / ABOUT).is_file():
         return Run(Path(name))
+    if name is not None and (folder / name / ABOUT).is_file():
+        return Run(folder / name)
     known = runs(folder)
     if not known:
         raise InputError(f"there is no run in {folder}: train one with 'zslpipe train-head remse'.")
     if name is None:
         return known[0]
-    for run in known:
-        if run.name == name:
-            return run
     raise unknown("run", name, [run.name for run in known])
 
 

@@ -24,13 +24,15 @@ from zslpipe.store.provenance import backbone_name
 from zslpipe.store.rows import Features
 from zslpipe.training import checkpoints
 from zslpipe.workflows.find import find_store
-from zslpipe.workflows.runs import ABOUT, FORMAT, Run, new_run, runs
+from zslpipe.workflows.run_record import FORMAT, write_record
+from zslpipe.workflows.runs import Run, new_run, runs
 from zslpipe.workflows.versions import machine, versions
 from zslpipe.workflows.workspace import Workspace
 
 
 def usable_benchmark(store: FeatureStore) -> tuple[Benchmark, tuple[str, ...]]:
     """The store's benchmark without the rows that have no features, and a note with their number."""
+    store.require_no_loss()
     usable = store.status == DONE
     benchmark = store.benchmark
     if usable.all():
@@ -102,7 +104,7 @@ def train_head(
             "request": request,
             "semantics": semantics or "att",
         }
-        write_json(made.folder / ABOUT, {**about, **_described(benchmark, store, request)})
+        write_record(made.folder, {**about, **_described(benchmark, store, request)})
     shutil.rmtree(unfinished, ignore_errors=True)
     return made.run, False
 
@@ -157,12 +159,13 @@ def train_from_cache(
     backbone: str | None = None,
     **options: Any,
 ) -> tuple[Run, tuple[str, ...]]:
-    """`train_head` on a store found by name or content (the newest one); returns the run and notes to print."""
+    """`train_head` on a store found by name or content (the newest one); returns the run and what to print
+    about the choice of the store.
+    """
     HEADS[head]  # an unknown head is rejected before stores are searched
     found = find_store(workspace, store, dataset, backbone)
     run, _ = train_head(workspace, head, found, **options)
-    chosen = () if store else (f"store    {found.path.name} (the newest that fits)",)
-    return run, (*chosen, *run.about["notes"])
+    return run, () if store else (f"store    {found.path.name} (the newest that fits)",)
 
 
 def candidate_settings(
