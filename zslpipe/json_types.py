@@ -33,7 +33,7 @@ def mismatch(value: Any, kind: Any, at: str) -> str | None:
     if origin is Literal:
         return None if value in parts else f"{at} must be one of {', '.join(map(str, parts))}, not {shown(value)}"
     if is_dataclass(kind):
-        return _object(value, {k: v for k, v in get_type_hints(kind).items()}, at)
+        return _object(value, get_type_hints(kind), at)
     if origin is dict or kind is dict:
         inner = parts[1] if parts else Any
         if not isinstance(value, dict):

@@ -28,7 +28,7 @@ def command() -> None:
 @places
 @as_json
 def ls(data_root: Path | None, cache: Path | None, json_: bool) -> None:
-    """List stores and runs, newest first."""
+    """List stores and runs, newest first, and what interrupted commands have left."""
     from zslpipe.workflows.listing import listing
 
     rows = listing(workspace(data_root, cache))
@@ -36,7 +36,7 @@ def ls(data_root: Path | None, cache: Path | None, json_: bool) -> None:
         print_json(rows)
         return
     for row in rows:
-        click.echo(f"{row['kind']:6s} {row['name']:58s} {row['size_mb']:>9.1f} MB  {row['state']}")
+        click.echo(f"{row['kind']:10s} {row['name']:58s} {row['size_mb']:>9.1f} MB  {row['state']}")
     if not rows:
         click.echo("The cache is empty: 'zslpipe extract' or 'zslpipe import' makes a store.")
 
@@ -105,7 +105,7 @@ def repair(store: str | None, data_root: Path | None, cache: Path | None, json_:
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @places
 def rm(names: tuple[str, ...], yes: bool, data_root: Path | None, cache: Path | None) -> None:
-    """Delete stores or runs by name."""
+    """Delete stores, runs and what interrupted commands have left, by name."""
     from zslpipe.workflows.cache import find, remove
 
     place = workspace(data_root, cache)

@@ -337,7 +337,7 @@ class FeatureStore:
         require_intact(self.path / name, self.sums[name], self.remedy)
 
     def check_piece(self, tap: str, piece: int, content: np.ndarray | None = None) -> None:
-        """Raise `DamagedError` unless a chunk file is what was committed; `content` are its bytes if they are mapped."""
+        """Raise `DamagedError` unless a chunk file is what was committed; `content` are its mapped bytes."""
         name = self.layout.chunk_name(tap, piece)
         require_intact(self.path / name, self._records[piece].files[name], self.remedy, content)
 
@@ -348,9 +348,10 @@ class FeatureStore:
         self.refresh()  # another process may have written the last piece meanwhile
         lost = self.missing_pieces()
         if lost:
+            rows = self.piece_rows_of(lost[0])
             raise DamagedError(
                 f"{self.path} is marked as complete but has lost {len(lost)} of its {self.pieces} pieces, the first of "
-                f"them rows {self.piece_rows_of(lost[0]).start} to {self.piece_rows_of(lost[0]).stop - 1}: {self.remedy}."
+                f"them rows {rows.start} to {rows.stop - 1}: {self.remedy}."
             )
 
     # --- reading ---

@@ -1,6 +1,5 @@
 """Import features that other software extracted, after checking them against their benchmark."""
 
-import shutil
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -9,7 +8,7 @@ import numpy as np
 
 from zslpipe.data.benchmark import NO_CLASS, Benchmark
 from zslpipe.errors import InputError
-from zslpipe.files import sha256_file
+from zslpipe.files import remove_folder, sha256_file
 from zslpipe.progress import track
 from zslpipe.store.catalog import store_path
 from zslpipe.store.feature_store import FeatureStore
@@ -116,7 +115,7 @@ def _import(
                 rows = store.piece_rows_of(piece)
                 store.write_piece(piece, {t: _block(source, rows, taps[t].dtype) for t, source in sources.items()})
     except InputError:
-        shutil.rmtree(path)  # it could never be finished
+        remove_folder(path)  # it could never be finished
         raise
     return store
 

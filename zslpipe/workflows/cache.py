@@ -1,10 +1,11 @@
 """`zslpipe cache`: describe, verify, repair and remove stores and runs."""
 
-import shutil
+from glob import escape
 from pathlib import Path
 from typing import Any
 
 from zslpipe.errors import ZslpipeError
+from zslpipe.files import REMOVED, remove_folder
 from zslpipe.registry import unknown
 from zslpipe.store.catalog import stores
 from zslpipe.store.derived import readable
@@ -39,13 +40,20 @@ def verify_all(workspace: Workspace, name: str | None) -> dict[str, list[str]]:
     """Damage of each store and run in sentences, for one of them or for all."""
     path = None if name is None else Path(name) if Path(name).is_dir() else find(workspace, name)
     if path is not None:
-        return {path.name: _run_damage(path) if _is_run(workspace, path) else [str(d) for d in verify(path)]}
-    known_stores = {summary.path.name: [str(d) for d in verify(summary.path)] for summary in stores(workspace.cache)}
+        return {path.name: _run_damage(path) if _is_run(workspace, path) else _store_damage(path)}
+    known_stores = {summary.path.name: _store_damage(summary.path) for summary in stores(workspace.cache)}
     return known_stores | {run.name: _run_damage(run.path) for run in all_runs(workspace.runs)}
 
 
 def _is_run(workspace: Workspace, path: Path) -> bool:
     return (path / ABOUT).exists() or path.parent == workspace.runs
+
+
+def _store_damage(path: Path) -> list[str]:
+    try:
+        return [str(damage) for damage in verify(path)]
+    except ZslpipeError as problem:
+        return [str(problem)]
 
 
 def _run_damage(path: Path) -> list[str]:
@@ -75,19 +83,22 @@ def repair_store(workspace: Workspace, name: str | None) -> dict[str, Any]:
 
 
 def find(workspace: Workspace, name: str) -> Path:
-    """The folder of the store or run with this name.
+    """The path of the store, run, checkpoint or leftover with this name; also of one that is already half removed.
 
     Raises:
         UnknownNameError: if there is none.
     """
     known = {row["name"]: Path(row["path"]) for row in listing(workspace)}
+    if name not in known and (halves := sorted(workspace.cache.glob(f"*/.{escape(name)}.*{REMOVED}"))):
+        return halves[0]
     if name not in known:
         raise unknown("store or run", name, known)
     return known[name]
 
 
 def remove(path: Path) -> None:
-    """Delete a folder. It is renamed first, so that a half-deleted one is never taken for a complete one."""
-    removed = path.with_name(f".{path.name}.removed")
-    path.rename(removed)
-    shutil.rmtree(removed)
+    """Delete what `find` returned."""
+    if path.is_dir() and not path.is_symlink():
+        remove_folder(path)
+    else:
+        path.unlink()

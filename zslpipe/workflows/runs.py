@@ -2,8 +2,8 @@
 
 import errno
 import math
+import secrets
 import shutil
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -15,6 +15,7 @@ from zslpipe.data.benchmark import Benchmark
 from zslpipe.errors import InputError, UnknownNameError, ZslpipeError
 from zslpipe.files import read_json
 from zslpipe.json_types import mismatch
+from zslpipe.workflows.leftovers import in_use
 from zslpipe.workflows.run_record import ABOUT, check_file, read_record
 
 if TYPE_CHECKING:  # both import torch, which listings do without
@@ -172,10 +173,11 @@ def new_run(folder: Path, name: str) -> Iterator[NewRun]:
     """
     folder.mkdir(parents=True, exist_ok=True)
     made = NewRun()
-    made.folder = Path(tempfile.mkdtemp(dir=folder, prefix=f".{name}."))
+    made.folder = folder / f".{name}.{secrets.token_hex(4)}"
     try:
-        yield made
-        made.folder.chmod(0o755)
+        with in_use(made.folder):
+            made.folder.mkdir()
+            yield made
         for path in (folder / name, *(folder / f"{name}-{n}" for n in range(2, 1000))):
             try:
                 made.folder.rename(path)  # fails if another run is there: a folder with files is never replaced

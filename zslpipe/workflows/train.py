@@ -1,6 +1,5 @@
 """`zslpipe train-head`: train a head on a store."""
 
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -24,6 +23,7 @@ from zslpipe.store.provenance import backbone_name
 from zslpipe.store.rows import Features
 from zslpipe.training import checkpoints
 from zslpipe.workflows.find import find_store
+from zslpipe.workflows.leftovers import resumable, sweep
 from zslpipe.workflows.run_record import FORMAT, write_record
 from zslpipe.workflows.runs import Run, new_run, runs
 from zslpipe.workflows.versions import machine, versions
@@ -89,9 +89,14 @@ def train_head(
                 return run, True
     created = datetime.now(UTC)
     name = f"{benchmark.name}-{head}-{created:%Y%m%d-%H%M%S}"
-    unfinished = workspace.cache / "checkpoints" / sha256_json(request)[:16]  # checkpoints of a killed call
-    pool = workers(jobs, loaded_plugins(), partial(checkpoints, unfinished))
-    with explain_interrupt(unfinished), new_run(workspace.runs, name) as made, checkpoints(unfinished), pool:
+    sweep(workspace)
+    with (
+        resumable(workspace, sha256_json(request)[:16]) as unfinished,
+        explain_interrupt(unfinished),
+        new_run(workspace.runs, name) as made,
+        checkpoints(unfinished),
+        workers(jobs, loaded_plugins(), partial(checkpoints, unfinished)),
+    ):
         train = partial(_train_seed, made.folder, request, store.features(), benchmark)
         done = map(train, seeds) if len(seeds) == 1 else mapped(train, seeds)
         for _ in track(done, f"{head} on {benchmark.name}, seeds", len(seeds)):
@@ -105,7 +110,6 @@ def train_head(
             "semantics": semantics or "att",
         }
         write_record(made.folder, {**about, **_described(benchmark, store, request)})
-    shutil.rmtree(unfinished, ignore_errors=True)
     return made.run, False
 
 
