@@ -1,5 +1,6 @@
 """Whether a JSON value, which may come from anyone, has the type that the code expects."""
 
+import reprlib
 from collections.abc import Mapping
 from dataclasses import is_dataclass
 from types import NoneType, UnionType
@@ -13,7 +14,9 @@ WORDS = {
     float: "a number",
     bool: "true or false",
 }
-MOST_SHOWN = 40
+
+_short = reprlib.Repr()
+_short.maxlevel, _short.maxstring, _short.maxother = 2, 60, 60
 
 
 def mismatch(value: Any, kind: Any, at: str) -> str | None:
@@ -65,13 +68,10 @@ def missing_or_mismatched(value: Any, required: Mapping[str, Any], optional: Map
 
 
 def shown(value: Any) -> str:
-    """A value for a message; a long or nested one by its type only, since writing it out can take forever."""
-    if isinstance(value, dict | list | tuple | set):
-        return f"a {type(value).__name__} of {len(value)}"
+    """A value for a message; a long or nested one in part, since writing it out can take forever."""
     if isinstance(value, int) and value.bit_length() > 64:
         return "an enormous number"
-    text = repr(value)
-    return text if len(text) <= MOST_SHOWN else f"{text[: MOST_SHOWN - 1]}…"
+    return _short.repr(value)
 
 
 def _object(value: Any, kinds: Mapping[str, Any], at: str) -> str | None:

@@ -10,6 +10,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from zslpipe.cli import main
+from zslpipe.data.benchmark import Benchmark
+from zslpipe.errors import InputError
+from zslpipe.heads import HEADS, load_head
 
 Program = Callable[..., Result]
 FILES = ("benchmark.npz", "run.json", "seed-0/choice.json", "seed-0/head.json", "seed-0/head.safetensors")
@@ -141,3 +144,101 @@ def test_one_broken_store_disables_nothing(run: Path, file: str, content: bytes)
     assert program("train-head", "eszsl", "--store", store.name).exit_code == 0
     assert program("cache", "verify").exit_code == 1
     assert program("cache", "rm", "broken", "--yes").exit_code == 0
+
+
+def edit_json(path: Path, change: Callable[[dict[str, object]], object]) -> None:
+    value = json.loads(path.read_text())
+    change(value)
+    path.write_text(json.dumps(value))
+
+
+def forget_checksums(run: Path) -> None:
+    """Strangers can write checksums too."""
+    edit_json(run / "run.json", lambda about: [about.pop(key) for key in ("files", "sha256")])
+
+
+def edit_arrays(path: Path, **changes: np.ndarray | None) -> None:
+    arrays = dict(np.load(path)) | changes
+    np.savez(path, **{name: array for name, array in arrays.items() if array is not None})
+
+
+EDITS: dict[str, tuple[str, Callable[[dict], object]]] = {  # type: ignore[type-arg]
+    "params are a list": ("head.json", lambda v: v.update(params=[1])),
+    "an unknown head": ("head.json", lambda v: v.update(head="../../x")),
+    "a head that is a number": ("head.json", lambda v: v.update(head=3)),
+    "format is text": ("head.json", lambda v: v.update(format="2")),
+    "no problem": ("head.json", lambda v: v.pop("problem")),
+    "five terabytes": ("head.json", lambda v: v["problem"].update(attributes=10**12)),
+    "a huge tap": ("head.json", lambda v: v["problem"]["taps"].update({"global": {"shape": [10**13], "dtype": "f4"}})),
+    "taps are text": ("head.json", lambda v: v["problem"].update(taps="global")),
+    "a negative width": ("head.json", lambda v: v["problem"].update(attributes=-4)),
+    "a setting out of range": ("head.json", lambda v: v["params"].update(gamma=-1)),
+    "no delta": ("choice.json", lambda v: v.pop("delta")),
+    "delta is text": ("choice.json", lambda v: v.update(delta="1; rm -rf /")),
+    "trials are numbers": ("choice.json", lambda v: v.update(trials=[1, 2])),
+    "params are text": ("choice.json", lambda v: v.update(params="x")),
+    "an unknown key": ("choice.json", lambda v: v.update(extra=1)),
+    "an unknown certainty": ("choice.json", lambda v: v["confidence"].update(certainty="x")),
+    "a negative temperature": ("choice.json", lambda v: v["confidence"].update(temperature=-1)),
+}
+
+
+@pytest.mark.parametrize("name", EDITS)
+def test_an_edited_run_ends_in_one_sentence(run: Path, name: str) -> None:
+    forget_checksums(run)
+    file, change = EDITS[name]
+    edit_json(run / "seed-0" / file, change)
+    in_one_sentence(program("eval", run.name, "--gzsl", "--calibrate"))
+    in_one_sentence(program("report", run.name))
+
+
+ARRAYS: dict[str, dict[str, np.ndarray | None]] = {
+    "no labels": {"labels": None},
+    "labels that are no integers": {"labels": np.full(30, 0.5)},
+    "labels of a matrix": {"labels": np.zeros((30, 1), np.int64)},
+    "an unknown array": {"more": np.zeros(3)},
+    "other images": {"image_ids": np.array([f"{i}.png" for i in range(30)])},
+    "fewer semantics": {"semantics": np.ones((6, 2), np.float32), "attribute_names": np.array(["a", "b"])},
+    "semantics of text": {"semantics": np.array([["a"] * 4] * 6)},
+    "an index out of range": {"trainval": np.array([10**9])},
+    "nothing about it": {"about": np.array("[]")},
+    "nested": {"about": np.array("[" * 100_000)},
+}
+
+
+@pytest.mark.parametrize("name", ARRAYS)
+def test_an_edited_benchmark_ends_in_one_sentence(run: Path, name: str) -> None:
+    forget_checksums(run)
+    edit_arrays(run / "benchmark.npz", **ARRAYS[name])
+    in_one_sentence(program("eval", run.name, "--gzsl", "--calibrate"))
+
+
+def test_edited_weights_end_in_one_sentence(run: Path) -> None:
+    from safetensors.numpy import load_file, save_file
+
+    forget_checksums(run)
+    path = run / "seed-0" / "head.safetensors"
+    state = load_file(path)
+    name = next(key for key, value in state.items() if value.ndim == 2)
+    for changed in (
+        {k: v for k, v in state.items() if k != name},
+        {**state, name: state[name][:, :-1].copy()},
+        {**state, name: np.full_like(state[name], np.nan)},
+        {**state, name: np.array(["1"]).view(np.uint8)},
+    ):
+        save_file(changed, path)
+        in_one_sentence(program("eval", run.name, "--gzsl", "--calibrate"))
+    path.write_bytes((1 << 60).to_bytes(8, "little") + b"{}")
+    in_one_sentence(program("eval", run.name, "--gzsl", "--calibrate"))
+
+
+def test_a_head_that_claims_terabytes_allocates_nothing(
+    tiny: tuple[Benchmark, np.ndarray], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    benchmark, features = tiny
+    head = HEADS["attention-net"](branch="global", epochs=1)
+    rows = benchmark.trainval
+    head.fit({"global": features[rows]}, benchmark.labels[rows], benchmark.semantics).save(tmp_path)
+    edit_json(tmp_path / "head.json", lambda v: v["problem"].update(attributes=10**12))  # type: ignore[index, attr-defined]
+    with pytest.raises(InputError, match="does not contain a usable attention-net"):
+        load_head(tmp_path)

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 import zarr
 
+from zslpipe.arrays import memory_bytes
 from zslpipe.errors import DamagedError, ZslpipeError
 from zslpipe.store import layout as names
 from zslpipe.store.derived import Version
@@ -99,7 +100,7 @@ class MappedRows(PieceRows):
     def __init__(self, store: "FeatureStore", tap: str) -> None:
         super().__init__(store, tap)
         self._maps: dict[int, np.ndarray] = {}
-        self._stays_cached = len(self) * self._row_bytes < _memory_bytes() // 2  # in the page cache, once read
+        self._stays_cached = len(self) * self._row_bytes < memory_bytes() // 2  # in the page cache, once read
         self._prefetched = np.zeros(len(self), bool)
 
     def prefetch(self, positions: np.ndarray) -> None:
@@ -148,14 +149,6 @@ class MappedRows(PieceRows):
         flat = torch.from_file(str(path), shared=False, size=expected, dtype=torch.uint8).numpy()
         self.store.check_piece(self.tap, number, flat)
         return flat.view(self.dtype.newbyteorder("<")).reshape(self.store.layout.chunk_shape(self.tap))
-
-
-def _memory_bytes() -> int:
-    """The machine's memory; 0 if the system does not report it (Windows)."""
-    try:
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, ValueError, OSError):
-        return 0
 
 
 class DecodedRows(PieceRows):

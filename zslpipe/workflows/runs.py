@@ -70,17 +70,19 @@ class Run:
         return Benchmark.load(self.file("benchmark.npz"))
 
     def head(self, seed: int) -> "Head":
-        """The trained head of a seed.
+        """The trained head of a seed, which can score images among the classes of the run.
 
         Raises:
-            InputError: if its files are incomplete, or a plugin that registers it is not loaded.
+            InputError: if its files are incomplete or do not fit the run, or a plugin that registers it is not loaded.
         """
         from zslpipe.heads import load_head
+        from zslpipe.workflows.rehearse import rehearse
 
         for name in ("head.json", "head.safetensors"):
             self.file(f"seed-{seed}/{name}")
+        folder = self.path / f"seed-{seed}"
         try:
-            return load_head(self.path / f"seed-{seed}")
+            head = load_head(folder)
         except UnknownNameError as problem:
             plugins = " ".join(f"--plugin {name}" for name in self.about.get("plugins", ()))
             if not plugins:
@@ -88,10 +90,15 @@ class Run:
             raise UnknownNameError(
                 f"{problem} Run {self.name} was trained with {plugins}: give that here too."
             ) from None
+        rehearse(head, self.benchmark, folder)
+        return head
 
     def losses(self, seed: int) -> dict[str, list[float]]:
         """The mean of every loss term per epoch of the final training; empty for heads in closed form."""
-        kept: dict[str, list[float]] = read_json(self.file(f"seed-{seed}/head.json")).get("losses", {})
+        path = self.file(f"seed-{seed}/head.json")
+        kept: dict[str, list[float]] = read_json(path).get("losses", {})
+        if wrong := mismatch(kept, dict[str, list[float]], "losses"):
+            raise InputError(f"{path} is not what a training wrote ({wrong}): train the run again.")
         return kept
 
     def choice(self, seed: int) -> "SelectionResult":
@@ -100,6 +107,7 @@ class Run:
         Raises:
             InputError: if its file is missing or does not say.
         """
+        from zslpipe.evaluation.confidence import CERTAINTIES
         from zslpipe.selection import SelectionResult
 
         path = self.file(f"seed-{seed}/choice.json")
@@ -108,6 +116,9 @@ class Run:
             wrong = mismatch(values, SelectionResult, "it")
             if wrong:
                 raise ValueError(wrong)
+            certainty = (values["confidence"] or {}) if "confidence" in values else {}
+            if certainty and (certainty["certainty"] not in CERTAINTIES or not certainty["temperature"] > 0):
+                raise ValueError("its confidence is not one that this version knows")
             kept = SelectionResult.from_json(values)
         except (OSError, ValueError, KeyError, TypeError, RecursionError) as problem:
             raise InputError(f"{path} is not what a selection wrote ({problem}): train the run again.") from problem
