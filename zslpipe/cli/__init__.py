@@ -82,6 +82,11 @@ class Verbs(click.Group):
             reason = " ".join(str(problem.strerror or problem).split())
             click.echo(f"zslpipe: {where}{reason}; fix this and run again, finished work is kept.", err=True)
             sys.exit(1)
+        except (MemoryError, RuntimeError) as problem:
+            if not _out_of_memory(problem):
+                raise
+            click.echo("zslpipe: not enough memory; use smaller settings, or a machine with more.", err=True)
+            sys.exit(1)
 
 
 @contextmanager
@@ -95,6 +100,12 @@ def _terminated_as_interrupted() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def _out_of_memory(problem: Exception) -> bool:
+    """Whether Python, or torch in its own words, could not allocate memory."""
+    torchs = type(problem).__name__ == "OutOfMemoryError" or "can't allocate memory" in str(problem)
+    return isinstance(problem, MemoryError) or torchs
 
 
 def _note(message: Warning | str, category: type[Warning], filename: str, *_: Any) -> None:

@@ -1,8 +1,8 @@
 """The child process of `matlab5`, in which scipy parses MATLAB files; some files crash it.
 
-Each line on standard input is a JSON request {"what", "path", "names", "answer"}. The child writes an .npz of plain
-arrays to the file `answer` and replies with a line {"error": null or a message}. It does not import zslpipe, so that
-it starts quickly.
+Each line on standard input is a JSON request {"what", "path", "names", "answer", "memory"}. The child writes an .npz
+of plain arrays to the file `answer` and replies with a line {"error": null or a message}. It does not import zslpipe,
+so that it starts quickly.
 """
 
 import json
@@ -19,6 +19,7 @@ def main() -> None:
     for line in sys.stdin:
         request = json.loads(line)
         try:
+            limit_memory(request["memory"])
             if request["what"] == "shapes":
                 found = {name: np.array(shape) for name, shape, _ in scipy.io.whosmat(request["path"])}
             else:
@@ -28,6 +29,16 @@ def main() -> None:
         except Exception as problem:  # a damaged file can raise anything
             error = str(problem) or type(problem).__name__
         print(json.dumps({"error": error}), flush=True)
+
+
+def limit_memory(size: int) -> None:
+    """Let allocations beyond this fail, on systems that can; a file may claim any size."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return
+    _, most = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (size if most < 0 else min(size, most), most))
 
 
 def values(path: str, names: list[str] | None) -> dict[str, np.ndarray]:

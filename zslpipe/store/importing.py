@@ -1,5 +1,6 @@
 """Import features that other software extracted, after checking them against their benchmark."""
 
+import shutil
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from zslpipe.data.benchmark import NO_CLASS, Benchmark
-from zslpipe.errors import InputError
+from zslpipe.errors import InputError, ZslpipeError
 from zslpipe.files import remove_folder, sha256_file
 from zslpipe.progress import track
 from zslpipe.store.catalog import store_path
@@ -111,6 +112,7 @@ def _import(
     store.redescribe(benchmark)
     try:
         with store.claim(range(store.pieces)) as missing:
+            _require_space(path, len(missing) * sum(store.layout.chunk_bytes(t) for t in taps))
             for piece in track(missing, f"importing {name}"):
                 rows = store.piece_rows_of(piece)
                 store.write_piece(piece, {t: _block(source, rows, taps[t].dtype) for t, source in sources.items()})
@@ -118,6 +120,12 @@ def _import(
         remove_folder(path)  # it could never be finished
         raise
     return store
+
+
+def _require_space(path: Path, needed: int) -> None:
+    free = shutil.disk_usage(path).free
+    if needed > free:
+        raise ZslpipeError(f"{path} needs {needed / 1e9:.1f} GB, and {free / 1e9:.1f} GB are free: make space first.")
 
 
 def _spec(source: Source, dtype: str | None, grid: tuple[int, int] | None) -> TapSpec:
@@ -144,7 +152,7 @@ def _block(source: Source, rows: range, dtype: str) -> np.ndarray:
     if bad is not None:
         row = rows.start + bad
         if np.isfinite(given[bad].astype(np.float64)).all():
-            raise InputError(f"{source.path}: row {row} is too large for {dtype}: import it as float32.")
+            raise InputError(f"{source.path}: row {row} is too large for {dtype}: give --dtype float32.")
         raise InputError(f"{source.path}: row {row} (from 0) contains NaN or infinity: extract that image again.")
     return values
 
