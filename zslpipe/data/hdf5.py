@@ -1,16 +1,31 @@
 """HDF5 files of others: what they contain themselves, and nothing that they point to elsewhere on the disk."""
 
 import math
+from functools import lru_cache
 from pathlib import Path
 
 import h5py
 
+from zslpipe.data.matlab5 import ParserError, try_hdf5
 from zslpipe.errors import InputError
 
 
 def open_hdf5(path: Path) -> h5py.File:
-    """Open an HDF5 file for reading, as any `h5py.File`."""
+    """Open an HDF5 file for reading, after another process has tried it: some files crash or stall the library.
+
+    Raises:
+        InputError: if they do, or the file cannot be opened.
+    """
+    _try(path.absolute(), path.stat().st_size, path.stat().st_mtime_ns)
     return h5py.File(path, "r")
+
+
+@lru_cache(maxsize=64)
+def _try(path: Path, size: int, changed: int) -> None:
+    try:
+        try_hdf5(path)
+    except ParserError as problem:
+        raise InputError(f"{path} is not a readable HDF5 file ({problem}); download or export it again.") from problem
 
 
 def own_datasets(file: h5py.File) -> dict[str, h5py.Dataset]:

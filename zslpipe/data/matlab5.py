@@ -37,6 +37,11 @@ def read(path: Path, names: list[str] | None) -> dict[str, Variable]:
     return {k: v.tolist() if v.dtype.kind == "U" else v for k, v in _parser.ask("values", path, names).items()}
 
 
+def try_hdf5(path: Path) -> None:
+    """Raise `ParserError` if the HDF5 library crashes or stalls on a file."""
+    _parser.ask("hdf5", path)
+
+
 class _Parser:
     """The child process, started on first use and again after a crash."""
 
@@ -47,7 +52,7 @@ class _Parser:
         self.detach()
 
     def ask(self, what: str, path: Path, names: list[str] | None = None) -> dict[str, np.ndarray]:
-        """The "shapes" or the "values" of variables, by name.
+        """The "shapes" or the "values" of variables, by name; nothing for "hdf5".
 
         Raises:
             ParserError: if the child cannot read the file or crashes.

@@ -1,4 +1,4 @@
-"""The child process of `matlab5`, in which scipy parses MATLAB files; some files crash it.
+"""The child process of `matlab5`, in which scipy parses MATLAB files and HDF5 files are tried; some crash it.
 
 Each line on standard input is a JSON request {"what", "path", "names", "answer", "memory"}. The child writes an .npz
 of plain arrays to the file `answer` and replies with a line {"error": null or a message}. It does not import zslpipe,
@@ -22,6 +22,9 @@ def main() -> None:
             limit_memory(request["memory"])
             if request["what"] == "shapes":
                 found = {name: np.array(shape) for name, shape, _ in scipy.io.whosmat(request["path"])}
+            elif request["what"] == "hdf5":
+                found = {}
+                try_hdf5(request["path"])
             else:
                 found = values(request["path"], request["names"])
             np.savez(request["answer"], **{PREFIX + name: array for name, array in found.items()})  # type: ignore[arg-type]
@@ -39,6 +42,25 @@ def limit_memory(size: int) -> None:
         return
     _, most = resource.getrlimit(resource.RLIMIT_AS)
     resource.setrlimit(resource.RLIMIT_AS, (size if most < 0 else min(size, most), most))
+
+
+def try_hdf5(path: str) -> None:
+    """Do with an HDF5 file what its readers do, on single values: some files crash or stall the library."""
+    import h5py
+
+    with h5py.File(path, "r") as file:
+        for name in file:
+            item = file[name] if isinstance(file.get(name, getlink=True), h5py.HardLink) else None
+            if not isinstance(item, h5py.Dataset) or item.is_virtual or item.external or not item.size:
+                continue
+            dict(item.attrs)
+            stored = item.id.get_storage_size()  # asks for every chunk
+            if item.chunks is None and stored < item.size * item.dtype.itemsize:
+                continue
+            for corner in ((0,) * item.ndim, tuple(length - 1 for length in item.shape)):
+                value = item[corner]
+                if isinstance(value, h5py.Reference) and value:
+                    file[value][()]
 
 
 def values(path: str, names: list[str] | None) -> dict[str, np.ndarray]:
