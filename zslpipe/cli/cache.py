@@ -14,7 +14,7 @@ EXAMPLES = {
     "ls": examples("zslpipe cache ls", "zslpipe cache ls --cache /scratch/cache --json"),
     "info": examples("zslpipe cache info", "zslpipe cache info cub-resnet101-1a2b3c4d --json"),
     "verify": examples("zslpipe cache verify", "zslpipe cache verify cub-resnet101-1a2b3c4d"),
-    "repair": examples("zslpipe cache repair", "zslpipe cache repair cub-resnet101-1a2b3c4d"),
+    "repair": examples("zslpipe cache repair", "zslpipe cache repair cub-resnet101-1a2b3c4d --dataset cub"),
     "rm": examples("zslpipe cache rm sun-remse-20260101-120000", "zslpipe cache rm cub-resnet101-1a2b3c4d --yes"),
 }
 
@@ -84,16 +84,17 @@ def verify(name: str | None, data_root: Path | None, cache: Path | None, json_: 
 
 @command.command("repair", epilog=EXAMPLES["repair"])
 @click.argument("store", required=False)
+@click.option("--dataset", help="What a damaged benchmark is read from.", show_default="what the store was made from")
 @places
 @as_json
-def repair(store: str | None, data_root: Path | None, cache: Path | None, json_: bool) -> None:
-    """Make the damaged pieces of a store again, as it was made: extracted or derived.
+def repair(store: str | None, dataset: str | None, data_root: Path | None, cache: Path | None, json_: bool) -> None:
+    """Make the damaged pieces of a store again, as it was made: extracted, derived or imported.
 
     Without a name: the newest store.
     """
     from zslpipe.workflows.cache import repair_store
 
-    done = repair_store(workspace(data_root, cache), store)
+    done = repair_store(workspace(data_root, cache), store, dataset)
     if json_:
         print_json(done)
     else:

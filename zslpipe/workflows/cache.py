@@ -4,17 +4,18 @@ from glob import escape
 from pathlib import Path
 from typing import Any
 
-from zslpipe.errors import ZslpipeError
+from zslpipe.errors import InputError, ZslpipeError
 from zslpipe.files import REMOVED, remove_folder
 from zslpipe.registry import unknown
 from zslpipe.store.catalog import stores
 from zslpipe.store.derived import readable
 from zslpipe.store.feature_store import FeatureStore
+from zslpipe.store.layout import BENCHMARK
 from zslpipe.store.repair import repair
 from zslpipe.store.verify import verify
 from zslpipe.workflows.find import find_store
 from zslpipe.workflows.listing import listing
-from zslpipe.workflows.remake import remake
+from zslpipe.workflows.remake import benchmark_of, remake
 from zslpipe.workflows.run_record import ABOUT, damaged_files, read_record
 from zslpipe.workflows.runs import all_runs
 from zslpipe.workflows.workspace import Workspace
@@ -64,14 +65,23 @@ def _run_damage(path: Path) -> list[str]:
     return [f"{name} {wrong}" for name, wrong in found.items()]
 
 
-def repair_store(workspace: Workspace, name: str | None) -> dict[str, Any]:
+def repair_store(workspace: Workspace, name: str | None, dataset: str | None = None) -> dict[str, Any]:
     """Rebuild the metadata of a store and recompute its damaged pieces, and no others.
 
+    Args:
+        workspace: where datasets and stores are.
+        name: of the store; None for the newest.
+        dataset: what a damaged benchmark is read from; None for what the store was made from.
+
     Raises:
-        InputError: if damaged pieces were imported, or what the store was made from has changed.
+        InputError: if what the store was made from is gone or has changed, or `name` is a run.
     """
     path = find_store(workspace, name).path if name is None else find(workspace, name)
-    done = repair(path)
+    if _is_run(workspace, path):
+        raise InputError(f"{path.name} is a run, which cannot be repaired: remove it and train it again.")
+    damages = verify(path)
+    lost = any(damage.file == BENCHMARK for damage in damages)
+    done = repair(path, damages, benchmark_of(workspace, path, dataset) if lost else None)
     store = FeatureStore.open(path)
     return {
         "store": str(path),

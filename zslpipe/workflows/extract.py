@@ -20,6 +20,7 @@ from zslpipe.store.catalog import newest_store, store_path
 from zslpipe.store.feature_store import MISSING, FeatureStore, TapSpec
 from zslpipe.store.layout import good_piece_rows
 from zslpipe.store.provenance import fingerprint
+from zslpipe.workflows.find import lasting
 from zslpipe.workflows.versions import versions
 from zslpipe.workflows.workspace import Workspace
 
@@ -97,10 +98,10 @@ def extract_store(
     net = net or network()  # before the images are hashed, which takes longer
     images, _ = hash_images(benchmark.image_root, benchmark.image_ids, workspace.cache / "image-hashes.npz")
     request = {
-        "dataset": _lasting(dataset),
+        "dataset": lasting(dataset),
         "class_table": class_table and str(class_table.resolve()),
         "backbone": backbone,
-        "weights": _lasting(weights),
+        "weights": lasting(weights),
         "taps": list(net.taps),
         "image_size": image_size,
         "precision": precision,
@@ -178,8 +179,3 @@ def _open_store(
         provenance,
         good_piece_rows(len(benchmark.labels), row_bytes, most_rows=most_rows),
     )
-
-
-def _lasting(name_or_path: str) -> str:
-    """The absolute path if the path exists; names are left unchanged."""
-    return str(Path(name_or_path).resolve()) if Path(name_or_path).exists() else name_or_path

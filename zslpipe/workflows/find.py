@@ -60,3 +60,8 @@ def _require_same_images(run: Run, store: FeatureStore) -> None:
             f"the images of run {run.name} are not those of its store {store.path}: the run was changed or belongs to "
             "another store; train it again."
         )
+
+
+def lasting(name_or_path: str) -> str:
+    """The absolute path if the path exists; names are left unchanged."""
+    return str(Path(name_or_path).resolve()) if Path(name_or_path).exists() else name_or_path

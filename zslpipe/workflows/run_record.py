@@ -34,8 +34,11 @@ OPTIONAL: dict[str, Any] = {
 
 def write_record(folder: Path, about: dict[str, Any]) -> None:
     """Write run.json with the checksums of all files of a run that has just been trained, and with its own."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    whole = {**about, "files": {path.relative_to(folder).as_posix(): list(sum_of(path)) for path in files}}
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and path != folder / ABOUT)
+    whole = {
+        **{k: v for k, v in about.items() if k != "sha256"},
+        "files": {path.relative_to(folder).as_posix(): list(sum_of(path)) for path in files},
+    }
     write_json(folder / ABOUT, {**whole, "sha256": sha256_json(whole)})
 
 
