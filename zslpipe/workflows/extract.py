@@ -1,14 +1,16 @@
 """`zslpipe extract`: run a backbone over images into a store."""
 
 import math
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from zslpipe.backbones import Backbone, load_backbone
+from zslpipe.backbones import Backbone, load_backbone, weights_source
 from zslpipe.data.benchmark import Benchmark
+from zslpipe.data.check import NO_ATTRIBUTES
 from zslpipe.data.known import describe_missing_images
 from zslpipe.data.load import load_benchmark
 from zslpipe.errors import InputError
@@ -92,6 +94,8 @@ def extract_store(
 
     net = network() if dataset == "demo" else None  # its images are drawn only if they can be used
     benchmark = load_benchmark(dataset, workspace.data_root, tables=class_table, cache=workspace.cache)
+    if not benchmark.semantics.shape[1]:
+        warnings.warn(f"{benchmark.name}: no head can be trained yet, since {NO_ATTRIBUTES}", stacklevel=2)
     gone = describe_missing_images(benchmark, workspace.data_root)
     if benchmark.image_root is None or (gone and on_error == "fail"):
         raise InputError(gone or f"{benchmark.name} has no images.")
@@ -168,7 +172,11 @@ def _open_store(
             "dtype": dtype,
             "images": images,
         },
-        "recorded": {"request": request, "versions": versions()},
+        "recorded": {
+            "request": request,
+            "versions": versions(),
+            "weights": weights_source(backbone, request["weights"]),
+        },
     }
     most_rows = SLOW_BATCHES * request["batch_size"] if net.device.type == "cpu" else None
     row_bytes = sum(math.prod(shape) for shape in net.taps.values()) * (2 if dtype == "float16" else 4)
