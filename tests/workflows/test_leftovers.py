@@ -75,6 +75,13 @@ def test_identical_work_gets_a_folder_of_its_own(workspace: Workspace) -> None:
     assert not one.exists()
 
 
+def test_what_a_killed_twin_has_left_goes_with_the_work(workspace: Workspace) -> None:
+    (workspace.cache / "checkpoints" / "abc-2").mkdir(parents=True)
+    with resumable(workspace, "abc"):
+        assert len(leftovers(workspace)) == 1
+    assert leftovers(workspace) == []
+
+
 def test_interrupted_work_is_taken_up(workspace: Workspace) -> None:
     def interrupted() -> None:
         with resumable(workspace, "abc") as folder:

@@ -5,7 +5,7 @@ import os
 import shutil
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from itertools import count
 from pathlib import Path
 from typing import NamedTuple
@@ -54,7 +54,7 @@ def is_abandoned(path: Path) -> bool:
 
 @contextmanager
 def resumable(workspace: Workspace, name: str) -> Iterator[Path]:
-    """A folder for the checkpoints of work that is identified by `name`; deleted if the block succeeds.
+    """A folder for the checkpoints of work that is identified by the hash `name`; deleted if the block succeeds.
 
     Identical work at the same time gets a folder of its own; repeated work takes up what a killed one has left.
     """
@@ -69,6 +69,9 @@ def resumable(workspace: Workspace, name: str) -> Iterator[Path]:
         yield folder
         if folder.exists():
             remove_folder(folder)
+    for other in (workspace.cache / CHECKPOINTS).glob(f"{name}*"):  # of killed twins: this work is done now
+        with suppress(LockedError), in_use(other):
+            remove_folder(other)
 
 
 def leftovers(workspace: Workspace) -> list[Leftover]:
