@@ -3,9 +3,9 @@
     python benchmarks/kills.py --kills 1000 --out benchmarks/results/kills.csv
 
 Each life of a command is a fork of this process, which has loaded everything already, so that moments fall into the
-work and not into imports. After a kill every store and run must be listed and intact; the command is then repeated until
-it ends by itself, and what it made must have the bytes that it has without a kill. At the end nothing but stores, runs
-and their files may be in the cache.
+work and not into imports. After a kill every store and run must be listed and intact; the command is then repeated
+until it ends by itself, and what it made must have the bytes that it has without a kill. At the end nothing but stores,
+runs and their files may be in the cache.
 """
 
 import argparse
@@ -19,6 +19,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -95,7 +96,7 @@ def score_bytes(cache: Path) -> dict[str, bytes]:
 
 def page_bytes(cache: Path) -> dict[str, bytes]:
     """That there is a whole page; it contains the time of the run."""
-    return {"page": p.read_bytes()[-20:] for p in (cache / "reports").glob("[!.]*.html")}
+    return {p.suffix: p.read_bytes()[-20:] for p in (cache / "reports").glob("[!.]*.html")}
 
 
 def verbs(folder: Path) -> list[Verb]:
@@ -195,10 +196,8 @@ def preload(folder: Path, known: dict[str, Verb]) -> dict[str, dict[str, bytes]]
     """Import everything, measure how long each verb takes and what it makes without a kill."""
     os.environ["ZSLPIPE_CACHE"] = str(folder / "warm")
     for verb in known.values():
-        try:
+        with suppress(SystemExit):
             main(verb.lines[0], standalone_mode=False)
-        except SystemExit:
-            pass
     expected = {}
     for verb in known.values():
         cache = folder / "alone" / verb.name.replace(" ", "-").replace(",", "") / "cache"
