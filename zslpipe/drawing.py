@@ -8,6 +8,7 @@ from PIL import Image, ImageFont, ImageOps
 
 from zslpipe.errors import InputError
 from zslpipe.files import atomic_write
+from zslpipe.image_formats import DECODER_ERRORS, open_image
 
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
@@ -28,9 +29,9 @@ def square_thumbnail(path: Path, side: int) -> Image.Image:
         InputError: if the file is missing or cannot be decoded.
     """
     try:
-        with Image.open(path) as image:
+        with open_image(path) as image:
             return ImageOps.fit(image.convert("RGB"), (side, side), Image.Resampling.LANCZOS)
-    except (OSError, ValueError, Image.DecompressionBombError) as problem:
+    except DECODER_ERRORS as problem:
         raise InputError(f"{path} is not a readable image ({problem}); replace it.") from problem
 
 

@@ -4,12 +4,15 @@ import hashlib
 import json
 import os
 import secrets
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
+
+REMOVED = ".removed"  # the end of the name of a folder that is being deleted
 
 
 def temporary(path: Path) -> Path:
@@ -45,6 +48,15 @@ def atomic_write(path: Path) -> Iterator[BinaryIO]:
         yield stream
         stream.flush()
         os.fsync(stream.fileno())
+
+
+def remove_folder(path: Path) -> None:
+    """Delete a folder. It is renamed first, so that what a kill leaves of it is never taken for a whole one."""
+    removed = path
+    if not path.name.endswith(REMOVED):
+        removed = path.with_name(f".{path.name}.{secrets.token_hex(4)}{REMOVED}")
+        path.rename(removed)
+    shutil.rmtree(removed)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -1,6 +1,10 @@
 """The parser of old MATLAB files runs in a child process; its failures are reported and it is restarted."""
 
+import json
 import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +13,7 @@ import scipy.io
 
 from zslpipe.data import matlab5
 from zslpipe.data.matlab import read_array, read_mat
-from zslpipe.data.matlab5 import ParserError, read, variables
+from zslpipe.data.matlab5 import CHILD, ParserError, read, variables
 from zslpipe.errors import InputError
 
 
@@ -112,3 +116,12 @@ def test_a_forked_process_starts_its_own_parser(file: Path) -> None:
     assert os.waitpid(child, 0)[1] == 0
     assert ours.poll() is None
     assert set(read(file, ["x"])) == {"x"}
+
+
+@pytest.mark.skipif(not hasattr(signal, "alarm"), reason="no alarms on this system")
+def test_the_child_ends_by_itself_if_nobody_waits_for_it_any_more(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "never.mat")  # opening it blocks, as parsing some damaged files does
+    request = {"what": "values", "path": str(tmp_path / "never.mat"), "names": None, "answer": str(tmp_path / "a.npz")}
+    line = json.dumps({**request, "memory": 2**33, "seconds": 0.1}) + "\n"
+    child = subprocess.run([sys.executable, "-P", str(CHILD)], input=line, text=True, timeout=60, check=False)
+    assert child.returncode == -signal.SIGALRM

@@ -197,3 +197,9 @@ def test_a_table_to_fill_in(birds: Path) -> None:
     assert read_folder(birds).class_names == ("a", "b", "c", "d", "deep/e")
     with pytest.raises(InputError, match="has no images in class folders"):
         init_class_table(birds / "a")
+
+
+@pytest.mark.parametrize("text", ["1_0", "1_000", "1_0 %", "0x10", "1e400", "nan"])
+def test_what_only_python_takes_for_a_number(text: str) -> None:
+    with pytest.raises(ValueError, match=text[:3]):
+        parse_cell(text)

@@ -39,7 +39,7 @@ def test_a_damaged_store_is_listed_with_its_problem(tmp_path, make):
     (whole.path.with_name(".whole.removed") / "store.json").write_text("half deleted")
     problems = {s.path.name: s.problem for s in stores(tmp_path)}
     assert problems.pop(whole.path.name) is None
-    assert sorted(problems) == ["tiny-damaged-111111111111", "tiny-lost-111111111111"]
+    assert sorted(problems) == ["notes", "tiny-damaged-111111111111", "tiny-lost-111111111111"]
     assert all(problems.values())
     assert newest_store(tmp_path).path == whole.path
 

@@ -95,7 +95,7 @@ def test_a_chunk_truncated_after_opening_raises_instead_of_crashing(full, harm):
     rows = open_rows(full, "region", memory_bytes=0)
     chunk = full.path / "features.zarr" / "region" / "c.2.0.0"
     chunk.write_bytes(b"short") if harm == "cut" else chunk.unlink()
-    with pytest.raises(ZslpipeError, match=r"c\.2\.0\.0 has . bytes instead of 2048: verify"):
+    with pytest.raises(ZslpipeError, match=r"c\.2\.0\.0 has . bytes instead of 2048: run zslpipe cache repair"):
         rows[70]
     assert rows[0].shape == (4, 8)
 

@@ -154,13 +154,26 @@ def test_weights_that_diverged_are_not_saved(tmp_path: Path) -> None:
     assert (tmp_path / "latest.safetensors").read_bytes() == before
 
 
-@pytest.mark.parametrize("damage", [b"", b"nonsense", None])
-def test_a_damaged_checkpoint_is_named(tmp_path: Path, damage: bytes | None) -> None:
-    list(Problem().train(1, Checkpoint(tmp_path)))
-    path = tmp_path / "latest.safetensors"
-    path.write_bytes(path.read_bytes()[:-9] if damage is None else damage)
-    with pytest.raises(ZslpipeError, match=r"latest\.safetensors cannot be read .* delete it to start over"):
-        list(Problem().train(1, Checkpoint(tmp_path)))
+@pytest.mark.parametrize("file", ["latest.safetensors", "epoch-0001.safetensors"])
+@pytest.mark.parametrize("damage", ["empty", "nonsense", "cut", "flipped bit", "gone"])
+def test_a_damaged_checkpoint_is_computed_again(tmp_path: Path, file: str, damage: str) -> None:
+    def trained() -> list[Tensor]:
+        return [weights for *_, weights in Problem().train(2, Checkpoint(tmp_path, keep_epochs=True))]
+
+    expected = trained()
+    path = tmp_path / file
+    content = path.read_bytes()
+    flipped = content[:-9] + bytes([content[-9] ^ 1]) + content[-8:]
+    path.write_bytes({"empty": b"", "nonsense": b"nonsense", "cut": content[:-9]}.get(damage, flipped))
+    if damage == "gone":
+        path.unlink()
+    if (file, damage) == ("latest.safetensors", "gone"):  # nothing tells that there was one
+        again = trained()
+    else:
+        with pytest.warns(UserWarning, match=rf"{file} (cannot be read|is damaged).* starts over"):
+            again = trained()
+    assert len(again) == len(expected)
+    assert all(torch.equal(one, other) for one, other in zip(again, expected))
 
 
 def test_checkpoints_are_asked_for_by_context(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from zslpipe.store.layout import TapSpec
 from zslpipe.store.verify import verify
 from zslpipe.workflows import derive
 from zslpipe.workflows.derive import derive_store
+from zslpipe.workflows.run_record import write_record
 from zslpipe.workflows.runs import Run
 from zslpipe.workflows.train import train_head
 from zslpipe.workflows.workspace import Workspace
@@ -146,6 +147,7 @@ def test_a_changed_model_does_not_repair_a_store(workspace: Workspace, run: Run,
     other, _ = train_head(workspace, "remse", parent, settings={**SETTINGS, "epochs": 1})
     for file in ("head.safetensors", "head.json"):
         (run.path / "seed-0" / file).write_bytes((other.path / "seed-0" / file).read_bytes())
+    write_record(run.path, run.about)
     store.forget([0])
     repaired = CliRunner().invoke(main, ["cache", "repair", store.path.name])
     assert repaired.exit_code == 2
@@ -234,6 +236,7 @@ def test_what_cannot_be_derived_is_refused(workspace: Workspace, run: Run, paren
     kept = parent.benchmark.keep(np.arange(120) != 3)
     (run.path / "benchmark.npz").unlink()
     kept.save(run.path / "benchmark.npz")
+    write_record(run.path, run.about)
     with pytest.raises(InputError, match=r"usable rows of .* have changed since run"):
         derive_store(workspace, run.name)
     parent.forget([1])

@@ -48,11 +48,46 @@ def test_an_imported_store_names_the_file_to_import_again(store: Path, tmp_path:
     imported = Path(json.loads(CliRunner().invoke(main, again).stdout)["store"])
     before = contents(imported)
     lose_a_piece(imported)
+    (tmp_path / "mine.npy").rename(tmp_path / "away.npy")
     repaired = CliRunner().invoke(main, ["cache", "repair", imported.name])
     assert repaired.exit_code == 2
     assert "import the same file again (zslpipe import mine.npy --dataset sun)" in repaired.stderr
+    (tmp_path / "away.npy").rename(tmp_path / "mine.npy")
+    assert CliRunner().invoke(main, ["cache", "repair", imported.name]).exit_code == 0
+    assert contents(imported) == before
+    lose_a_piece(imported)
     assert CliRunner().invoke(main, again).exit_code == 0
     assert contents(imported) == before
+    lose_a_piece(imported)
+    np.save(tmp_path / "mine.npy", np.zeros((60, 4), np.float32))
+    repaired = CliRunner().invoke(main, ["cache", "repair", imported.name])
+    assert repaired.exit_code == 2
+    assert "has changed since" in repaired.stderr
+
+
+@pytest.mark.parametrize("file", ["benchmark.npz", "features.zarr/zarr.json", "features.zarr/global/zarr.json"])
+@pytest.mark.parametrize("damage", [b"", b"PK", None])
+def test_metadata_come_back_byte_by_byte(store: Path, file: str, damage: bytes | None) -> None:
+    before = contents(store)
+    if damage is None:
+        (store / file).unlink()
+    else:
+        (store / file).write_bytes(damage)
+    repaired = CliRunner().invoke(main, ["cache", "repair", store.name])
+    assert repaired.exit_code == 0, repaired.output
+    assert contents(store) == before
+
+
+def test_a_damaged_benchmark_is_read_from_a_named_dataset(store: Path, sun_root: Path) -> None:
+    before = contents(store)
+    (store / "benchmark.npz").write_bytes(b"")
+    (sun_root / "xlsa17").rename(sun_root / "elsewhere")
+    refused = CliRunner().invoke(main, ["cache", "repair", store.name])
+    assert refused.exit_code == 2
+    assert "--dataset" in refused.stderr
+    (sun_root / "elsewhere").rename(sun_root / "xlsa17")
+    assert CliRunner().invoke(main, ["cache", "repair", store.name, "--dataset", "sun"]).exit_code == 0
+    assert contents(store) == before
 
 
 def test_an_extraction_from_changed_images_does_not_repair_a_store(store: Path, sun_root: Path) -> None:
@@ -61,7 +96,7 @@ def test_an_extraction_from_changed_images_does_not_repair_a_store(store: Path, 
     lose_a_piece(store)
     repaired = CliRunner().invoke(main, ["cache", "repair", store.name])
     assert repaired.exit_code == 2
-    assert f"{store.name} was made from (images, backbone or model) has changed since" in repaired.stderr
+    assert f"{store.name} was made from (images, backbone, model or file) has changed since" in repaired.stderr
 
 
 def test_a_kind_of_store_that_this_version_does_not_know(store: Path) -> None:

@@ -2,7 +2,7 @@
 
 from zslpipe.backbones.backbone import Backbone
 from zslpipe.backbones.load import BACKBONES, list_backbones, load_backbone
-from zslpipe.backbones.model import create_model
+from zslpipe.backbones.model import create_model, weights_source
 from zslpipe.backbones.split import Tail, Trunk, split
 from zslpipe.backbones.taps import TAPS
 from zslpipe.backbones.transform import Transform
@@ -18,4 +18,5 @@ __all__ = [
     "list_backbones",
     "load_backbone",
     "split",
+    "weights_source",
 ]

@@ -10,6 +10,7 @@ from urllib.parse import urlparse
 
 import huggingface_hub.constants
 import timm
+from timm.models import _builder as builder
 from torch import nn
 
 from zslpipe.backbones.packages import PACKAGES, package_of
@@ -32,7 +33,7 @@ def create_pretrained(name: str, config: dict[str, Any], **kwargs: Any) -> nn.Mo
     address = huggingface_hub.constants.ENDPOINT if hub_id else str(url)
     online = reachable(address)
     try:
-        with _hub_offline(not online):
+        with _hub_offline(not online), _checked_hash():
             return timm.create_model(name, pretrained=True, **kwargs)
     except Exception as error:
         where = urlparse(address).hostname
@@ -69,6 +70,17 @@ def _hub_offline(offline: bool) -> Iterator[None]:
         yield
     finally:
         huggingface_hub.constants.HF_HUB_OFFLINE = before
+
+
+@contextmanager
+def _checked_hash() -> Iterator[None]:
+    """timm compares a download with the hash in its name, where it has one."""
+    before = builder._CHECK_HASH
+    timm.models.set_pretrained_check_hash(True)
+    try:
+        yield
+    finally:
+        timm.models.set_pretrained_check_hash(before)
 
 
 def _remedy(name: str) -> str:

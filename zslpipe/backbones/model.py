@@ -9,9 +9,10 @@ import torch
 from torch import nn
 
 from zslpipe.backbones.download import create_pretrained
-from zslpipe.backbones.packages import package_state
+from zslpipe.backbones.packages import package_of, package_state
 from zslpipe.backbones.weights import first_line, load_state, read_state
 from zslpipe.errors import InputError
+from zslpipe.files import sha256_file
 from zslpipe.registry import unknown
 
 
@@ -33,6 +34,16 @@ def create_model(
     elif weights != "random":
         load_state(model, read_state(Path(weights)), str(weights))
     return model.eval()
+
+
+def weights_source(name: str, weights: str | Path) -> dict[str, str]:
+    """Where the weights of `load_backbone(name, weights)` come from, with the hash of their file if it is known."""
+    if weights == "package" and (package := package_of(name)) is not None:
+        return {"package": package.name, "sha256": package.sha256}
+    if weights == "timm" and timm.is_model(name):
+        config = pretrained_config(name)
+        return {key: str(config[key]) for key in ("hf_hub_id", "url") if config.get(key)}
+    return {"file": str(weights), "sha256": sha256_file(Path(weights))} if Path(weights).is_file() else {}
 
 
 def pretrained_config(name: str) -> dict[str, Any]:

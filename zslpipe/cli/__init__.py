@@ -1,8 +1,12 @@
 """The command line: one file per verb, imported only when that verb is used."""
 
 import importlib
+import signal
 import sys
+import threading
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import click
@@ -56,7 +60,7 @@ class Verbs(click.Group):
         return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Ctrl-C ends in a sentence on what is kept, and exit code 130."""
+        """Ctrl-C or SIGTERM ends in a sentence on what is kept, and exit code 130."""
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt as stop:
@@ -68,7 +72,7 @@ class Verbs(click.Group):
         """Run; an error becomes one sentence on stderr and the exit code."""
         warnings.showwarning = _note  # type: ignore[assignment]
         try:
-            with show_progress():
+            with show_progress(), _terminated_as_interrupted():
                 return super().main(*args, **kwargs)
         except ZslpipeError as problem:
             click.echo(f"zslpipe: {problem}", err=True)
@@ -78,6 +82,30 @@ class Verbs(click.Group):
             reason = " ".join(str(problem.strerror or problem).split())
             click.echo(f"zslpipe: {where}{reason}; fix this and run again, finished work is kept.", err=True)
             sys.exit(1)
+        except (MemoryError, RuntimeError) as problem:
+            if not _out_of_memory(problem):
+                raise
+            click.echo("zslpipe: not enough memory; use smaller settings, or a machine with more.", err=True)
+            sys.exit(1)
+
+
+@contextmanager
+def _terminated_as_interrupted() -> Iterator[None]:
+    """Within the block SIGTERM, which SLURM, docker and timeout send, does what Ctrl-C does."""
+    if threading.current_thread() is not threading.main_thread():  # others cannot set handlers
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _out_of_memory(problem: Exception) -> bool:
+    """Whether Python, or torch in its own words, could not allocate memory."""
+    torchs = type(problem).__name__ == "OutOfMemoryError" or "can't allocate memory" in str(problem)
+    return isinstance(problem, MemoryError) or torchs
 
 
 def _note(message: Warning | str, category: type[Warning], filename: str, *_: Any) -> None:

@@ -14,7 +14,7 @@ EXAMPLES = {
     "ls": examples("zslpipe cache ls", "zslpipe cache ls --cache /scratch/cache --json"),
     "info": examples("zslpipe cache info", "zslpipe cache info cub-resnet101-1a2b3c4d --json"),
     "verify": examples("zslpipe cache verify", "zslpipe cache verify cub-resnet101-1a2b3c4d"),
-    "repair": examples("zslpipe cache repair", "zslpipe cache repair cub-resnet101-1a2b3c4d"),
+    "repair": examples("zslpipe cache repair", "zslpipe cache repair cub-resnet101-1a2b3c4d --dataset cub"),
     "rm": examples("zslpipe cache rm sun-remse-20260101-120000", "zslpipe cache rm cub-resnet101-1a2b3c4d --yes"),
 }
 
@@ -28,7 +28,7 @@ def command() -> None:
 @places
 @as_json
 def ls(data_root: Path | None, cache: Path | None, json_: bool) -> None:
-    """List stores and runs, newest first."""
+    """List stores and runs, newest first, and what interrupted commands have left."""
     from zslpipe.workflows.listing import listing
 
     rows = listing(workspace(data_root, cache))
@@ -36,7 +36,7 @@ def ls(data_root: Path | None, cache: Path | None, json_: bool) -> None:
         print_json(rows)
         return
     for row in rows:
-        click.echo(f"{row['kind']:6s} {row['name']:58s} {row['size_mb']:>9.1f} MB  {row['state']}")
+        click.echo(f"{row['kind']:10s} {row['name']:58s} {row['size_mb']:>9.1f} MB  {row['state']}")
     if not rows:
         click.echo("The cache is empty: 'zslpipe extract' or 'zslpipe import' makes a store.")
 
@@ -60,22 +60,22 @@ def info(store: str | None, data_root: Path | None, cache: Path | None, json_: b
 
 
 @command.command("verify", epilog=EXAMPLES["verify"])
-@click.argument("store", required=False)
+@click.argument("name", required=False)
 @places
 @as_json
-def verify(store: str | None, data_root: Path | None, cache: Path | None, json_: bool) -> None:
-    """Check the checksums of one store or of all.
+def verify(name: str | None, data_root: Path | None, cache: Path | None, json_: bool) -> None:
+    """Check the checksums of one store or run, or of all.
 
-    Exit code 1 if any store is damaged.
+    Exit code 1 if any is damaged.
     """
-    from zslpipe.workflows.cache import verify_stores
+    from zslpipe.workflows.cache import verify_all
 
-    found = verify_stores(workspace(data_root, cache), store)
+    found = verify_all(workspace(data_root, cache), name)
     if json_:
-        print_json({"damage": {name: [str(d) for d in damages] for name, damages in found.items()}})
+        print_json({"damage": found})
     else:
-        for name, damages in found.items():
-            click.echo(f"{name}: {'intact' if not damages else f'{len(damages)} damaged'}")
+        for place, damages in found.items():
+            click.echo(f"{place}: {'intact' if not damages else f'{len(damages)} damaged'}")
             for damage in damages:
                 click.echo(f"  {damage}")
     if any(found.values()):
@@ -84,16 +84,17 @@ def verify(store: str | None, data_root: Path | None, cache: Path | None, json_:
 
 @command.command("repair", epilog=EXAMPLES["repair"])
 @click.argument("store", required=False)
+@click.option("--dataset", help="What a damaged benchmark is read from.", show_default="what the store was made from")
 @places
 @as_json
-def repair(store: str | None, data_root: Path | None, cache: Path | None, json_: bool) -> None:
-    """Make the damaged pieces of a store again, as it was made: extracted or derived.
+def repair(store: str | None, dataset: str | None, data_root: Path | None, cache: Path | None, json_: bool) -> None:
+    """Make the damaged pieces of a store again, as it was made: extracted, derived or imported.
 
     Without a name: the newest store.
     """
     from zslpipe.workflows.cache import repair_store
 
-    done = repair_store(workspace(data_root, cache), store)
+    done = repair_store(workspace(data_root, cache), store, dataset)
     if json_:
         print_json(done)
     else:
@@ -105,7 +106,7 @@ def repair(store: str | None, data_root: Path | None, cache: Path | None, json_:
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @places
 def rm(names: tuple[str, ...], yes: bool, data_root: Path | None, cache: Path | None) -> None:
-    """Delete stores or runs by name."""
+    """Delete stores, runs and what interrupted commands have left, by name."""
     from zslpipe.workflows.cache import find, remove
 
     place = workspace(data_root, cache)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from zslpipe.cli.options import as_json, examples, places, print_json, workspace
+from zslpipe.cli.options import as_json, examples, places, print_json, print_notes, workspace
 
 EXAMPLES = examples(
     "zslpipe eval --gzsl --calibrate",
@@ -55,6 +55,7 @@ def command(
     if json_ and format_ != "text":
         raise click.UsageError("--json and --format exclude each other.")
     done = evaluate_runs(workspace(data_root, cache), runs, gzsl=gzsl, calibrate=calibrate, selection=selection)
+    print_notes(f"run {e.run.name}: {note}" for e in done for note in e.run.about.get("notes", ()))
     if json_:
         print_json([evaluation.as_json() for evaluation in done])
     else:

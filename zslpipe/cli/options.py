@@ -1,7 +1,7 @@
 """Options that several commands share, examples in their help, and how results are printed."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -70,6 +70,12 @@ def print_json(value: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> None:
 
 def _numbered(value: Mapping[str, Any]) -> dict[str, Any]:
     return {"schema": SCHEMA, **value}
+
+
+def print_notes(notes: Iterable[str]) -> None:
+    """Print what a result lacks to standard error, where it is seen with --json too."""
+    for note in notes:
+        click.echo(f"note: {note}", err=True)
 
 
 def print_pairs(pairs: Mapping[str, Any], indent: int = 0) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from zslpipe.cli.memory import keep_freed_memory
-from zslpipe.cli.options import as_json, examples, parse_settings, places, print_json, workspace
+from zslpipe.cli.options import as_json, examples, parse_settings, places, print_json, print_notes, workspace
 
 EXAMPLES = examples(
     "zslpipe run remse/cub",
@@ -39,6 +39,7 @@ def command(
     keep_freed_memory()
     overrides = {key: value for key, value in others.items() if value is not None}
     done = run_recipe(workspace(data_root, cache), recipe, settings=parse_settings(settings), **overrides)
+    print_notes(done.run.about.get("notes", ()))
     if json_:
         print_json(done.as_json())
     else:

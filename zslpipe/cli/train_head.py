@@ -6,7 +6,16 @@ from typing import Any
 import click
 
 from zslpipe.cli.memory import keep_freed_memory
-from zslpipe.cli.options import as_json, examples, parse_grid, parse_settings, places, print_json, workspace
+from zslpipe.cli.options import (
+    as_json,
+    examples,
+    parse_grid,
+    parse_settings,
+    places,
+    print_json,
+    print_notes,
+    workspace,
+)
 
 EXAMPLES = examples(
     "zslpipe train-head remse",
@@ -81,6 +90,7 @@ def command(
         seeds=range(seeds),
         **options,
     )
+    print_notes(run.about["notes"])
     choices = {seed: run.choice(seed) for seed in run.seeds}
     if json_:
         print_json({"run": str(run.path), "choices": {seed: c.to_json() for seed, c in choices.items()}})

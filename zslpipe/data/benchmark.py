@@ -4,13 +4,23 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from zipfile import BadZipFile
+from typing import Any
 
 import numpy as np
 
+from zslpipe.arrays import read_npz
 from zslpipe.errors import InputError
 from zslpipe.files import write_arrays
+from zslpipe.json_types import missing_or_mismatched
 
+TEXTS = ("class_names", "attribute_names", "image_ids")
+INDICES = ("labels", "trainval", "test_seen", "test_unseen")
+ABOUT: dict[str, Any] = {  # what is saved as JSON
+    "name": str,
+    "class_splits": list[list[list[int]]],
+    "image_root": str | None,
+    "sources": dict[str, str],
+}
 NO_CLASS = -1  # the label of an image that is listed but belongs to no class
 
 
@@ -155,21 +165,36 @@ class Benchmark:
             InputError: if the file is missing or was not written by `save`.
         """
         try:
-            with np.load(path, allow_pickle=False) as file:
-                arrays = dict(file)
+            arrays = read_npz(path)
             about = json.loads(str(arrays.pop("about")))
-        except (OSError, ValueError, KeyError, EOFError, BadZipFile) as problem:
+            wrong = missing_or_mismatched(about, ABOUT, {"notes": list[str]}) or _wrong_array(arrays)
+            if wrong:
+                raise ValueError(wrong)
+        except (OSError, ValueError, KeyError, RecursionError) as problem:
             raise InputError(f"{path} is not a saved benchmark ({problem}); extract or import again.") from problem
-        for k in ("class_names", "attribute_names", "image_ids"):
-            arrays[k] = tuple(arrays[k].tolist())
+        texts: dict[str, Any] = {k: tuple(arrays.pop(k).tolist()) for k in TEXTS}
         return cls(
             name=about["name"],
-            class_splits=tuple(ClassSplit(tuple(t), tuple(v)) for t, v in about["class_splits"]),
+            class_splits=tuple(ClassSplit(tuple(s[0]), tuple(s[-1])) for s in about["class_splits"] if s),
             image_root=None if about["image_root"] is None else Path(about["image_root"]),
             sources=about["sources"],
             notes=tuple(about.get("notes", ())),
-            **arrays,
+            **texts,
+            **arrays,  # type: ignore[arg-type]
         )
+
+
+def _wrong_array(arrays: Mapping[str, np.ndarray]) -> str | None:
+    """What is wrong with the arrays of a saved benchmark, as a phrase; None if nothing is."""
+    kinds = dict.fromkeys(TEXTS, ("U", 1)) | dict.fromkeys(INDICES, ("i", 1)) | {"semantics": ("f", 2)}
+    if lacking := sorted(set(kinds) - set(arrays)):
+        return f"it has no {lacking[0]}"
+    for name, array in arrays.items():
+        if name not in kinds and name != "attribute_vectors":
+            return f"it has an unknown array '{name[:40]}'"
+        if (array.dtype.kind, array.ndim) != kinds.get(name, ("f", 2)):
+            return f"{name} has dtype {array.dtype} and {array.ndim} axes"
+    return None
 
 
 def split_images(labels: np.ndarray, classes: np.ndarray, share: float, seed: int) -> tuple[np.ndarray, np.ndarray]:

@@ -127,6 +127,8 @@ def parse_cell(text: str) -> float | None:
     number, percent = (text[:-1].rstrip(), 100) if text.endswith("%") else (text, 1)
     if re.fullmatch(r"[+-]?\d*,\d+", number):
         number = number.replace(",", ".")
+    if "_" in number:  # for Python 1_0 is 10
+        raise ValueError(text)
     value = float(number) / percent
     if not math.isfinite(value):
         raise ValueError(text)

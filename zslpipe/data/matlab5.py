@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from threading import Lock
+from threading import Event, Lock, Timer
 
 import numpy as np
 
@@ -15,6 +15,12 @@ Variable = np.ndarray | list[str]
 
 CHILD = Path(__file__).with_name("matlab5_child.py")
 PREFIX = "."  # put before every name by the child
+
+
+LEAST_MEMORY = 3 << 30  # with the libraries; compressed values take more than the file
+MEMORY_PER_BYTE = 40
+LEAST_SECONDS = 60.0
+SECONDS_PER_BYTE = 1e-6
 
 
 class ParserError(Exception):
@@ -31,6 +37,11 @@ def read(path: Path, names: list[str] | None) -> dict[str, Variable]:
     return {k: v.tolist() if v.dtype.kind == "U" else v for k, v in _parser.ask("values", path, names).items()}
 
 
+def try_hdf5(path: Path) -> None:
+    """Raise `ParserError` if the HDF5 library crashes or stalls on a file."""
+    _parser.ask("hdf5", path)
+
+
 class _Parser:
     """The child process, started on first use and again after a crash."""
 
@@ -41,33 +52,48 @@ class _Parser:
         self.detach()
 
     def ask(self, what: str, path: Path, names: list[str] | None = None) -> dict[str, np.ndarray]:
-        """The "shapes" or the "values" of variables, by name.
+        """The "shapes" or the "values" of variables, by name; nothing for "hdf5".
 
         Raises:
             ParserError: if the child cannot read the file or crashes.
         """
         with self._lock, tempfile.TemporaryDirectory(prefix="zslpipe-") as folder:
             answer = Path(folder) / "answer.npz"
-            request = {"what": what, "path": str(path.absolute()), "names": names, "answer": str(answer)}
+            size = path.stat().st_size
+            memory, seconds = LEAST_MEMORY + MEMORY_PER_BYTE * size, LEAST_SECONDS + SECONDS_PER_BYTE * size
+            about = {"what": what, "path": str(path.absolute()), "names": names}
+            late = Event()
+            limit = Timer(seconds, self._stop_waiting, [late])
+            limit.start()
             try:
-                reply = self._send(json.dumps(request))
+                reply = self._send(json.dumps({**about, "answer": str(answer), "memory": memory, "seconds": seconds}))
             except BaseException:
                 self.stop()  # so that a stale answer is never read
                 raise
+            finally:
+                limit.cancel()
             if not reply:
                 self.stop()
-                raise ParserError("the parser crashed")
+                raise ParserError(f"it took more than {seconds:.0f} s" if late.is_set() else "the parser crashed")
             if error := json.loads(reply)["error"]:
                 raise ParserError(error)
             with np.load(answer, allow_pickle=False) as arrays:
                 return {name.removeprefix(PREFIX): array for name, array in arrays.items()}
+
+    def _stop_waiting(self, late: Event) -> None:
+        late.set()
+        if self._process is not None:
+            self._process.kill()
 
     def _send(self, line: str) -> str:
         """Send one line and return the reply; empty if the child has died."""
         if self._process is None:
             command = [sys.executable, "-P", str(CHILD)]  # -P: do not import modules from its folder
             pipe, nowhere = subprocess.PIPE, subprocess.DEVNULL
-            self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=nowhere, text=True)
+            environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}  # whose buffers count as memory
+            self._process = subprocess.Popen(
+                command, stdin=pipe, stdout=pipe, stderr=nowhere, text=True, env=environment
+            )
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         try:

@@ -5,26 +5,29 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+from zslpipe.data.hdf5 import open_hdf5, own_datasets, require_own, require_whole
 from zslpipe.data.matlab5 import Variable
 
 
 def variables(path: Path) -> dict[str, tuple[int, ...]]:
     """Names and MATLAB shapes of all variables in the file."""
-    with h5py.File(path, "r") as file:
-        return {k: (v.shape or ())[::-1] for k, v in file.items() if isinstance(v, h5py.Dataset)}
+    with open_hdf5(path) as file:
+        return {k: (v.shape or ())[::-1] for k, v in own_datasets(file).items()}
 
 
 def read(path: Path, names: list[str] | None) -> dict[str, Variable]:
     """The requested variables (None: all), without those that are missing or neither numeric nor text."""
-    with h5py.File(path, "r") as file:
-        wanted = {k: v for k, v in file.items() if isinstance(v, h5py.Dataset) and (names is None or k in names)}
+    with open_hdf5(path) as file:
+        wanted = {k: v for k, v in own_datasets(file).items() if names is None or k in names}
+        for name, data in wanted.items():
+            require_whole(data, name)
         plain = {k: _plain(file, v) for k, v in wanted.items()}
     return {k: v for k, v in plain.items() if v is not None}
 
 
 def _plain(file: h5py.File, data: h5py.Dataset) -> Variable | None:
     if h5py.check_ref_dtype(data.dtype) is not None:  # a cell array; row-major in HDF5 is column-major in MATLAB
-        cells = [file[ref] if ref else None for ref in data[()].ravel()]
+        cells = [_own(file[ref]) if ref else None for ref in data[()].ravel()]
         strings = ["" if c is None or _is_empty(c) else _char(c) for c in cells]
         return None if None in strings else [s for s in strings if s is not None]
     if h5py.check_string_dtype(data.dtype) is not None:  # not written by MATLAB but by other programs
@@ -36,6 +39,11 @@ def _plain(file: h5py.File, data: h5py.Dataset) -> Variable | None:
     if _is_empty(data):
         return np.empty((0, 0))
     return data[()].T if data.dtype.kind in "biufc" else None
+
+
+def _own(cell: h5py.Dataset) -> h5py.Dataset:
+    require_own(cell, "a cell")
+    return cell
 
 
 def _matlab_class(data: h5py.Dataset) -> str:

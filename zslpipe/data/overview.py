@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from zslpipe.data.benchmark import NO_CLASS, Benchmark
 from zslpipe.data.check import NO_ATTRIBUTES
@@ -17,6 +16,7 @@ from zslpipe.data.official_folds import read_rows
 from zslpipe.data.scan import first_few
 from zslpipe.data.xlsa17 import SPLITS, find_folder, read_xlsa17
 from zslpipe.errors import InputError
+from zslpipe.image_formats import open_image
 from zslpipe.progress import track
 
 THREADS = 4  # Pillow releases the GIL while decoding
@@ -174,7 +174,7 @@ def _decode(b: Benchmark, count: int | None) -> tuple[int, list[str]]:
 def image_error(path: Path) -> str | None:
     """Decode an image completely; returns a sentence if that fails, else None."""
     try:
-        with Image.open(path) as image:
+        with open_image(path) as image:
             image.draft("RGB", (1, 1))  # reads every block of a JPEG but does not decode to full size
             image.load()
     except Exception as problem:  # decoders raise many kinds of errors on broken files

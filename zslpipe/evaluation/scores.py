@@ -17,10 +17,10 @@ import csv
 import io
 from dataclasses import dataclass
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 
+from zslpipe.arrays import read_npz
 from zslpipe.data.benchmark import Benchmark
 from zslpipe.errors import InputError
 from zslpipe.evaluation.protocol import TestScores
@@ -95,8 +95,10 @@ def read_scores(folder: Path) -> KeptScores:
         InputError: if the folder does not contain complete scores.
     """
     try:
-        with np.load(folder / "scores.npz", allow_pickle=False) as file:
-            arrays = dict(file)
+        arrays = read_npz(folder / "scores.npz")
+        wrong = _wrong_shape(arrays)
+        if wrong:
+            raise ValueError(wrong)
         delta = float(arrays["delta"])
         return KeptScores(
             image_ids=tuple(arrays["image_ids"].tolist()),
@@ -107,5 +109,20 @@ def read_scores(folder: Path) -> KeptScores:
             delta=None if np.isnan(delta) else delta,
             zsl=arrays.get("zsl"),
         )
-    except (OSError, ValueError, KeyError, EOFError, BadZipFile) as problem:
+    except (OSError, ValueError, KeyError, TypeError) as problem:
         raise InputError(f"{folder} does not contain complete scores ({problem}): evaluate the run again.") from problem
+
+
+def _wrong_shape(arrays: dict[str, np.ndarray]) -> str | None:
+    """What contradicts the numbers of images and classes, as a phrase; None if nothing does."""
+    images, classes = len(arrays["image_ids"]), len(arrays["class_names"])
+    labels, seen = arrays["labels"], arrays["seen"]
+    expected = {"scores": ("f", (images, classes)), "labels": ("i", (images,)), "seen": ("b", (classes,))}
+    if "zsl" in arrays:
+        expected["zsl"] = ("f", (images, int((~seen.astype(bool)).sum())))
+    for name, (kind, shape) in expected.items():
+        if arrays[name].dtype.kind != kind or arrays[name].shape != shape:
+            return f"{name} is {arrays[name].dtype} {arrays[name].shape}, not {shape}"
+    if len(labels) and not 0 <= labels.min() <= labels.max() < classes:
+        return f"labels range from {labels.min()} to {labels.max()}, but there are {classes} classes"
+    return None if np.isfinite(arrays["scores"]).all() else "scores are not finite"

@@ -1,12 +1,12 @@
 """Decoding one image file to RGB."""
 
-import struct
 from pathlib import Path
 
 import numpy as np
 import PIL
 from PIL import Image, ImageOps, UnidentifiedImageError, features
 
+from zslpipe.image_formats import DECODER_ERRORS, FORMATS, open_image
 from zslpipe.store.failure import Failure
 
 WHITE = (255, 255, 255)
@@ -33,7 +33,7 @@ def read_image(path: Path) -> Image.Image:
         UnreadableImage: if the file is missing, damaged, too large or not an image.
     """
     try:
-        with Image.open(path) as image:
+        with open_image(path) as image:
             limit = Image.MAX_IMAGE_PIXELS
             if limit is not None and image.width * image.height > limit:
                 raise UnreadableImage(f"has {image.width} x {image.height} pixels, more than the allowed {limit}")
@@ -49,20 +49,15 @@ def read_image(path: Path) -> Image.Image:
     except PermissionError:
         raise UnreadableImage("cannot be read: permission denied") from None
     except UnidentifiedImageError:
-        raise UnreadableImage("is empty" if path.stat().st_size == 0 else "is not an image of a known format") from None
-    except (
-        OSError,
-        SyntaxError,
-        ValueError,
-        TypeError,
-        KeyError,
-        IndexError,
-        EOFError,
-        struct.error,
-        OverflowError,
-        MemoryError,
-    ) as error:  # raised by Pillow's readers on damaged and malicious files
+        raise UnreadableImage(_unknown(path)) from None
+    except DECODER_ERRORS as error:
         raise UnreadableImage(f"is damaged ({' '.join(str(error).split()) or type(error).__name__})") from None
+
+
+def _unknown(path: Path) -> str:
+    if path.stat().st_size == 0:
+        return "is empty"
+    return f"is not an image of a known format ({', '.join(FORMATS)})"
 
 
 def read_failure(path: Path, error: UnreadableImage) -> Failure:

@@ -9,8 +9,9 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from zslpipe.errors import InputError, NotFittedError
+from zslpipe.errors import InputError, NotFittedError, ZslpipeError
 from zslpipe.files import atomic_write
+from zslpipe.json_types import missing_or_mismatched
 from zslpipe.parts.check import check_scoring, check_semantics, check_training
 from zslpipe.parts.problem import Attributes, Classes, Problem, TrainingData
 from zslpipe.parts.settings import check_settings
@@ -226,6 +227,17 @@ class Head(ABC):
             stream.write(json.dumps({**about, "problem": self.problem_.to_json(), **self.record()}, indent=1).encode())
 
 
+SAVED: dict[str, Any] = {"head": str, "params": dict[str, Any]}  # keys of head.json
+PROBLEM: dict[str, Any] = {
+    "attributes": int,
+    "backbone": dict[str, Any],
+    "classes": int,
+    "taps": dict[str, dict[str, Any]],
+    "words": int,
+}
+MOST_UNSAVED = 1 << 26  # weights that are needed in training only, such as discriminators
+
+
 def register(name: str) -> Any:
     """Class decorator: register a head in `HEADS` under its name."""
 
@@ -247,14 +259,51 @@ def load_head(folder: Path) -> Head:
     folder = Path(folder)
     try:
         about = json.loads((folder / "head.json").read_text())
-        state = load_file(folder / "head.safetensors")
+        wrong = missing_or_mismatched(about, SAVED, {"format": int, "problem": dict[str, Any]})
+        if wrong:
+            raise ValueError(wrong)
         name, params, written = about["head"], about["params"], about.get("format", 1)
+        state = load_file(folder / "head.safetensors") if written <= FORMAT else {}
     except Exception as problem:
-        raise InputError(f"{folder} does not contain a complete head ({problem}): train it again.") from problem
+        raise InputError(f"{folder} does not contain a complete head ({_reason(problem)}): train again.") from problem
     if written > FORMAT:
         raise InputError(f"{folder} was written by a later version of zslpipe (format {written}): update zslpipe.")
     cls = HEADS[name]
     head = cls().set_params(**{cls.renamed.get(key, key): value for key, value in params.items()})
-    head.problem_ = Problem.from_json(about["problem"]) if written >= 2 else cls.upgrade(about, state)
-    head.load_state(state)
+    try:
+        if written >= 2:
+            wrong = missing_or_mismatched(about.get("problem"), PROBLEM, {})
+            if wrong:
+                raise ValueError(wrong)
+        head.problem_ = Problem.from_json(about["problem"]) if written >= 2 else cls.upgrade(about, state)
+        _check_state(head, state)
+        head.load_state(state)
+    except ZslpipeError:
+        raise
+    except Exception as problem:  # whatever a head makes of values that it has not written
+        raise InputError(f"{folder} does not contain a usable {name} ({_reason(problem)}): train again.") from problem
     return head
+
+
+def _check_state(head: Head, state: Mapping[str, np.ndarray]) -> None:
+    """Raise `ValueError` if a number is not finite, or if the head would be larger than what was saved of it."""
+    for name, values in state.items():
+        if values.dtype.kind == "f" and not np.isfinite(values).all():
+            raise ValueError(f"'{name}' has NaN or infinity")
+    build = getattr(head, "build", None)
+    if build is None:
+        return
+    import torch
+
+    with torch.device("meta"):  # allocates nothing
+        claimed = build(head.problem_).state_dict()
+    for name, tensor in claimed.items():
+        if name in state and tuple(tensor.shape) != state[name].shape:
+            raise ValueError(f"'{name}' is {state[name].shape} instead of {tuple(tensor.shape)}")
+    extra = sum(tensor.numel() for name, tensor in claimed.items() if name not in state)
+    if extra > MOST_UNSAVED:
+        raise ValueError(f"it lacks {extra} weights")
+
+
+def _reason(problem: Exception) -> str:
+    return (str(problem).strip().splitlines() or [type(problem).__name__])[0][:200]

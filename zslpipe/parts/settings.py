@@ -8,6 +8,7 @@ from numbers import Integral, Real
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 from zslpipe.errors import InputError
+from zslpipe.json_types import shown
 from zslpipe.registry import unknown
 
 
@@ -62,7 +63,7 @@ def _kinds(owner: type) -> dict[str, Any]:
 def _check(name: str, value: Any, kind: Any) -> None:
     if get_origin(kind) is Literal:
         if value not in get_args(kind):
-            raise unknown(f"value of {name}", str(value), get_args(kind))
+            raise unknown(f"value of {name}", value if isinstance(value, str) else shown(value), get_args(kind))
         return
     kind, *ranges = get_args(kind) if get_origin(kind) is Annotated else (kind,)
     if kind not in KINDS:
@@ -71,7 +72,7 @@ def _check(name: str, value: Any, kind: Any) -> None:
     is_switch = isinstance(value, bool)  # a number too, in Python
     valid = isinstance(value, accepted) and is_switch == (kind is bool) and not _infinite(value)
     if not valid or any(value not in r for r in ranges):
-        raise InputError(f"{name} must be {' '.join([wanted, *map(str, ranges)])}, not {value!r}.")
+        raise InputError(f"{name} must be {' '.join([wanted, *map(str, ranges)])}, not {shown(value)}.")
 
 
 def _infinite(value: Any) -> bool:

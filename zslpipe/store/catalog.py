@@ -41,8 +41,7 @@ def store_path(cache: Path, dataset: str, backbone: str, fingerprint: str) -> Pa
 
 def stores(cache: Path) -> list[StoreSummary]:
     """All stores of the cache, the most recently changed first."""
-    folders = {part.parent for name in (STORE, GROUP) for part in (cache / STORES).glob(f"[!.]*/{name}")}
-    found = [summary(folder) for folder in folders]
+    found = [summary(folder) for folder in (cache / STORES).glob("[!.]*") if folder.is_dir()]
     return sorted(found, key=lambda s: (-s.changed, s.path.name))
 
 

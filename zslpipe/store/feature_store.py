@@ -15,6 +15,7 @@ from zslpipe.store import layout as names
 from zslpipe.store.claims import CREATION, claim
 from zslpipe.store.derived import Version, labels_seen
 from zslpipe.store.failure import Failure
+from zslpipe.store.intact import require_intact
 from zslpipe.store.layout import Layout, TapSpec
 from zslpipe.store.metadata import image_list_hash, is_unfinished, read_store_record, write_metadata
 from zslpipe.store.numbers import first_not_finite, piece_values
@@ -22,7 +23,7 @@ from zslpipe.store.provenance import describe_differences, difference
 from zslpipe.store.reader import StoreFeatures, open_rows
 from zslpipe.store.records import Record, committed_pieces, read_record
 from zslpipe.store.rows import Rows
-from zslpipe.store.sealed import Broken, Sum, explain_os_errors, sum_of
+from zslpipe.store.sealed import Broken, Sum, explain_os_errors
 from zslpipe.store.writing import commit, mark_complete, withdraw
 
 MISSING, DONE, FAILED = 0, 1, 2
@@ -139,14 +140,8 @@ class FeatureStore:
     @cached_property
     def benchmark(self) -> Benchmark:
         """The benchmark that the store was created for, read on first use and checked against its checksum."""
-        path = self.path / names.BENCHMARK
-        try:
-            whole = sum_of(path) == self.sums[names.BENCHMARK]
-        except OSError:
-            whole = False
-        if not whole:
-            raise DamagedError(f"{path} is missing or damaged: repair the store.")
-        return Benchmark.load(path)
+        self.check_metadata(names.BENCHMARK)
+        return Benchmark.load(self.path / names.BENCHMARK)
 
     @property
     def dataset(self) -> str:
@@ -330,13 +325,43 @@ class FeatureStore:
             if self._records.pop(piece, None) is not None:
                 self._rows.clear()  # these pieces may be in memory
 
+    # --- damage ---
+
+    @property
+    def remedy(self) -> str:
+        """What to do about damage; the end of a message."""
+        return f"run zslpipe cache repair {self.path.name}"
+
+    def check_metadata(self, name: str) -> None:
+        """Raise `DamagedError` unless a metadata file is what was written."""
+        require_intact(self.path / name, self.sums[name], self.remedy)
+
+    def check_piece(self, tap: str, piece: int, content: np.ndarray | None = None) -> None:
+        """Raise `DamagedError` unless a chunk file is what was committed; `content` are its mapped bytes."""
+        name = self.layout.chunk_name(tap, piece)
+        require_intact(self.path / name, self._records[piece].files[name], self.remedy, content)
+
+    def require_no_loss(self) -> None:
+        """Raise `DamagedError` if the store is marked as complete but lacks pieces."""
+        if self.complete or not (self.path / names.COMPLETE).exists():
+            return
+        self.refresh()  # another process may have written the last piece meanwhile
+        lost = self.missing_pieces()
+        if lost:
+            rows = self.piece_rows_of(lost[0])
+            raise DamagedError(
+                f"{self.path} is marked as complete but has lost {len(lost)} of its {self.pieces} pieces, the first of "
+                f"them rows {rows.start} to {rows.stop - 1}: {self.remedy}."
+            )
+
     # --- reading ---
 
     def rows(self, tap: str) -> Rows:
         """The rows of one tap: in memory if small enough, else memory-mapped, else read piece by piece.
 
-        Reading a missing row raises `ZslpipeError`; rows of failed images are zeros.
+        Reading a missing row raises `ZslpipeError`, reading damage `DamagedError`; rows of failed images are zeros.
         """
+        self.require_no_loss()
         if tap not in self.taps:
             raise InputError(f"{self.path} has {_describe(self.taps)} but no '{tap}': extract that tap first.")
         if tap not in self._rows:

@@ -1,15 +1,16 @@
 """Import features that other software extracted, after checking them against their benchmark."""
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from zslpipe.data.benchmark import NO_CLASS, Benchmark
-from zslpipe.errors import InputError
-from zslpipe.files import sha256_file
+from zslpipe.errors import InputError, ZslpipeError
+from zslpipe.files import remove_folder, sha256_file
 from zslpipe.progress import track
 from zslpipe.store.catalog import store_path
 from zslpipe.store.feature_store import FeatureStore
@@ -32,6 +33,7 @@ def import_features(
     backbone: str | None = None,
     compression: str | None = None,
     grid: tuple[int, int] | None = None,
+    request: Mapping[str, Any] | None = None,
 ) -> FeatureStore:
     """Create a store from feature files, or resume an unfinished one.
 
@@ -48,6 +50,7 @@ def import_features(
         backbone: name of the feature extractor; by default the name of the first file.
         compression: see `FeatureStore.create`.
         grid: (H, W) of regions (N, R, D), row by row, if it is not the usual square; maps (N, C, H, W) have their own.
+        request: what to record with the store so that lost pieces can be imported again, as JSON.
 
     Raises:
         InputError: if a file cannot be read, its rows, labels or images are not those of the benchmark, or a value is
@@ -63,7 +66,7 @@ def import_features(
         if not opened:
             names = ", ".join(str(file) for file in files) or "no file"
             raise InputError(f"no features in {names}: name their variable with key, or give another file.")
-        return _import(opened, benchmark, cache, tap, dtype, backbone, compression, grid)
+        return _import(opened, benchmark, cache, tap, dtype, backbone, compression, grid, request)
 
 
 def _import(
@@ -75,6 +78,7 @@ def _import(
     backbone: str | None,
     compression: str | None,
     grid: tuple[int, int] | None,
+    request: Mapping[str, Any] | None,
 ) -> FeatureStore:
     if tap is not None and len(opened) > 1:
         raise InputError(f"{len(opened)} files cannot be imported as one tap ('{tap}'): import them one by one.")
@@ -102,6 +106,7 @@ def _import(
         "recorded": {
             "files": {t: {"name": s.path.name, "dtype": str(s.dtype)} for t, s in sources.items()},
             "reordered": moved,
+            **({} if request is None else {"request": dict(request)}),
         },
     }
     row_bytes = sum(int(np.prod(spec.shape)) * np.dtype(spec.dtype).itemsize for spec in taps.values())
@@ -112,13 +117,20 @@ def _import(
     store.redescribe(benchmark)
     try:
         with store.claim(range(store.pieces)) as missing:
+            _require_space(path, len(missing) * sum(store.layout.chunk_bytes(t) for t in taps))
             for piece in track(missing, f"importing {name}"):
                 rows = store.piece_rows_of(piece)
                 store.write_piece(piece, {t: _block(source, rows, taps[t].dtype) for t, source in sources.items()})
     except InputError:
-        shutil.rmtree(path)  # it could never be finished
+        remove_folder(path)  # it could never be finished
         raise
     return store
+
+
+def _require_space(path: Path, needed: int) -> None:
+    free = shutil.disk_usage(path).free
+    if needed > free:
+        raise ZslpipeError(f"{path} needs {needed / 1e9:.1f} GB, and {free / 1e9:.1f} GB are free: make space first.")
 
 
 def _spec(source: Source, dtype: str | None, grid: tuple[int, int] | None) -> TapSpec:
@@ -145,7 +157,7 @@ def _block(source: Source, rows: range, dtype: str) -> np.ndarray:
     if bad is not None:
         row = rows.start + bad
         if np.isfinite(given[bad].astype(np.float64)).all():
-            raise InputError(f"{source.path}: row {row} is too large for {dtype}: import it as float32.")
+            raise InputError(f"{source.path}: row {row} is too large for {dtype}: give --dtype float32.")
         raise InputError(f"{source.path}: row {row} (from 0) contains NaN or infinity: extract that image again.")
     return values
 

@@ -13,6 +13,7 @@
 No file contains a time, a host name or anything else that differs between two runs over the same images.
 """
 
+import json
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -182,7 +183,8 @@ class Layout:
         from zarr.storage import MemoryStore
 
         memory = MemoryStore()
-        group = zarr.create_group(memory, attributes=self.header())
+        attributes = json.loads(json.dumps(self.header(), sort_keys=True))  # the same bytes when a repair writes them
+        group = zarr.create_group(memory, attributes=attributes)
         for tap in self.taps:
             self._array(group, tap)
         return {f"{GROUP}/{name}": content.to_bytes() for name, content in memory._store_dict.items()}

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 import zarr
 
+from zslpipe.arrays import memory_bytes
 from zslpipe.errors import DamagedError, ZslpipeError
 from zslpipe.store import layout as names
 from zslpipe.store.derived import Version
@@ -38,7 +39,7 @@ class PieceRows:
         return self.shape[0]
 
     def piece(self, number: int) -> np.ndarray:
-        """(rows of a piece, ...) of a committed piece; the last may be padded."""
+        """(rows of a piece, ...) of a committed piece, checked on first use; the last may be padded."""
         raise NotImplementedError
 
     def prefetch(self, positions: np.ndarray) -> None:
@@ -99,7 +100,7 @@ class MappedRows(PieceRows):
     def __init__(self, store: "FeatureStore", tap: str) -> None:
         super().__init__(store, tap)
         self._maps: dict[int, np.ndarray] = {}
-        self._stays_cached = len(self) * self._row_bytes < _memory_bytes() // 2  # in the page cache, once read
+        self._stays_cached = len(self) * self._row_bytes < memory_bytes() // 2  # in the page cache, once read
         self._prefetched = np.zeros(len(self), bool)
 
     def prefetch(self, positions: np.ndarray) -> None:
@@ -142,19 +143,12 @@ class MappedRows(PieceRows):
         expected = self.store.layout.chunk_bytes(self.tap)
         size = path.stat().st_size if path.exists() else 0
         if size != expected:  # reading past the end of a mapped file would kill the process
-            raise DamagedError(f"{path} has {size} bytes instead of {expected}: verify and repair the store.")
+            raise DamagedError(f"{path} has {size} bytes instead of {expected}: {self.store.remedy}.")
         # By torch, which closes the file after mapping it: Python's mmap keeps it open, and a store may have more
         # pieces than a process may have open files.
         flat = torch.from_file(str(path), shared=False, size=expected, dtype=torch.uint8).numpy()
+        self.store.check_piece(self.tap, number, flat)
         return flat.view(self.dtype.newbyteorder("<")).reshape(self.store.layout.chunk_shape(self.tap))
-
-
-def _memory_bytes() -> int:
-    """The machine's memory; 0 if the system does not report it (Windows)."""
-    try:
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, ValueError, OSError):
-        return 0
 
 
 class DecodedRows(PieceRows):
@@ -162,6 +156,7 @@ class DecodedRows(PieceRows):
 
     def __init__(self, store: "FeatureStore", tap: str) -> None:
         super().__init__(store, tap)
+        store.check_metadata(f"{names.GROUP}/{tap}/zarr.json")
         self._array = zarr.open_array(store.path / names.GROUP / tap, mode="r")
         self._last: tuple[int, np.ndarray] | None = None
 
@@ -172,12 +167,13 @@ class DecodedRows(PieceRows):
     def piece(self, number: int) -> np.ndarray:
         if self._last is None or self._last[0] != number:
             self._committed(number)
+            self.store.check_piece(self.tap, number)
             rows = self.store.piece_rows_of(number)
             try:
                 self._last = number, np.asarray(self._array[rows.start : rows.stop])
             except (RuntimeError, ValueError, OSError) as problem:  # raised by decoders of damaged bytes
                 raise DamagedError(
-                    f"piece {number} of {self.store.path} is damaged ({problem}): run zslpipe cache repair."
+                    f"piece {number} of {self.store.path} is damaged ({problem}): {self.store.remedy}."
                 ) from problem
         return self._last[1]
 

@@ -70,4 +70,4 @@ def committed_pieces(root: Path) -> list[int]:
         stems = [p.stem for p in (root / PIECES).iterdir() if p.suffix == ".json"]
     except FileNotFoundError:
         return []
-    return sorted(int(stem) for stem in stems if stem.isdigit())
+    return sorted(int(stem) for stem in stems if stem.isascii() and stem.isdigit())

@@ -58,7 +58,7 @@ def repair(path: Path, damages: list[Damage] | None = None, benchmark: Benchmark
 
 def _rebuild(path: Path, given: Benchmark | None) -> None:
     """Write the metadata files again, from one of the two copies of the header."""
-    layout = _header(path)
+    layout = header_of(path)
     benchmark = _own_benchmark(path, layout) or given
     if benchmark is None:
         raise InputError(f"{path / BENCHMARK} is damaged: give the dataset ({layout.dataset}) to rebuild it.")
@@ -82,7 +82,8 @@ def _own_benchmark(path: Path, layout: Layout) -> Benchmark | None:
     return benchmark if image_list_hash(benchmark) == layout.images else None
 
 
-def _header(path: Path) -> Layout:
+def header_of(path: Path) -> Layout:
+    """The layout of a store, from either copy of its header; raises `InputError` if both are lost."""
     try:
         return read_store_record(path)[0]
     except InputError as problem:

@@ -13,6 +13,8 @@ import h5py
 import numpy as np
 from numpy.lib import format as npy_format
 
+from zslpipe.arrays import npz_names, read_npz
+from zslpipe.data.hdf5 import open_hdf5, own_datasets, whole_dataset
 from zslpipe.data.matlab import mat_variables, read_array, read_mat
 from zslpipe.errors import InputError
 
@@ -90,8 +92,8 @@ def _mat(path: Path, rows: int, key: str | None) -> Source | None:
     about = read_mat(path, [n for n in (labels, images) if n])
     labels_read, images_read = about.get(labels or ""), about.get(images or "")
     if h5py.is_hdf5(path):  # v7.3 stores the transpose: (N, D) for features (D, N), read in blocks
-        file = h5py.File(path, "r")
-        dataset = file[name]
+        file = open_hdf5(path)
+        dataset = whole_dataset(file, name)
         return _source(path, rows, dataset.shape, dataset.dtype, dataset.__getitem__, labels_read, images_read, file)
     values = read_array(path, name)
     values = values.T if values.ndim == 2 else values
@@ -99,16 +101,17 @@ def _mat(path: Path, rows: int, key: str | None) -> Source | None:
 
 
 def _hdf5(path: Path, rows: int, key: str | None) -> Source | None:
-    file = h5py.File(path, "r")
-    held = {name: item.shape for name, item in file.items() if isinstance(item, h5py.Dataset)}
+    file = open_hdf5(path)
+    held = {name: item.shape for name, item in own_datasets(file).items()}
     name = _pick(path, held, key, FEATURE_KEYS)
     if name is None:
         return None
     labels, images = _pick(path, held, None, LABEL_KEYS), _pick(path, held, None, IMAGE_KEYS)
-    is_text = images is not None and h5py.check_string_dtype(file[images].dtype) is not None
-    names = [str(s) for s in file[images].asstr()[()].ravel()] if images and is_text else None
-    dataset = file[name]
-    labels_read = file[labels][()] if labels else None
+    named = whole_dataset(file, images) if images else None
+    is_text = named is not None and h5py.check_string_dtype(named.dtype) is not None
+    names = [str(s) for s in named.asstr()[()].ravel()] if named is not None and is_text else None
+    dataset = whole_dataset(file, name)
+    labels_read = whole_dataset(file, labels)[()] if labels else None
     return _source(path, rows, dataset.shape, dataset.dtype, dataset.__getitem__, labels_read, names, file)
 
 
@@ -118,15 +121,15 @@ def _npy(path: Path, rows: int, key: str | None) -> Source:
 
 
 def _npz(path: Path, rows: int, key: str | None) -> Source | None:
-    with np.load(path, allow_pickle=False) as file:
-        held = dict.fromkeys(file.files)
-        name = _pick(path, held, key, FEATURE_KEYS)
-        if name is None:
-            return None
-        labels, images = _pick(path, held, None, LABEL_KEYS), _pick(path, held, None, IMAGE_KEYS)
-        values = file[name]
-        labels_read = file[labels] if labels else None
-        names = [str(i) for i in file[images].ravel()] if images else None
+    held = dict.fromkeys(npz_names(path))
+    name = _pick(path, held, key, FEATURE_KEYS)
+    if name is None:
+        return None
+    labels, images = _pick(path, held, None, LABEL_KEYS), _pick(path, held, None, IMAGE_KEYS)
+    found = read_npz(path, [n for n in (name, labels, images) if n])
+    values = found[name]
+    labels_read = found[labels] if labels else None
+    names = [str(i) for i in found[images].ravel()] if images else None
     return _source(path, rows, values.shape, values.dtype, values.__getitem__, labels_read, names)
 
 
@@ -159,6 +162,8 @@ def _source(
         raise InputError(
             f"{path} contains features {shape}, but the benchmark has {rows} images: give the dataset it belongs to."
         )
+    if 0 in shape:
+        raise InputError(f"{path} contains features {shape}, which hold no numbers: export them again.")
     per_image: Callable[[np.ndarray], np.ndarray] = np.asarray
     grid: tuple[int, int] | None = None
     if len(shape) == 4:
@@ -177,7 +182,7 @@ def _source(
     def block(start: int, stop: int) -> np.ndarray:
         try:
             return per_image(read(slice(start, stop)))
-        except (OSError, ValueError) as problem:  # a compressed block that does not decode
+        except (OSError, ValueError, RuntimeError) as problem:  # a compressed block that does not decode
             raise InputError(
                 f"{path}: rows {start} to {stop - 1} cannot be read ({problem}); download or export it again."
             ) from problem
@@ -185,5 +190,13 @@ def _source(
     numbers = None if labels is None else np.asarray(labels).ravel()
     if numbers is not None and numbers.dtype.kind not in "fiu":
         raise InputError(f"{path}: labels must be numbers, not {numbers.dtype}.")
+    if numbers is not None and len(broken := np.flatnonzero(_not_whole(numbers))):
+        raise InputError(f"{path}: row {broken[0]} (from 0) has label {numbers[broken[0]]}, which is no whole number.")
     names = images if isinstance(images, list) else None
     return Source(path, tuple(shape), dtype, block, numbers, names, file, grid)
+
+
+def _not_whole(numbers: np.ndarray) -> np.ndarray:
+    """(N,) bool"""
+    with np.errstate(invalid="ignore"):
+        return np.asarray(numbers.astype(np.int64) != numbers)

@@ -4,8 +4,10 @@ The file is safetensors (weights, buffers, the optimisers' tensors, the random s
 position and the optimisers' numbers), so one rename makes both appear together. Nothing is ever unpickled.
 """
 
+import hashlib
 import json
 import time
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -18,7 +20,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from zslpipe.errors import DivergedError, ZslpipeError
+from zslpipe.errors import DamagedError, DivergedError
 from zslpipe.files import atomic_write
 from zslpipe.training.learner import Learner
 from zslpipe.training.seeds import OwnRandom
@@ -40,6 +42,7 @@ class Checkpoint:
     def __init__(self, folder: Path, every_s: float = 30.0, keep_epochs: bool = False) -> None:
         self.folder, self.every_s, self.keep_epochs = Path(folder), every_s, keep_epochs
         self.written = time.monotonic()
+        self._whole: list[int] = []  # epochs that `restore` has read
 
     @property
     def due(self) -> bool:
@@ -67,9 +70,16 @@ class Checkpoint:
         path = self.folder / LATEST
         if not path.exists():
             return None
-        tensors, about = _read(path)
-        if about.get("format") != FORMAT:
-            return None  # of another version of this package: start over
+        try:
+            tensors, about = _read(path)
+            if about.get("format") != FORMAT:
+                return None  # of another version of this package: start over
+            for epoch in range(len(self._whole) + 1, about["position"]["epoch"] + 1 if self.keep_epochs else 1):
+                _read(self._of_epoch(epoch))
+                self._whole.append(epoch)
+        except DamagedError as problem:
+            warnings.warn(f"{problem} That stage of the training starts over.", stacklevel=2)
+            return None
         learner.module.load_state_dict(_below("module.", tensors))
         for name, optimiser in learner.optimisers.items():
             _join_optimiser(optimiser, about["optimisers"][name], _below(f"optimiser.{name}.", tensors))
@@ -82,11 +92,14 @@ class Checkpoint:
         if self.keep_epochs:
             state = dict(module.state_dict())
             _check_finite(state)
-            _write(self.folder / f"epoch-{epoch:04}.safetensors", state, {"losses": dict(losses)})
+            _write(self._of_epoch(epoch), state, {"losses": dict(losses)})
+
+    def _of_epoch(self, epoch: int) -> Path:
+        return self.folder / f"epoch-{epoch:04}.safetensors"
 
     def load_epoch(self, module: nn.Module, epoch: int) -> dict[str, float]:
         """Put back the weights after an epoch and return its losses."""
-        tensors, about = _read(self.folder / f"epoch-{epoch:04}.safetensors")
+        tensors, about = _read(self._of_epoch(epoch))
         module.load_state_dict(tensors)
         losses: dict[str, float] = about["losses"]
         return losses
@@ -128,17 +141,30 @@ def _check_finite(tensors: Mapping[str, Tensor]) -> None:
 
 def _write(path: Path, tensors: Mapping[str, Tensor], about: Mapping[str, Any]) -> None:
     plain = {k: v.detach().cpu().contiguous() for k, v in tensors.items()}
+    text = json.dumps(about)
     with atomic_write(path) as stream:
-        stream.write(save(plain, metadata={"about": json.dumps(about)}))
+        stream.write(save(plain, metadata={"about": text, "sha256": _sum(plain, text)}))
+
+
+def _sum(tensors: Mapping[str, Tensor], about: str) -> str:
+    digest = hashlib.sha256(about.encode())
+    for name, tensor in sorted(tensors.items()):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
 
 
 def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     try:
         with safe_open(path, framework="pt") as file:
-            about = json.loads(file.metadata()["about"])
-            return {k: file.get_tensor(k) for k in file.keys()}, about  # noqa: SIM118 - not a mapping
+            written = file.metadata()
+            tensors = {k: file.get_tensor(k) for k in file.keys()}  # noqa: SIM118 - not a mapping
+            about: dict[str, Any] = json.loads(written["about"])
     except (OSError, SafetensorError, TypeError, KeyError, ValueError) as problem:
-        raise ZslpipeError(f"the checkpoint {path} cannot be read ({problem}): delete it to start over.") from problem
+        raise DamagedError(f"The checkpoint {path} cannot be read ({problem}).") from problem
+    if written.get("sha256") not in (None, _sum(tensors, written["about"])):
+        raise DamagedError(f"The checkpoint {path} is damaged.")
+    return tensors, about
 
 
 def _split_optimiser(optimiser: Optimizer) -> tuple[dict[str, Any], dict[str, Tensor]]:

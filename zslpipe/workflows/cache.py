@@ -1,18 +1,23 @@
 """`zslpipe cache`: describe, verify, repair and remove stores and runs."""
 
-import shutil
+from glob import escape
 from pathlib import Path
 from typing import Any
 
+from zslpipe.errors import InputError, ZslpipeError
+from zslpipe.files import REMOVED, remove_folder
 from zslpipe.registry import unknown
 from zslpipe.store.catalog import stores
 from zslpipe.store.derived import readable
 from zslpipe.store.feature_store import FeatureStore
+from zslpipe.store.layout import BENCHMARK
 from zslpipe.store.repair import repair
-from zslpipe.store.verify import Damage, verify
+from zslpipe.store.verify import verify
 from zslpipe.workflows.find import find_store
 from zslpipe.workflows.listing import listing
-from zslpipe.workflows.remake import remake
+from zslpipe.workflows.remake import benchmark_of, remake
+from zslpipe.workflows.run_record import ABOUT, damaged_files, read_record
+from zslpipe.workflows.runs import all_runs
 from zslpipe.workflows.workspace import Workspace
 
 
@@ -32,22 +37,51 @@ def describe(workspace: Workspace, name: str | None) -> dict[str, Any]:
     }
 
 
-def verify_stores(workspace: Workspace, name: str | None) -> dict[str, list[Damage]]:
-    """Damage by store, for one store or for all."""
-    if name is not None:
-        store = find_store(workspace, name)
-        return {store.path.name: verify(store)}
-    return {summary.path.name: verify(summary.path) for summary in stores(workspace.cache)}
+def verify_all(workspace: Workspace, name: str | None) -> dict[str, list[str]]:
+    """Damage of each store and run in sentences, for one of them or for all."""
+    path = None if name is None else Path(name) if Path(name).is_dir() else find(workspace, name)
+    if path is not None:
+        return {path.name: _run_damage(path) if _is_run(workspace, path) else _store_damage(path)}
+    known_stores = {summary.path.name: _store_damage(summary.path) for summary in stores(workspace.cache)}
+    return known_stores | {run.name: _run_damage(run.path) for run in all_runs(workspace.runs)}
 
 
-def repair_store(workspace: Workspace, name: str | None) -> dict[str, Any]:
+def _is_run(workspace: Workspace, path: Path) -> bool:
+    return (path / ABOUT).exists() or path.parent == workspace.runs
+
+
+def _store_damage(path: Path) -> list[str]:
+    try:
+        return [str(damage) for damage in verify(path)]
+    except ZslpipeError as problem:
+        return [str(problem)]
+
+
+def _run_damage(path: Path) -> list[str]:
+    try:
+        found = damaged_files(path, read_record(path))
+    except ZslpipeError as problem:
+        return [str(problem)]
+    return [f"{name} {wrong}" for name, wrong in found.items()]
+
+
+def repair_store(workspace: Workspace, name: str | None, dataset: str | None = None) -> dict[str, Any]:
     """Rebuild the metadata of a store and recompute its damaged pieces, and no others.
 
+    Args:
+        workspace: where datasets and stores are.
+        name: of the store; None for the newest.
+        dataset: what a damaged benchmark is read from; None for what the store was made from.
+
     Raises:
-        InputError: if damaged pieces were imported, or what the store was made from has changed.
+        InputError: if what the store was made from is gone or has changed, or `name` is a run.
     """
     path = find_store(workspace, name).path if name is None else find(workspace, name)
-    done = repair(path)
+    if _is_run(workspace, path):
+        raise InputError(f"{path.name} is a run, which cannot be repaired: remove it and train it again.")
+    damages = verify(path)
+    lost = any(damage.file == BENCHMARK for damage in damages)
+    done = repair(path, damages, benchmark_of(workspace, path, dataset) if lost else None)
     store = FeatureStore.open(path)
     return {
         "store": str(path),
@@ -59,19 +93,22 @@ def repair_store(workspace: Workspace, name: str | None) -> dict[str, Any]:
 
 
 def find(workspace: Workspace, name: str) -> Path:
-    """The folder of the store or run with this name.
+    """The path of the store, run, checkpoint or leftover with this name; also of one that is already half removed.
 
     Raises:
         UnknownNameError: if there is none.
     """
     known = {row["name"]: Path(row["path"]) for row in listing(workspace)}
+    if name not in known and (halves := sorted(workspace.cache.glob(f"*/.{escape(name)}.*{REMOVED}"))):
+        return halves[0]
     if name not in known:
         raise unknown("store or run", name, known)
     return known[name]
 
 
 def remove(path: Path) -> None:
-    """Delete a folder. It is renamed first, so that a half-deleted one is never taken for a complete one."""
-    removed = path.with_name(f".{path.name}.removed")
-    path.rename(removed)
-    shutil.rmtree(removed)
+    """Delete what `find` returned."""
+    if path.is_dir() and not path.is_symlink():
+        remove_folder(path)
+    else:
+        path.unlink()

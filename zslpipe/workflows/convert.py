@@ -13,7 +13,7 @@ from zslpipe.errors import InputError
 from zslpipe.store.exporting import Exported, export_h5, export_mat, export_npy
 from zslpipe.store.feature_store import FeatureStore
 from zslpipe.store.importing import import_features
-from zslpipe.workflows.find import find_store
+from zslpipe.workflows.find import find_store, lasting
 from zslpipe.workflows.workspace import Workspace
 
 
@@ -54,6 +54,18 @@ def import_store(
         backbone=name,
         compression=compression,
         grid=grid,
+        request={
+            "kind": "import",
+            "files": [str(Path(file).absolute()) for file in files],
+            "dataset": lasting(dataset),
+            "class_table": class_table and str(class_table.absolute()),
+            "tap": tap,
+            "key": key,
+            "dtype": dtype,
+            "compression": compression,
+            "grid": grid and list(grid),
+            "name": name,
+        },
     )
 
 

@@ -1,6 +1,5 @@
 """`zslpipe derive`: store the embeddings of a trained head as features, fold by fold."""
 
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +22,7 @@ from zslpipe.store.provenance import backbone_name, fingerprint
 from zslpipe.store.rows import Features, take
 from zslpipe.training import checkpoints
 from zslpipe.workflows.find import store_of_run
+from zslpipe.workflows.leftovers import resumable
 from zslpipe.workflows.runs import Run, find_run
 from zslpipe.workflows.train import usable_benchmark
 from zslpipe.workflows.versions import versions
@@ -168,10 +168,8 @@ def fold_models(
     for key, problem in track(by_key.items(), f"fitting {head.name}, folds", len(by_key)):
         place = folder / "folds" / key
         if not (place / "head.json").is_file():
-            unfinished = workspace.cache / "checkpoints" / f"{parent.fingerprint[:8]}-{key}"
-            with checkpoints(unfinished):
+            with resumable(workspace, f"{parent.fingerprint[:8]}-{key}") as unfinished, checkpoints(unfinished):
                 fit(head.with_params(), parent.features(), problem).save(place)
-            shutil.rmtree(unfinished, ignore_errors=True)
         models.append(trained_model(load_head(place), place, parent, problem, f"{TAP}_fold{len(models) + 1}"))
     return models
 

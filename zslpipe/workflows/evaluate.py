@@ -16,7 +16,7 @@ from zslpipe.evaluation.protocol import Result, TestScores, evaluate_scores, sco
 from zslpipe.evaluation.results_table import Row, errors_text, result_rows, results_text
 from zslpipe.evaluation.scores import read_scores, write_scores
 from zslpipe.evaluation.unmeasured import why_unmeasured
-from zslpipe.files import read_json, write_json
+from zslpipe.files import read_json, sha256_json, write_json
 from zslpipe.progress import track
 from zslpipe.workflows.find import store_of_run
 from zslpipe.workflows.runs import Run, find_run
@@ -94,10 +94,11 @@ def saved_results(run: Run) -> list[Result] | None:
         return None
     try:
         saved = read_json(run.path / EVALUATION)
-        if saved["calibration"] == "validated":
+        intact = saved.pop("sha256", None) in (None, sha256_json(saved))
+        if intact and saved["calibration"] == "validated":
             return [Result.from_json(saved["seeds"][str(seed)]) for seed in run.seeds]
-    except (OSError, ValueError, KeyError, TypeError):
-        pass  # interrupted, or of another version: the scores say the same
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        pass  # interrupted, damaged or of another version: the scores say the same
     names = run.benchmark.class_names
     return [evaluate_scores(kept_tests(folder), names, delta) for folder, delta in zip(folders, deltas.values())]
 
@@ -199,5 +200,6 @@ def evaluate_run(workspace: Workspace, run: Run, gzsl: bool, calibrate: bool, se
             reliability[seed] = Reliability.of(confidence, scores, tests.labels, tests.seen)
     calibration = ("oracle" if oracle else "validated") if calibrate else "none"
     evaluation = Evaluation(run, results, gzsl, calibration, errors, reliability)
-    write_json(run.path / EVALUATION, evaluation.as_json())
+    numbers = evaluation.as_json()
+    write_json(run.path / EVALUATION, {**numbers, "sha256": sha256_json(numbers)})
     return evaluation

@@ -1,14 +1,16 @@
 """`zslpipe extract`: run a backbone over images into a store."""
 
 import math
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from zslpipe.backbones import Backbone, load_backbone
+from zslpipe.backbones import Backbone, load_backbone, weights_source
 from zslpipe.data.benchmark import Benchmark
+from zslpipe.data.check import NO_ATTRIBUTES
 from zslpipe.data.known import describe_missing_images
 from zslpipe.data.load import load_benchmark
 from zslpipe.errors import InputError
@@ -20,6 +22,7 @@ from zslpipe.store.catalog import newest_store, store_path
 from zslpipe.store.feature_store import MISSING, FeatureStore, TapSpec
 from zslpipe.store.layout import good_piece_rows
 from zslpipe.store.provenance import fingerprint
+from zslpipe.workflows.find import lasting
 from zslpipe.workflows.versions import versions
 from zslpipe.workflows.workspace import Workspace
 
@@ -91,16 +94,18 @@ def extract_store(
 
     net = network() if dataset == "demo" else None  # its images are drawn only if they can be used
     benchmark = load_benchmark(dataset, workspace.data_root, tables=class_table, cache=workspace.cache)
+    if not benchmark.semantics.shape[1]:
+        warnings.warn(f"{benchmark.name}: no head can be trained yet, since {NO_ATTRIBUTES}", stacklevel=2)
     gone = describe_missing_images(benchmark, workspace.data_root)
     if benchmark.image_root is None or (gone and on_error == "fail"):
         raise InputError(gone or f"{benchmark.name} has no images.")
     net = net or network()  # before the images are hashed, which takes longer
     images, _ = hash_images(benchmark.image_root, benchmark.image_ids, workspace.cache / "image-hashes.npz")
     request = {
-        "dataset": _lasting(dataset),
+        "dataset": lasting(dataset),
         "class_table": class_table and str(class_table.resolve()),
         "backbone": backbone,
-        "weights": _lasting(weights),
+        "weights": lasting(weights),
         "taps": list(net.taps),
         "image_size": image_size,
         "precision": precision,
@@ -167,7 +172,11 @@ def _open_store(
             "dtype": dtype,
             "images": images,
         },
-        "recorded": {"request": request, "versions": versions()},
+        "recorded": {
+            "request": request,
+            "versions": versions(),
+            "weights": weights_source(backbone, request["weights"]),
+        },
     }
     most_rows = SLOW_BATCHES * request["batch_size"] if net.device.type == "cpu" else None
     row_bytes = sum(math.prod(shape) for shape in net.taps.values()) * (2 if dtype == "float16" else 4)
@@ -178,8 +187,3 @@ def _open_store(
         provenance,
         good_piece_rows(len(benchmark.labels), row_bytes, most_rows=most_rows),
     )
-
-
-def _lasting(name_or_path: str) -> str:
-    """The absolute path if the path exists; names are left unchanged."""
-    return str(Path(name_or_path).resolve()) if Path(name_or_path).exists() else name_or_path

@@ -6,6 +6,8 @@ from zslpipe.errors import InputError
 from zslpipe.registry import unknown
 from zslpipe.store.catalog import newest_store, stores
 from zslpipe.store.feature_store import FeatureStore
+from zslpipe.store.layout import STORE
+from zslpipe.store.metadata import image_list_hash
 from zslpipe.workflows.runs import Run
 from zslpipe.workflows.workspace import Workspace
 
@@ -38,11 +40,28 @@ def store_of_run(workspace: Workspace, run: Run) -> FeatureStore:
     wanted = run.about["store"]["fingerprint"]
     places = [Path(run.about["store"]["path"]), *(summary.path for summary in stores(workspace.cache))]
     for path in places:
-        if path.is_dir():
-            found = FeatureStore.open(path)
+        if (path / STORE).is_file():
+            try:
+                found = FeatureStore.open(path)
+            except InputError:  # another store, which is damaged
+                continue
             if found.fingerprint == wanted and found.dataset == run.about["dataset"]:
+                _require_same_images(run, found)
                 return found
     raise InputError(
         f"the store of run {run.name} (fingerprint {wanted[:8]}) is not in {workspace.stores}: "
         f"extract {run.about['dataset']} with {run.about['store']['backbone']} again."
     )
+
+
+def _require_same_images(run: Run, store: FeatureStore) -> None:
+    if image_list_hash(run.benchmark) != store.layout.images:
+        raise InputError(
+            f"the images of run {run.name} are not those of its store {store.path}: the run was changed or belongs to "
+            "another store; train it again."
+        )
+
+
+def lasting(name_or_path: str) -> str:
+    """The absolute path if the path exists; names are left unchanged."""
+    return str(Path(name_or_path).resolve()) if Path(name_or_path).exists() else name_or_path

@@ -4,12 +4,13 @@ from pathlib import Path
 from typing import Any
 
 from zslpipe.store.catalog import stores
-from zslpipe.workflows.runs import runs
+from zslpipe.workflows.leftovers import leftovers
+from zslpipe.workflows.runs import runs, unusable_runs
 from zslpipe.workflows.workspace import Workspace
 
 
 def listing(workspace: Workspace) -> list[dict[str, Any]]:
-    """One row per store and per run, newest first within each kind."""
+    """One row per store, run, checkpoint and leftover; stores and runs newest first."""
     rows = []
     for store in stores(workspace.cache):
         whole = "complete" if store.written == store.rows else f"{store.written} of {store.rows} images"
@@ -17,6 +18,10 @@ def listing(workspace: Workspace) -> list[dict[str, Any]]:
     for run in runs(workspace.runs):
         count = len(run.seeds)
         rows.append(_row("run", run.path, f"{count} seed{'s' * (count > 1)}", _size(run.path)))
+    for run in unusable_runs(workspace.runs):
+        rows.append(_row("run", run.path, str(run.problem), _size(run.path)))
+    for left in leftovers(workspace):
+        rows.append(_row(left.kind, left.path, left.state, _size(left.path)))
     return rows
 
 
@@ -25,4 +30,5 @@ def _row(kind: str, path: Path, state: str, size: int) -> dict[str, Any]:
 
 
 def _size(folder: Path) -> int:
-    return sum(p.stat().st_size for p in folder.rglob("*") if p.is_file())
+    files = folder.rglob("*") if folder.is_dir() else [folder]
+    return sum(p.stat().st_size for p in files if p.is_file())

@@ -3,22 +3,24 @@
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any, Literal
-
-import yaml
+from typing import Annotated, Any, Literal
 
 from zslpipe.errors import InputError
 from zslpipe.heads import HEADS
-from zslpipe.parts.settings import Count, check_settings
+from zslpipe.json_types import missing_or_mismatched, shown
+from zslpipe.parts.settings import Range, check_settings
 from zslpipe.registry import unknown
 from zslpipe.selection import SELECTIONS
+from zslpipe.workflows.plain_yaml import read_yaml
 
-KINDS: dict[str, tuple[type, str]] = {  # keys whose types `check_settings` does not check
-    "settings": (dict, "the head's settings by name"),
-    "published": (dict, "rows of numbers by name"),
-    "taps": (list, "a list of taps"),
-    "image_size": (int, "an integer"),
+KINDS: dict[str, Any] = {  # keys whose types `check_settings` does not check
+    "settings": dict[str, Any],
+    "published": dict[str, dict[str, float]],
+    "taps": list[str],
+    "image_size": int | None,
 }
+LARGEST_IMAGE = 8192  # pixels
+MOST_SEEDS = 1000
 REQUIRED = ("system", "paper", "dataset", "backbone", "head", "settings", "reading", "published")
 
 
@@ -51,7 +53,7 @@ class Recipe:
     taps: tuple[str, ...] = ("global", "region")
     semantics: str = "att"
     selection: str = "unseen-class"
-    seeds: Count = 1
+    seeds: Annotated[int, Range(1, MOST_SEEDS)] = 1
     notes: str = ""
     path: Path = field(default=Path(), compare=False)
 
@@ -62,10 +64,7 @@ class Recipe:
         Raises:
             InputError: if the file is missing or not YAML, lacks a key, or has an unknown key, name or value.
         """
-        try:
-            content = yaml.safe_load(path.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError, yaml.YAMLError) as problem:
-            raise InputError(f"{path} cannot be read as a recipe ({str(problem).splitlines()[0]}).") from problem
+        content = read_yaml(path, "a recipe")
         if not isinstance(content, dict):
             raise InputError(f"{path} is not a recipe: it has no keys.")
         _check_keys(path, content, [f.name for f in fields(cls) if f.name != "path"])
@@ -97,12 +96,23 @@ def _check_keys(path: Path, content: dict[Any, Any], known: list[str]) -> None:
     for key in content:
         if key not in known:
             raise InputError(f"{path}: {unknown('key of a recipe', str(key), known)}")
-    for key, (kind, wanted) in KINDS.items():
-        if key in content and not isinstance(content[key], kind):
-            raise InputError(f"{path}: {key} must be {wanted}, not {content[key]!r}.")
-    for row, numbers in content.get("published", {}).items():
-        if not isinstance(numbers, dict) or not all(isinstance(n, int | float) for n in numbers.values()):
-            raise InputError(f"{path}: the published row '{row}' must hold numbers by name.")
+    wrong = missing_or_mismatched(content, {}, KINDS) or _wrong_value(content)
+    if wrong:
+        raise InputError(f"{path}: {wrong}.")
     for key in REQUIRED:
         if key not in content:
             raise InputError(f"{path} lacks the key '{key}'.")
+
+
+def _wrong_value(content: dict[str, Any]) -> str | None:
+    for row, numbers in content.get("published", {}).items():
+        for name, number in numbers.items():
+            if not 0 <= number <= 100:
+                return f"published.{row}.{name} must be a percentage, not {number:g}"
+    for key in ("settings", "published"):
+        if odd := [name for name in content.get(key, {}) if not isinstance(name, str)]:
+            return f"the keys of {key} must be text, not {shown(odd[0])}"
+    size = content.get("image_size")
+    if size is not None and not 1 <= size <= LARGEST_IMAGE:
+        return f"image_size must be between 1 and {LARGEST_IMAGE}, not {size}"
+    return None

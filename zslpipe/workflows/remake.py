@@ -4,9 +4,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from zslpipe.errors import InputError
+from zslpipe.data.benchmark import Benchmark
+from zslpipe.data.load import load_benchmark
+from zslpipe.errors import InputError, ZslpipeError
 from zslpipe.registry import unknown
 from zslpipe.store.feature_store import FeatureStore
+from zslpipe.store.repair import header_of
+from zslpipe.workflows.convert import import_store
 from zslpipe.workflows.derive import derive_store
 from zslpipe.workflows.extract import extract_store
 from zslpipe.workflows.workspace import Workspace
@@ -27,6 +31,12 @@ def _derive(workspace: Workspace, store: FeatureStore, request: Request) -> tupl
 
 
 def _import(workspace: Workspace, store: FeatureStore, request: Request) -> tuple[FeatureStore, int]:
+    given = [Path(file) for file in request.get("files", ())]
+    if given and all(file.is_file() for file in given):
+        rows = sum(len(store.piece_rows_of(piece)) for piece in store.missing_pieces())
+        table, grid = request["class_table"], request["grid"]
+        places = {"files": given, "class_table": table and Path(table), "grid": grid and tuple(grid)}
+        return import_store(workspace, **{**request, **places}), rows
     files = " ".join(dict.fromkeys(file["name"] for file in store.provenance["recorded"].get("files", {}).values()))
     raise InputError(
         f"{len(store.missing_pieces())} pieces of {store.path} are lost and cannot be made again: import the same file "
@@ -47,7 +57,7 @@ def remake(workspace: Workspace, store: FeatureStore) -> int:
     """Recompute the missing pieces of a store; returns the number of rows.
 
     Raises:
-        InputError: if it was imported, or what it was made from has changed.
+        InputError: if what it was made from is gone or has changed.
     """
     kind = kind_of(store)
     if kind not in KINDS:
@@ -56,7 +66,28 @@ def remake(workspace: Workspace, store: FeatureStore) -> int:
     made, rows = KINDS[kind](workspace, store, {key: value for key, value in request.items() if key != "kind"})
     if made.path != store.path:
         raise InputError(
-            f"what {store.path} was made from (images, backbone or model) has changed since: its features are now in "
-            f"{made.path}; remove the old store."
+            f"what {store.path} was made from (images, backbone, model or file) has changed since: its features are "
+            f"now in {made.path}; remove the old store."
         )
     return rows
+
+
+def benchmark_of(workspace: Workspace, path: Path, dataset: str | None = None) -> Benchmark:
+    """The benchmark that a store was made for, read again: from `dataset`, else as its request says.
+
+    Raises:
+        InputError: if it cannot be read; the message asks for the dataset.
+    """
+    layout = header_of(path)
+    recorded = layout.provenance["recorded"]
+    request: Request = recorded.get("request", {})
+    try:
+        if dataset is None and request.get("kind") == "derive":
+            return FeatureStore.open(workspace.stores / recorded["parent"]).benchmark
+        table = request.get("class_table") if dataset is None else None
+        name = dataset or str(request.get("dataset", layout.dataset))
+        return load_benchmark(name, workspace.data_root, tables=table and Path(table), cache=workspace.cache)
+    except ZslpipeError as problem:
+        raise InputError(
+            f"the benchmark of {path} is damaged and cannot be read again ({problem}): name its dataset with --dataset."
+        ) from problem

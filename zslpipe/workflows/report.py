@@ -27,6 +27,7 @@ from zslpipe.store.derived import readable
 from zslpipe.store.rows import Features
 from zslpipe.workflows.evaluate import evaluate_run, kept_tests
 from zslpipe.workflows.find import store_of_run
+from zslpipe.workflows.leftovers import sweep
 from zslpipe.workflows.report_photos import counts, photos
 from zslpipe.workflows.runs import Run, find_run, refuse_repeated
 from zslpipe.workflows.workspace import Workspace
@@ -63,6 +64,7 @@ def report(workspace: Workspace, names: Sequence[str] = (), out: Path | None = N
     refuse_repeated(found)
     contents = tuple(content(workspace, run) for run in track(found, "measuring runs"))
     more = f"-and-{len(found) - 1}-more" if len(found) > 1 else ""
+    sweep(workspace)
     path = out or workspace.cache / "reports" / f"{found[0].name}{more}.html"
     write_page(path, contents)
     return Report(path, contents)

@@ -2,8 +2,8 @@
 
 import errno
 import math
+import secrets
 import shutil
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -12,15 +12,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zslpipe.data.benchmark import Benchmark
-from zslpipe.errors import InputError, UnknownNameError
+from zslpipe.errors import InputError, UnknownNameError, ZslpipeError
 from zslpipe.files import read_json
+from zslpipe.json_types import mismatch
+from zslpipe.workflows.leftovers import in_use
+from zslpipe.workflows.run_record import ABOUT, check_file, read_record
 
 if TYPE_CHECKING:  # both import torch, which listings do without
     from zslpipe.heads import Head
     from zslpipe.selection import SelectionResult
-
-ABOUT = "run.json"
-FORMAT = 2  # of runs; those without a number are of format 1, which lacks "plugins"
 
 
 @dataclass(frozen=True)
@@ -38,17 +38,28 @@ class Run:
         """The content of run.json: head, settings, store, selection, seeds, versions.
 
         Raises:
-            InputError: if the folder is not a run.
+            InputError: if the folder is not a run that this version can use.
+            DamagedError: if run.json is not what was written.
         """
+        return read_record(self.path)
+
+    @property
+    def problem(self) -> str | None:
+        """Why the run cannot be used, as far as its run.json tells; None if nothing is wrong."""
         try:
-            about: dict[str, Any] = read_json(self.path / ABOUT)
-        except (OSError, ValueError) as problem:
-            raise InputError(f"{self.path} is not a run ({problem}): train one with zslpipe train-head.") from problem
-        if about.get("format", 1) > FORMAT:
-            raise InputError(
-                f"{self.path} was written by a later version of zslpipe (format {about['format']}): update zslpipe."
-            )
-        return about
+            _ = self.about
+        except ZslpipeError as problem:
+            return str(problem)
+        return None
+
+    def file(self, name: str) -> Path:
+        """The path of one of the run's files, which is compared with its checksum on first use.
+
+        Raises:
+            DamagedError: if it is missing or not what was written.
+        """
+        check_file(self.path, self.about, name)
+        return self.path / name
 
     @property
     def seeds(self) -> list[int]:
@@ -56,18 +67,22 @@ class Run:
 
     @cached_property
     def benchmark(self) -> Benchmark:
-        return Benchmark.load(self.path / "benchmark.npz")
+        return Benchmark.load(self.file("benchmark.npz"))
 
     def head(self, seed: int) -> "Head":
-        """The trained head of a seed.
+        """The trained head of a seed, which can score images among the classes of the run.
 
         Raises:
-            InputError: if its files are incomplete, or a plugin that registers it is not loaded.
+            InputError: if its files are incomplete or do not fit the run, or a plugin that registers it is not loaded.
         """
         from zslpipe.heads import load_head
+        from zslpipe.workflows.rehearse import rehearse
 
+        for name in ("head.json", "head.safetensors"):
+            self.file(f"seed-{seed}/{name}")
+        folder = self.path / f"seed-{seed}"
         try:
-            return load_head(self.path / f"seed-{seed}")
+            head = load_head(folder)
         except UnknownNameError as problem:
             plugins = " ".join(f"--plugin {name}" for name in self.about.get("plugins", ()))
             if not plugins:
@@ -75,25 +90,56 @@ class Run:
             raise UnknownNameError(
                 f"{problem} Run {self.name} was trained with {plugins}: give that here too."
             ) from None
+        rehearse(head, self.benchmark, folder)
+        return head
 
     def losses(self, seed: int) -> dict[str, list[float]]:
         """The mean of every loss term per epoch of the final training; empty for heads in closed form."""
-        kept: dict[str, list[float]] = read_json(self.path / f"seed-{seed}" / "head.json").get("losses", {})
+        path = self.file(f"seed-{seed}/head.json")
+        kept: dict[str, list[float]] = read_json(path).get("losses", {})
+        if wrong := mismatch(kept, dict[str, list[float]], "losses"):
+            raise InputError(f"{path} is not what a training wrote ({wrong}): train the run again.")
         return kept
 
     def choice(self, seed: int) -> "SelectionResult":
-        """What selection chose for a seed."""
+        """What selection chose for a seed.
+
+        Raises:
+            InputError: if its file is missing or does not say.
+        """
+        from zslpipe.evaluation.confidence import CERTAINTIES
         from zslpipe.selection import SelectionResult
 
-        kept = SelectionResult.from_json(read_json(self.path / f"seed-{seed}" / "choice.json"))
+        path = self.file(f"seed-{seed}/choice.json")
+        try:
+            values = read_json(path)
+            wrong = mismatch(values, SelectionResult, "it")
+            if wrong:
+                raise ValueError(wrong)
+            certainty = (values["confidence"] or {}) if "confidence" in values else {}
+            if certainty and (certainty["certainty"] not in CERTAINTIES or not certainty["temperature"] > 0):
+                raise ValueError("its confidence is not one that this version knows")
+            kept = SelectionResult.from_json(values)
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as problem:
+            raise InputError(f"{path} is not what a selection wrote ({problem}): train the run again.") from problem
         finite = kept.delta is not None and math.isfinite(kept.delta)
         return kept if finite else replace(kept, delta=None)
 
 
 def runs(folder: Path) -> list[Run]:
-    """All complete runs in `folder`, newest first."""
-    found = [Run(about.parent) for about in folder.glob(f"[!.]*/{ABOUT}")]
+    """All usable runs in `folder`, newest first."""
+    found = [run for run in all_runs(folder) if run.problem is None]
     return sorted(found, key=lambda run: run.about["created"], reverse=True)
+
+
+def unusable_runs(folder: Path) -> list[Run]:
+    """The runs in `folder` that have a `problem`, by name."""
+    return [run for run in all_runs(folder) if run.problem is not None]
+
+
+def all_runs(folder: Path) -> list[Run]:
+    """All folders that should be runs, usable or not, by name."""
+    return [Run(path) for path in sorted(folder.glob("[!.]*")) if path.is_dir()]
 
 
 def find_run(folder: Path, name: str | None) -> Run:
@@ -106,14 +152,13 @@ def find_run(folder: Path, name: str | None) -> Run:
 
     if name is not None and (Path(name) / ABOUT).is_file():
         return Run(Path(name))
+    if name is not None and (folder / name / ABOUT).is_file():
+        return Run(folder / name)
     known = runs(folder)
     if not known:
         raise InputError(f"there is no run in {folder}: train one with 'zslpipe train-head remse'.")
     if name is None:
         return known[0]
-    for run in known:
-        if run.name == name:
-            return run
     raise unknown("run", name, [run.name for run in known])
 
 
@@ -139,10 +184,11 @@ def new_run(folder: Path, name: str) -> Iterator[NewRun]:
     """
     folder.mkdir(parents=True, exist_ok=True)
     made = NewRun()
-    made.folder = Path(tempfile.mkdtemp(dir=folder, prefix=f".{name}."))
+    made.folder = folder / f".{name}.{secrets.token_hex(4)}"
     try:
-        yield made
-        made.folder.chmod(0o755)
+        with in_use(made.folder):
+            made.folder.mkdir()
+            yield made
         for path in (folder / name, *(folder / f"{name}-{n}" for n in range(2, 1000))):
             try:
                 made.folder.rename(path)  # fails if another run is there: a folder with files is never replaced

@@ -1,6 +1,5 @@
 """`zslpipe train-head`: train a head on a store."""
 
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -24,13 +23,16 @@ from zslpipe.store.provenance import backbone_name
 from zslpipe.store.rows import Features
 from zslpipe.training import checkpoints
 from zslpipe.workflows.find import find_store
-from zslpipe.workflows.runs import ABOUT, FORMAT, Run, new_run, runs
+from zslpipe.workflows.leftovers import resumable, sweep
+from zslpipe.workflows.run_record import FORMAT, write_record
+from zslpipe.workflows.runs import Run, new_run, runs
 from zslpipe.workflows.versions import machine, versions
 from zslpipe.workflows.workspace import Workspace
 
 
 def usable_benchmark(store: FeatureStore) -> tuple[Benchmark, tuple[str, ...]]:
     """The store's benchmark without the rows that have no features, and a note with their number."""
+    store.require_no_loss()
     usable = store.status == DONE
     benchmark = store.benchmark
     if usable.all():
@@ -87,9 +89,14 @@ def train_head(
                 return run, True
     created = datetime.now(UTC)
     name = f"{benchmark.name}-{head}-{created:%Y%m%d-%H%M%S}"
-    unfinished = workspace.cache / "checkpoints" / sha256_json(request)[:16]  # checkpoints of a killed call
-    pool = workers(jobs, loaded_plugins(), partial(checkpoints, unfinished))
-    with explain_interrupt(unfinished), new_run(workspace.runs, name) as made, checkpoints(unfinished), pool:
+    sweep(workspace)
+    with (
+        resumable(workspace, sha256_json(request)[:16]) as unfinished,
+        explain_interrupt(unfinished),
+        new_run(workspace.runs, name) as made,
+        checkpoints(unfinished),
+        workers(jobs, loaded_plugins(), partial(checkpoints, unfinished)),
+    ):
         train = partial(_train_seed, made.folder, request, store.features(), benchmark)
         done = map(train, seeds) if len(seeds) == 1 else mapped(train, seeds)
         for _ in track(done, f"{head} on {benchmark.name}, seeds", len(seeds)):
@@ -102,8 +109,7 @@ def train_head(
             "request": request,
             "semantics": semantics or "att",
         }
-        write_json(made.folder / ABOUT, {**about, **_described(benchmark, store, request)})
-    shutil.rmtree(unfinished, ignore_errors=True)
+        write_record(made.folder, {**about, **_described(benchmark, store, request)})
     return made.run, False
 
 
@@ -157,12 +163,13 @@ def train_from_cache(
     backbone: str | None = None,
     **options: Any,
 ) -> tuple[Run, tuple[str, ...]]:
-    """`train_head` on a store found by name or content (the newest one); returns the run and notes to print."""
+    """`train_head` on a store found by name or content (the newest one); returns the run and what to print
+    about the choice of the store.
+    """
     HEADS[head]  # an unknown head is rejected before stores are searched
     found = find_store(workspace, store, dataset, backbone)
     run, _ = train_head(workspace, head, found, **options)
-    chosen = () if store else (f"store    {found.path.name} (the newest that fits)",)
-    return run, (*chosen, *run.about["notes"])
+    return run, () if store else (f"store    {found.path.name} (the newest that fits)",)
 
 
 def candidate_settings(
