@@ -33,6 +33,7 @@ from zslpipe.training import (
     Sampler,
     Shuffled,
     Stage,
+    Stops,
     checkpoint_for,
     train,
 )
@@ -132,6 +133,12 @@ class TorchHead(_Trained[M]):
 
     def stages(self, rows: Placed, labels: Tensor, task: Task) -> Iterator[Stage[Any]]:
         """The stages of training on rows with labels (N,) into `task.seen`, run one after another."""
+        yield self.descent("", rows, labels, task, self.epochs)
+
+    def descent(
+        self, name: str, rows: Placed, labels: Tensor, task: Task, epochs: int, stops: Stops = "every"
+    ) -> Stage[Any]:
+        """The ordinary stage: one optimiser for all `parameters`, on the loss `terms` of the head."""
         device = task.semantics.device
         cast = torch.autocast(device.type, torch.bfloat16) if self.precision == "bfloat16" else nullcontext()
 
@@ -140,7 +147,8 @@ class TorchHead(_Trained[M]):
                 return self.terms(self.module_, batch.inputs, batch.labels, task)
 
         learner = Descent(self.module_, self._optimiser(self.parameters(self.module_)), terms, self._rate)
-        yield Stage("", learner, RowBatches(rows, labels, self._sampler(labels.cpu().numpy())), self.epochs)
+        batches = RowBatches(rows, labels, self._sampler(labels.cpu().numpy()))
+        return Stage(name, learner, batches, epochs, stops)
 
     # --- training ---
 
@@ -224,8 +232,8 @@ class TorchHead(_Trained[M]):
             return Episodes(labels, self.ways, self.shots, self.seed, self.episodes or None)
         return ClassBalanced(labels, self.batch, self.seed)
 
-    def _optimiser(self, parameters: Any) -> Optimizer:
-        settings: dict[str, Any] = {"lr": self.learning_rate, "weight_decay": self.weight_decay, "fused": True}
+    def _optimiser(self, parameters: Any, rate: float | None = None) -> Optimizer:
+        settings: dict[str, Any] = {"lr": rate or self.learning_rate, "weight_decay": self.weight_decay, "fused": True}
         if self.optimiser == "sgd":
             return SGD(parameters, momentum=self.momentum, **settings)
         return (Adam if self.optimiser == "adam" else AdamW)(parameters, **settings)

@@ -13,6 +13,7 @@ from zslpipe.errors import DivergedError
 B = TypeVar("B")
 B_co = TypeVar("B_co", covariant=True)
 B_contra = TypeVar("B_contra", contravariant=True)
+Stops = Literal["every", "last", "none"]
 
 
 class Batches(Protocol[B_co]):
@@ -144,4 +145,4 @@ class Stage(Generic[B]):
     learner: Learner[B]
     batches: Batches[B]
     epochs: int
-    stops: Literal["every", "last", "none"] = "every"
+    stops: Stops = "every"
