@@ -12,6 +12,8 @@ EXAMPLES = examples(
     "zslpipe train-head eszsl --dataset cub --semantics sentences --seeds 5 --rule folds=5",
     "zslpipe train-head remse --set epochs=10 --set learning_rate=0.001 --device cuda:1",
     "zslpipe train-head eszsl --set gamma=1,10,100 --set lambda_=1,10 --seeds 5 --jobs 2",
+    "zslpipe train-head attention-net --mode tail --set tail_rate=0.1",
+    "zslpipe train-head gnet --mode end-to-end --train-from layer4",
     "zslpipe train-head my-head --plugin my_head.py",
 )
 
@@ -50,6 +52,13 @@ EXAMPLES = examples(
     show_default=True,
     help="Processes that share the seeds, or the folds of one seed; the numbers are those of one job.",
 )
+@click.option(
+    "--mode",
+    type=click.Choice(["cached", "tail", "end-to-end"]),
+    help="Also train the backbone's last stage from the stored tap trunk, or its last layers from images.",
+    show_default="cached",
+)
+@click.option("--train-from", metavar="LAYER", help="First layer to train end to end.", show_default="the last stage")
 @click.option("--device", help="auto, cpu, cuda or cuda:N, for heads trained by gradient.", show_default="auto")
 @places
 @as_json
@@ -60,6 +69,8 @@ def command(
     settings: tuple[str, ...],
     rule: tuple[str, ...],
     seeds: int,
+    mode: str | None,
+    train_from: str | None,
     device: str | None,
     **options: Any,
 ) -> None:
@@ -70,7 +81,8 @@ def command(
     """
     from zslpipe.workflows.train import train_from_cache
 
-    fixed, grid = parse_grid((*settings, *([f"device={device}"] if device else [])))
+    named = {"mode": mode, "train_from": train_from, "device": device}
+    fixed, grid = parse_grid((*settings, *(f"{key}={value}" for key, value in named.items() if value)))
     run, notes = train_from_cache(
         workspace(data_root, cache),
         settings=fixed,
