@@ -78,7 +78,8 @@ class Transform:
     @classmethod
     def described(cls, values: Mapping[str, Any]) -> "Transform":
         """The transform with these arguments."""
-        return cls(**{key: tuple(value) if isinstance(value, list) else value for key, value in values.items()})
+        given: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+        return cls(**given)
 
 
 def _scaled(size: tuple[int, int], short: int) -> tuple[int, int]:
