@@ -260,6 +260,15 @@ def model_of(backbone: Mapping[str, Any], pretrained: bool) -> nn.Module:
     return copy.deepcopy(model)
 
 
+def pretrained_tail(backbone: Mapping[str, Any]) -> dict[str, Tensor]:
+    """The weights of the backbone's last stage, named as in `TailTaps`."""
+    from zslpipe.backbones import split
+
+    _, tail = split(model_of(backbone, pretrained=True))
+    tail.model.reset_classifier(0)
+    return {f"model.{name}": value for name, value in tail.state_dict().items()}
+
+
 @lru_cache(2)
 def _model(name: str, weights: str, size: int | tuple[int, int] | None) -> tuple[nn.Module, str]:
     """The model and the hash of its weights; every fold starts from it."""

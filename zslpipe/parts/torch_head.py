@@ -138,16 +138,26 @@ class TorchHead(FineTuningSettings, _Trained[M]):
         yield self.descent("", rows, labels, task, self.epochs)
 
     def descent(
-        self, name: str, rows: Placed, labels: Tensor, task: Task, epochs: int, stops: Stops = "every"
+        self,
+        name: str,
+        rows: Placed,
+        labels: Tensor,
+        task: Task,
+        epochs: int,
+        stops: Stops = "every",
+        *,
+        loss: Callable[[Batch, At], dict[str, Tensor]] | None = None,
+        parameters: Any = None,
     ) -> Stage[Any]:
-        """The ordinary stage: one optimiser for all `parameters`, on the loss `terms` of the head."""
+        """A stage with one optimiser, by default for all `parameters` and on the head's `terms`."""
         cast = self._cast(task.semantics.device)
 
-        def terms(batch: Batch, _: At) -> dict[str, Tensor]:
+        def terms(batch: Batch, at: At) -> dict[str, Tensor]:
             with cast:
-                return self.terms(self.module_, batch.inputs, batch.labels, task)
+                return loss(batch, at) if loss else self.terms(self.module_, batch.inputs, batch.labels, task)
 
-        learner = Descent(self.module_, self._optimiser(self.parameters(self.module_)), terms, self._rate)
+        parameters = self.parameters(self.module_) if parameters is None else parameters
+        learner = Descent(self.module_, self._optimiser(parameters), terms, self._rate)
         batches = RowBatches(rows, labels, self._sampler(labels.cpu().numpy()))
         return Stage(name, learner, batches, epochs, stops)
 
