@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from zslpipe.errors import InputError
+from zslpipe.errors import InputError, LeakError
 from zslpipe.parts.settings import Positive, Share, Whole
 from zslpipe.store.layout import TapSpec
 from zslpipe.store.rows import IMAGE, Features
@@ -240,9 +240,15 @@ def model_of(backbone: Mapping[str, Any], pretrained: bool) -> nn.Module:
 
     Raises:
         InputError: if the features were not extracted by a timm model, or its weights have changed.
+        LeakError: if they were made by a network fine-tuned in a fold, of which only the features are kept.
     """
     from zslpipe.backbones import BACKBONES
 
+    if backbone.get("other"):
+        raise LeakError(
+            f"{backbone['name']} was fine-tuned with labels of classes that validation holds out, so its layers cannot "
+            "be trained further on these features: train them on the store that it was fine-tuned on."
+        )
     if "weights" not in backbone or backbone["name"] in BACKBONES:
         name = backbone.get("name", "an unknown model")
         raise InputError(

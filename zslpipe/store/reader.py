@@ -230,6 +230,8 @@ class StoreFeatures(Mapping[str, Rows]):
         request = self._store.provenance["recorded"].get("request", {})
         if not {"weights", "transform"} <= made.keys() or not {"weights", "image_size"} <= request.keys():
             return about
+        if any(version.tap != version.of for version in self.used):
+            return {**about, "other": True}  # `request` loads the network of the final version
         where = {"weights": request["weights"], "image_size": request["image_size"]}
         return {**about, **where, "hash": made["weights"], "transform": made["transform"]}
 
