@@ -100,7 +100,7 @@ def extract_store(
         class_table = class_table or (tuned.about["class_table"] and Path(tuned.about["class_table"]))
         dataset = dataset or tuned.about["dataset_given"]
     elif folds:
-        raise InputError(f"weights '{weights}' have no folds: give --weights a run trained with --mode tail.")
+        raise InputError(f"weights '{weights}' have no folds: give --weights a run that fine-tuned its backbone.")
     dataset, backbone, notes = _defaults(workspace, dataset, backbone)
     several = [tuned, *fold_backbones(workspace, tuned)] if tuned and folds else [tuned] if tuned else []
 
