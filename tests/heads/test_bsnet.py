@@ -14,7 +14,7 @@ from zslpipe.errors import InputError
 from zslpipe.heads import HEADS, load_head
 from zslpipe.heads.bgsnet import BGSNet
 from zslpipe.heads.bsnet import BSNet, sharpness
-from zslpipe.parts.fine_tuning import pretrained_tail
+from zslpipe.parts.networks import pretrained_tail
 from zslpipe.parts.specialists import Specialists
 from zslpipe.training import At
 

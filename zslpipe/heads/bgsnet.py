@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 from zslpipe.heads.bsnet import SpecialistHead
 from zslpipe.heads.gnet import MetaHead, Predictor, set_scale
-from zslpipe.parts.fine_tuning import pretrained_tail
 from zslpipe.parts.head import register
+from zslpipe.parts.networks import pretrained_tail
 from zslpipe.parts.problem import Problem
 from zslpipe.parts.settings import Count
 from zslpipe.parts.specialists import Specialists

@@ -8,9 +8,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from zslpipe.losses import diversity
-from zslpipe.parts.fine_tuning import pretrained_tail
 from zslpipe.parts.head import register
 from zslpipe.parts.inner_products import InnerProductHead
+from zslpipe.parts.networks import pretrained_tail
 from zslpipe.parts.problem import Problem
 from zslpipe.parts.settings import Count, NonNegative, Positive, Whole
 from zslpipe.parts.specialists import Specialists
@@ -43,8 +43,6 @@ class SpecialistHead(InnerProductHead[M], Generic[M]):
 
     taps = ("global", "trunk")
 
-    epochs: Count = 20
-    tail_rate: Positive = 0.1
     modules: Count = 10
     hidden: Whole = 0
     diversity: NonNegative = 1e-4

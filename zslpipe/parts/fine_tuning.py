@@ -4,18 +4,18 @@ The head itself reads `global` and `region` features as ever. They are made, bat
 with it: from the stored `trunk`, or from images by way of a trunk that stays as it is.
 """
 
-import copy
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
-from zslpipe.errors import InputError, LeakError
+from zslpipe.errors import InputError
+from zslpipe.parts.made import MadeBatches, MadeRows
+from zslpipe.parts.networks import model_of
 from zslpipe.parts.settings import Positive, Share, Whole
 from zslpipe.store.layout import TapSpec
 from zslpipe.store.rows import IMAGE, Features
@@ -27,7 +27,6 @@ if TYPE_CHECKING:  # imports timm, which cached features do without
 
 SOURCES = {"tail": "trunk", "end-to-end": IMAGE}
 MADE = ("global", "region", "trunk")
-PROBED = 256  # images whose made features are measured at most
 SCORED = 256  # images scored at a time
 
 Inputs = Mapping[str, Tensor]
@@ -134,6 +133,10 @@ class Tuning:
             made["trunk"] = trunk.permute(0, 2, 3, 1)
         return {tap: made[tap].float() for tap in self.taps}
 
+    def made_rows(self, features: Features, device: torch.device) -> MadeRows:
+        """The rows of the made taps."""
+        return MadeRows(self.rows(features, device), self, self.tail, self.taps)
+
     def rows(self, features: Features, device: torch.device) -> Placed:
         """The rows that are read."""
         if self.source == "trunk":
@@ -157,21 +160,27 @@ class Tuning:
         return groups
 
     def stage(self, stage: Stage[Any], seed: int, cast: AbstractContextManager[Any]) -> Stage[Any]:
-        """The stage with batches whose inputs are made by the tail."""
-        batches = stage.batches
-        if self.source == IMAGE:
-            batches = self._images(batches, seed)
-        learnt = {id(p) for o in stage.learner.optimisers.values() for group in o.param_groups for p in group["params"]}
-        trains = any(id(p) in learnt for p in self.tail.parameters())
-        return replace(stage, batches=MadeBatches(batches, self, trains, cast))
+        """The stage with gradients for the tail, if it is trained there.
 
-    def _images(self, batches: Batches[Any], seed: int) -> Batches[Batch]:
-        """The same samples, from images."""
+        Batches that a head draws in a way of its own are left as they are.
+        """
+        batches = stage.batches
+        if not isinstance(batches, RowBatches) or not isinstance(batches.rows, MadeRows):
+            return stage
+        optimisers = stage.learner.optimisers.values()
+        learnt = {id(p) for o in optimisers for group in o.param_groups for p in group["params"]}
+        trains = any(id(p) in learnt for p in self.tail.parameters())
+        return replace(stage, batches=MadeBatches(self._read(batches, seed), self, self.tail, trains, cast))
+
+    def _read(self, batches: RowBatches, seed: int) -> Batches[Batch]:
+        """The same samples, of what the taps are made from."""
+        assert isinstance(batches.rows, MadeRows)
+        rows = batches.rows.read
+        if self.source != IMAGE:
+            return RowBatches(rows, batches.labels, batches.sampler)
         from zslpipe.training.images import ImageBatches, ImageRows, RandomCrop
 
-        rows = batches.rows.rows if isinstance(batches, RowBatches) and isinstance(batches.rows, MadeRows) else None
-        if not isinstance(batches, RowBatches) or not isinstance(rows, ImageRows):
-            raise InputError("this head draws its batches in a way of its own: train it with --mode tail.")
+        assert isinstance(rows, ImageRows)
         return ImageBatches(
             rows.paths,
             batches.labels.cpu().numpy(),
@@ -184,102 +193,6 @@ class Tuning:
         )
 
 
-class MadeRows(Placed):
-    """Rows of the made taps, as the tail is now; without gradients."""
-
-    def __init__(self, rows: Placed, tuning: Tuning) -> None:
-        self.rows, self.tuning, self.device = rows, tuning, rows.device
-        self.taps = dict.fromkeys(tuning.taps, torch.empty(0))
-
-    @property
-    def streamed(self) -> bool:
-        return self.rows.streamed
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def __getitem__(self, index: np.ndarray) -> dict[str, Tensor]:
-        """What the tail makes, not what it is made from: batches of a stage are read by `MadeBatches`."""
-        with torch.no_grad():
-            return self.tuning(self.rows[index])
-
-    def root_mean_squares(self, count: int) -> dict[str, float]:
-        self.tuning.tail.eval()
-        return super().root_mean_squares(min(count, PROBED))
-
-
-class MadeBatches:
-    """Batches of what the tail reads, with the taps that it makes of them as inputs."""
-
-    def __init__(
-        self, batches: Batches[Batch], tuning: Tuning, trains: bool, cast: AbstractContextManager[Any]
-    ) -> None:
-        self.batches, self.tuning, self.trains, self.cast = batches, tuning, trains, cast
-        if isinstance(batches, RowBatches) and isinstance(batches.rows, MadeRows):
-            self.batches = RowBatches(batches.rows.rows, batches.labels, batches.sampler)
-
-    def __len__(self) -> int:
-        return len(self.batches)
-
-    def epoch(self, number: int, start: int = 0) -> Iterator[Batch]:
-        self.tuning.tail.train(self.trains)
-        batches: Iterable[Batch] = self.batches.epoch(number, start)
-        for batch in batches:
-            with torch.set_grad_enabled(self.trains), self.cast:
-                inputs = self.tuning(batch.inputs)
-            yield replace(batch, inputs=inputs)
-
-
 def image_spec(backbone: Mapping[str, Any]) -> TapSpec:
     """Of the images that a backbone takes."""
     return TapSpec((*backbone.get("transform", {}).get("size", (0, 0)), 3), "uint8")
-
-
-def model_of(backbone: Mapping[str, Any], pretrained: bool) -> nn.Module:
-    """The model that made features, with its weights or with random ones.
-
-    Raises:
-        InputError: if the features were not extracted by a timm model, or its weights have changed.
-        LeakError: if they were made by a network fine-tuned in a fold, of which only the features are kept.
-    """
-    from zslpipe.backbones import BACKBONES
-
-    if backbone.get("other"):
-        raise LeakError(
-            f"{backbone['name']} was fine-tuned with labels of classes that validation holds out, so its layers cannot "
-            "be trained further on these features: train them on the store that it was fine-tuned on."
-        )
-    if "weights" not in backbone or backbone["name"] in BACKBONES:
-        name = backbone.get("name", "an unknown model")
-        raise InputError(
-            f"these features were made by {name}, whose layers cannot be trained: extract images with a timm model "
-            "and --taps global,region,trunk."
-        )
-    size = backbone["image_size"]
-    weights = str(backbone["weights"]) if pretrained else "random"
-    model, found = _model(backbone["name"], weights, tuple(size) if isinstance(size, list) else size)
-    if pretrained and found != backbone["hash"]:
-        raise InputError(
-            f"the weights {weights} of {backbone['name']} are not those that made the features: put them back, or "
-            "extract again."
-        )
-    return copy.deepcopy(model)
-
-
-def pretrained_tail(backbone: Mapping[str, Any]) -> dict[str, Tensor]:
-    """The weights of the backbone's last stage, named as in `TailTaps`."""
-    from zslpipe.backbones import split
-
-    _, tail = split(model_of(backbone, pretrained=True))
-    tail.model.reset_classifier(0)
-    return {f"model.{name}": value for name, value in tail.state_dict().items()}
-
-
-@lru_cache(2)
-def _model(name: str, weights: str, size: int | tuple[int, int] | None) -> tuple[nn.Module, str]:
-    """The model and the hash of its weights; every fold starts from it."""
-    from zslpipe.backbones import create_model
-    from zslpipe.backbones.weights import content_hash
-
-    model = create_model(name, weights, size)
-    return model, content_hash(model)

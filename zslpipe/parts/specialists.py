@@ -7,7 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from zslpipe.parts.fine_tuning import FineTuningSettings, model_of
+from zslpipe.parts.fine_tuning import FineTuningSettings
+from zslpipe.parts.networks import model_of
 from zslpipe.parts.problem import Problem
 
 if TYPE_CHECKING:  # imports timm

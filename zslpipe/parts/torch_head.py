@@ -15,7 +15,7 @@ from torch.optim import SGD, Adam, AdamW, Optimizer
 from zslpipe.devices import pick_device
 from zslpipe.errors import InputError
 from zslpipe.files import sha256_json
-from zslpipe.parts.fine_tuning import MADE, SCORED, SOURCES, FineTuningSettings, MadeRows, Tuning, image_spec
+from zslpipe.parts.fine_tuning import MADE, SCORED, SOURCES, FineTuningSettings, Tuning, image_spec
 from zslpipe.parts.head import Head, Scorer, Setting
 from zslpipe.parts.problem import Attributes, Classes, Problem, TrainingData, spec_of
 from zslpipe.parts.settings import Count, NonNegative, Positive, Share, Whole
@@ -217,7 +217,7 @@ class TorchHead(FineTuningSettings, _Trained[M]):
         )
         tuning = self.tuning_
         if tuning:
-            rows: Placed = MadeRows(tuning.rows(data.features, device), tuning)
+            rows: Placed = tuning.made_rows(data.features, device)
         else:
             rows = Placed(data.features, tuple(self.problem_.taps), device)
         self.prepare(self.module_, rows, task)

@@ -20,7 +20,7 @@ from zslpipe.data.benchmark import Benchmark
 from zslpipe.errors import InputError
 from zslpipe.files import atomic_write, sha256_file
 from zslpipe.heads import Head, load_head
-from zslpipe.parts.fine_tuning import model_of
+from zslpipe.parts.networks import model_of
 from zslpipe.parts.torch_head import TorchHead
 from zslpipe.selection import selection_rule
 from zslpipe.store.derived import Version
