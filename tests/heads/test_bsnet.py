@@ -87,6 +87,7 @@ def test_modules_that_are_off_are_not_run(stored: Stored, monkeypatch: pytest.Mo
     pruned = head.decision_function(stored, SEMANTICS)
     assert sorted(set(ran)) == [1, 3]
     assert head.record()["surviving"] == 2
+    assert head.record()["notes"] == ["2 of 4 specialists survive"]
     monkeypatch.setattr(net, "prune", False)
     whole = head.decision_function(stored, SEMANTICS)
     assert sorted(set(ran)) == [0, 1, 2, 3]

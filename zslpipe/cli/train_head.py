@@ -93,7 +93,8 @@ def command(
     )
     choices = {seed: run.choice(seed) for seed in run.seeds}
     if json_:
-        print_json({"run": str(run.path), "choices": {seed: c.to_json() for seed, c in choices.items()}})
+        told = {seed: run.notes(seed) for seed in run.seeds}
+        print_json({"run": str(run.path), "choices": {s: c.to_json() for s, c in choices.items()}, "notes": told})
         return
     for note in notes:
         click.echo(note)
@@ -102,3 +103,5 @@ def command(
         chosen = ", ".join(f"{key}={value}" for key, value in choice.params.items()) or "the defaults"
         validated = ", ".join(f"{key} {value:.3f}" for key, value in choice.metrics.items())
         click.echo(f"seed {seed}   {chosen} ({choice.rule}, best of {len(choice.trials)}: {validated})")
+        for note in run.notes(seed):
+            click.echo(f"         {note}")

@@ -69,4 +69,4 @@ class BGSNet(SpecialistHead[Both], MetaHead[Both]):
             yield replace(stage, name=stage.name or "specialists")
 
     def record(self) -> dict[str, Any]:
-        return {**super().record(), "modules": self.modules, "surviving": self.module_.specialists.surviving}
+        return {**super().record(), **self.survivors(self.module_.specialists)}

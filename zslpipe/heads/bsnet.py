@@ -58,6 +58,11 @@ class SpecialistHead(InnerProductHead[M], Generic[M]):
         balance = self.instance_weights, self.gates
         return Specialists(problem, self, self.modules, self.hidden, *balance, self.s_max, self.binary)
 
+    def survivors(self, net: Specialists) -> dict[str, Any]:
+        """For `record`: how many specialists are run at inference."""
+        note = f"{net.surviving} of {self.modules} specialists survive"
+        return {"modules": self.modules, "surviving": net.surviving, "notes": [note]}
+
     def specialist_stages(self, net: Specialists, rows: Placed, labels: Tensor, task: Task) -> Iterator[Stage[Any]]:
         """L_s + eta L_div, in one stage or in two."""
         if self.order == "sequential":
@@ -125,4 +130,4 @@ class BSNet(SpecialistHead[Specialists]):
         yield from self.specialist_stages(self.module_, rows, labels, task)
 
     def record(self) -> dict[str, Any]:
-        return {**super().record(), "modules": self.modules, "surviving": self.module_.surviving}
+        return {**super().record(), **self.survivors(self.module_)}

@@ -21,7 +21,7 @@ from zslpipe.store.derived import Version, versions_header
 from zslpipe.store.feature_store import MISSING, FeatureStore, TapSpec
 from zslpipe.store.layout import good_piece_rows
 from zslpipe.store.provenance import fingerprint
-from zslpipe.workflows.fine_tuned import FineTuned, Versions, fold_backbones, tuned_backbone, version_name
+from zslpipe.workflows.fine_tuned import FineTuned, Source, Versions, version_name, with_tuned
 from zslpipe.workflows.versions import versions
 from zslpipe.workflows.workspace import Workspace
 
@@ -93,16 +93,9 @@ def extract_store(
     Raises:
         InputError: if dataset, images, backbone or weights are missing or invalid.
     """
-    tuned = tuned_backbone(workspace, weights, seed)
-    if tuned is not None:
-        weights, backbone = str(tuned.weights), backbone or tuned.about["backbone"]
-        image_size = tuned.about["image_size"] if image_size is None else image_size
-        class_table = class_table or (tuned.about["class_table"] and Path(tuned.about["class_table"]))
-        dataset = dataset or tuned.about["dataset_given"]
-    elif folds:
-        raise InputError(f"weights '{weights}' have no folds: give --weights a run that fine-tuned its backbone.")
+    given = Source(dataset, backbone, weights, class_table, image_size)
+    (dataset, backbone, weights, class_table, image_size), several = with_tuned(workspace, given, seed, folds)
     dataset, backbone, notes = _defaults(workspace, dataset, backbone)
-    several = [tuned, *fold_backbones(workspace, tuned)] if tuned and folds else [tuned] if tuned else []
 
     def load(weights: str, taps: Sequence[str]) -> Backbone:
         return load_backbone(backbone, weights, image_size, taps, precision, device, compile=compile)

@@ -8,7 +8,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -69,6 +69,41 @@ class FineTuned:
             )
         images = np.isin(benchmark.image_ids, self.about["images"])
         return Version(tap, of, images, tuple(self.about["classes"]), sha256_file(self.weights))
+
+
+class Source(NamedTuple):
+    """What to extract: arguments of `extract_store`."""
+
+    dataset: str | None
+    backbone: str | None
+    weights: str
+    class_table: Path | None
+    image_size: int | tuple[int, int] | None
+
+
+def with_tuned(workspace: Workspace, given: Source, seed: int | None, folds: bool) -> tuple[Source, list[FineTuned]]:
+    """The source with what is not given taken from the run that `weights` names, and the run's backbones: the final
+    one, then those of its folds. Without a run there are none, and the source is as it was.
+
+    Raises:
+        InputError: if `folds` are asked for without a run.
+    """
+    tuned = tuned_backbone(workspace, given.weights, seed)
+    if tuned is None:
+        if folds:
+            raise InputError(
+                f"weights '{given.weights}' have no folds: give --weights a run that fine-tuned its backbone."
+            )
+        return given, []
+    about = tuned.about
+    source = Source(
+        given.dataset or about["dataset_given"],
+        given.backbone or about["backbone"],
+        str(tuned.weights),
+        given.class_table or (about["class_table"] and Path(about["class_table"])),
+        about["image_size"] if given.image_size is None else given.image_size,
+    )
+    return source, [tuned, *(fold_backbones(workspace, tuned) if folds else ())]
 
 
 def tuned_backbone(workspace: Workspace, weights: str, seed: int | None = None) -> FineTuned | None:

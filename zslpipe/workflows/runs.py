@@ -81,6 +81,10 @@ class Run:
         kept: dict[str, list[float]] = read_json(self.path / f"seed-{seed}" / "head.json").get("losses", {})
         return kept
 
+    def notes(self, seed: int) -> list[str]:
+        """What the trained head tells about itself."""
+        return list(read_json(self.path / f"seed-{seed}" / "head.json").get("notes", ()))
+
     def choice(self, seed: int) -> "SelectionResult":
         """What selection chose for a seed."""
         from zslpipe.selection import SelectionResult
