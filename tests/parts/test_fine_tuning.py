@@ -61,6 +61,7 @@ ATTRIBUTES = Attributes(tuple("abcde"), RNG.normal(size=(A, WORDS)).astype(np.fl
 
 def head_of(name: str, mode: str, **settings: Any) -> TorchHead:  # type: ignore[type-arg]
     usual = {"epochs": 2, "batch": 8, "device": "cpu", "augment": False, "workers": 0, "optimiser": "sgd"}
+    usual |= {"tail_rate": 0.1, "batch_norm": "train"}
     head = HEADS[name](**{**usual, "mode": mode, **settings})
     assert isinstance(head, TorchHead)
     return head

@@ -12,7 +12,7 @@ EXAMPLES = examples(
     "zslpipe train-head eszsl --dataset cub --semantics sentences --seeds 5 --rule folds=5",
     "zslpipe train-head remse --set epochs=10 --set learning_rate=0.001 --device cuda:1",
     "zslpipe train-head eszsl --set gamma=1,10,100 --set lambda_=1,10 --seeds 5 --jobs 2",
-    "zslpipe train-head attention-net --mode tail --set tail_rate=0.1",
+    "zslpipe train-head attention-net --mode tail --set tail_rate=0.003,0.01,0.03",
     "zslpipe train-head gnet --mode end-to-end --train-from layer4",
     "zslpipe train-head my-head --plugin my_head.py",
 )

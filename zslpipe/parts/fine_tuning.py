@@ -36,6 +36,9 @@ Inputs = Mapping[str, Tensor]
 class FineTuningSettings:
     """Which layers of the backbone are trained with the head, and how.
 
+    `tail_rate` and `batch_norm` were set on validation classes of 50 birds, for Adam at 0.001: with 0.1 and statistics
+    that follow the batches, each epoch validates below frozen features.
+
     Args:
         mode: "cached" trains on stored features; "tail" also trains the backbone's last stage, from the stored tap
             `trunk`; "end-to-end" also trains its last layers, from augmented images.
@@ -52,9 +55,9 @@ class FineTuningSettings:
 
     mode: Literal["cached", "tail", "end-to-end"] = "cached"
     train_from: str = ""
-    tail_rate: Positive = 0.1
+    tail_rate: Positive = 0.01
     layer_decay: Share = 1.0
-    batch_norm: Literal["train", "frozen"] = "train"
+    batch_norm: Literal["train", "frozen"] = "frozen"
     recompute: bool = False
     augment: bool = True
     workers: Whole = 2
