@@ -122,3 +122,31 @@ def test_a_subclass_with_another_forward_pass_is_refused():
 
     with pytest.raises(InputError, match="cannot split the model 'Doubled'"):
         split(Doubled(timm.models.resnet.BasicBlock, (1, 1, 1, 1)))
+
+
+@pytest.mark.parametrize(
+    ("name", "layer", "first"),
+    [
+        ("resnet18", "layer3", "layer3.0."),
+        ("resnet18", "layer4.1", "layer4.1."),
+        ("resnet18", "conv1", "conv1."),
+        ("tf_efficientnet_lite0", "blocks.4", "blocks.4."),
+        ("tf_efficientnet_lite0", "conv_head", "conv_head."),
+        ("vit_tiny_patch16_224", "blocks.10", "blocks.10."),
+    ],
+)
+def test_any_layer_may_be_the_first_of_the_tail(name, layer, first):
+    model = create_model(name, "random")
+    trunk, tail = split(model, train_from=layer)
+    names = list(tail.model.state_dict())
+    assert names[0].startswith(first)
+    assert not set(names) & set(trunk.model.state_dict())
+    with torch.no_grad():
+        x = images(model)
+        torch.testing.assert_close(tail(trunk(x)), model(x), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize(("name", "layer"), [("resnet18", "layer5"), ("vit_tiny_patch16_224", "patch_embed")])
+def test_an_unknown_first_layer_is_named(name, layer):
+    with pytest.raises(InputError, match=f"unknown layer of '{name}' '{layer}'"):
+        split(create_model(name, "random"), train_from=layer)

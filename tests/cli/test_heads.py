@@ -41,7 +41,8 @@ def test_a_description() -> None:
     assert settings["gamma"]["tried"] == [10.0**g for g in range(-2, 4)]
     assert about["candidates"] == 24
     assert not about["chooses_epochs"]
-    assert about["reads"] == {"global, region": ["global"], "global": ["global"], "region": None}
+    also = {"global, region, trunk": ["global"]}
+    assert about["reads"] == {"global, region": ["global"], "global": ["global"], "region": None} | also
     assert about["word_vectors"] == "not used"
     text = CliRunner().invoke(main, ["heads", "eszsl"]).stdout
     assert "Romera-Paredes" in text

@@ -1,23 +1,46 @@
 """Checks of the arguments of `fit` and scoring: a one-sentence error for each problem."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
 
+from zslpipe.backbones import create_model
+from zslpipe.backbones.weights import content_hash
 from zslpipe.errors import InputError, NotFittedError
 from zslpipe.heads import HEADS, Attributes, Classes, Head
+from zslpipe.heads.bsnet import SpecialistHead
 from zslpipe.parts.torch_head import TorchHead
 
 RNG = np.random.default_rng(0)
 LABELS = np.repeat(np.arange(4), 5)
 SEMANTICS = RNG.uniform(size=(6, 3)).astype(np.float32)
-FEATURES = {"global": RNG.normal(size=(20, 8)).astype(np.float32), "region": RNG.normal(size=(20, 4, 8))}
+
+
+class Stored(dict[str, np.ndarray]):
+    """Features that know the network that made them, as a store's do."""
+
+    backbone: ClassVar = {
+        "name": "test_resnet",
+        "weights": "random",
+        "image_size": 64,
+        "hash": content_hash(create_model("test_resnet", "random", 64)),
+    }
+
+
+FEATURES = Stored(
+    {
+        "global": RNG.normal(size=(20, 8)).astype(np.float32),
+        "region": RNG.normal(size=(20, 4, 8)),
+        "trunk": RNG.normal(size=(20, 2, 2, 192)).astype(np.float32),
+    }
+)
 ATTRIBUTES = Attributes(("a", "b", "c"), RNG.normal(size=(3, 2)).astype(np.float32))
 
 
 def head(name: str) -> Head:
-    return HEADS[name](**({"epochs": 1, "device": "cpu"} if issubclass(HEADS[name], TorchHead) else {}))
+    few = {"modules": 2} if issubclass(HEADS[name], SpecialistHead) else {}
+    return HEADS[name](**({"epochs": 1, "device": "cpu", **few} if issubclass(HEADS[name], TorchHead) else {}))
 
 
 def nan_in(array: np.ndarray, *at: int) -> np.ndarray:
@@ -34,8 +57,8 @@ TRAINING: dict[str, tuple[dict[str, Any], str]] = {
     "empty": ({"labels": LABELS[:0]}, "no training image"),
     "features": ({"features": FEATURES["global"]}, "features must map tap names to arrays"),
     "finite": (
-        {"features": {k: nan_in(v, 7, 0) for k, v in FEATURES.items()}},
-        "features '(global|region)' contain NaN or infinity in row 7",
+        {"features": Stored({k: nan_in(v, 7, 0) for k, v in FEATURES.items()})},
+        "features '(global|region|trunk)' contain NaN or infinity in row 7",
     ),
     "semantics": ({"semantics": SEMANTICS[0]}, r"semantics must be numbers of shape \(classes, attributes\)"),
     "words": ({"semantics": np.array([["a"]])}, "semantics must be numbers"),
@@ -65,16 +88,17 @@ def fitted(request: pytest.FixtureRequest) -> Head:
 
 
 def test_scoring_is_checked(fitted: Head) -> None:
-    (tap,) = fitted.problem_.taps
+    tap, *others = fitted.problem_.taps
+    rest = {other: FEATURES[other] for other in others}
     with pytest.raises(InputError, match="trained with 3 semantics per class, not 2"):
         fitted.decision_function(FEATURES, SEMANTICS[:, :2])
     with pytest.raises(InputError, match="NaN or infinity in row 1, column 0"):
         fitted.decision_function(FEATURES, nan_in(SEMANTICS, 1, 0))
     score = fitted.bind(SEMANTICS)
     with pytest.raises(InputError, match=f"trained on the features '{tap}', which are missing"):
-        score({"trunk": FEATURES["global"]})
+        score({**rest, "other": FEATURES["global"]})
     with pytest.raises(InputError, match=f"trained on '{tap}' features of shape .*8 per image, not .*7"):
-        score({tap: FEATURES[tap][..., :7]})
+        score({**rest, tap: FEATURES[tap][..., :7]})
     with pytest.raises(InputError, match="features must map tap names"):
         score(FEATURES[tap])  # type: ignore[arg-type]
 

@@ -13,6 +13,7 @@ from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 
 from zslpipe.errors import InputError
+from zslpipe.registry import unknown
 
 # The children that `forward_features` applies one after another. The other children belong to `forward_head`.
 LAYERS: dict[type[nn.Module], tuple[str, ...]] = {
@@ -49,6 +50,18 @@ class Tail(nn.Module):
         self.model: Any = model
         self.layers = layers
 
+        self.num_features = model.num_features
+        self.num_prefix_tokens = getattr(model, "num_prefix_tokens", 0)
+
+    def blocks(self) -> dict[str, nn.Module]:
+        """What the features pass one after another: the layers, or the parts of a layer that is a sequence."""
+        found: dict[str, nn.Module] = {}
+        for name in self.layers:
+            layer = self.model.get_submodule(name)
+            inside = layer.named_children() if isinstance(layer, nn.Sequential) else ()
+            found |= {f"{name}.{key}": child for key, child in inside} or {name: layer}
+        return found
+
     def forward_features(self, trunk: Tensor) -> Tensor:
         """The model's last feature map (B, D, H, W), or for a ViT its tokens (B, P + R, D)."""
         for name in self.layers:
@@ -63,12 +76,13 @@ class Tail(nn.Module):
         return self.forward_head(self.forward_features(trunk))
 
 
-def split(model: nn.Module, blocks: int = 1) -> tuple[Trunk, Tail]:
+def split(model: nn.Module, blocks: int = 1, train_from: str = "") -> tuple[Trunk, Tail]:
     """(trunk, tail) of a timm model, with tail(trunk(images)) == model(images).
 
     A convolutional network is cut before its last stage, where the tap `trunk` is: the trunk returns (B, D', H, W).
     A stored row of that tap is (H, W, D'), so `rows.permute(0, 3, 1, 2)` is what the tail takes. A vision transformer
     is cut before its last `blocks` blocks: the trunk returns all tokens (B, P + R, D), P prefix tokens first.
+    `train_from` names another layer as the first one of the tail: "layer3" of a ResNet, "blocks.4" of others.
 
     Both parts share parameters, buffers and train/eval mode with `model`; fine-tune a `copy.deepcopy(tail)`.
 
@@ -76,9 +90,9 @@ def split(model: nn.Module, blocks: int = 1) -> tuple[Trunk, Tail]:
         InputError: if the model is of a family that is not in LAYERS, or has too few blocks.
     """
     names = _layers(model)
-    cut = _cut(model, blocks)
+    cut = _before(model, names, train_from) if train_from else _cut(model, blocks)
     first, _, index = cut.partition(".")
-    at = names.index(first)
+    at = names.index(first) if cut else -1
     before, after = {name: getattr(model, name) for name in names}, {}
     for name in names[at + 1 :]:
         after[name], before[name] = before[name], nn.Identity()
@@ -101,6 +115,23 @@ def _layers(model: nn.Module) -> tuple[str, ...]:
             return names
     families = ", ".join(family.__name__ for family in LAYERS)
     raise InputError(f"cannot split the model '{_name(model)}': supported families are {families}.")
+
+
+def _before(model: Any, names: tuple[str, ...], layer: str) -> str:
+    """Name of the layer before this one; empty before the first."""
+    order: list[str] = []
+    for name in names:
+        child = getattr(model, name)
+        parts = [f"{name}.{key}" for key, _ in child.named_children()] if isinstance(child, nn.Sequential) else []
+        order += [*parts] or [name]
+    if layer in names:
+        layer = next(name for name in order if name.partition(".")[0] == layer)
+    known = order[order.index("blocks.0") + 1 :] if isinstance(model, VisionTransformer) else order
+    if layer not in known:
+        raise unknown(f"layer of '{_name(model)}'", layer, [*dict.fromkeys(n.partition(".")[0] for n in known), *known])
+    before = order[order.index(layer) - 1] if layer != order[0] else ""
+    whole = before.partition(".")[0]
+    return before if whole == layer.partition(".")[0] else whole
 
 
 def _cut(model: Any, blocks: int) -> str:

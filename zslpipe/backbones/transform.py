@@ -1,6 +1,7 @@
 """The transform from a decoded image to a backbone's input."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -71,8 +72,14 @@ class Transform:
         return np.ascontiguousarray(np.asarray(steps(image)).transpose(1, 2, 0))
 
     def describe(self) -> dict[str, Any]:
-        """All arguments, as JSON."""
+        """All arguments, as JSON; `described` is the inverse."""
         return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
+
+    @classmethod
+    def described(cls, values: Mapping[str, Any]) -> "Transform":
+        """The transform with these arguments."""
+        given: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+        return cls(**given)
 
 
 def _scaled(size: tuple[int, int], short: int) -> tuple[int, int]:

@@ -13,6 +13,7 @@ EXAMPLES = examples(
     "zslpipe extract --backbone vit_base_patch16_224 --dataset ./my-images --class-table ./tables",
     "zslpipe extract --backbone resnet101 --dataset cub --weights resnet101.safetensors --image-size 448",
     "zslpipe extract --backbone resnet101 --dataset cub --shard 0/4",
+    "zslpipe extract --weights cub-remse-20250101-120000 --folds",
 )
 
 
@@ -20,7 +21,9 @@ EXAMPLES = examples(
 @click.option("--backbone", help="A name that `zslpipe backbones` lists.", show_default="resnet101")
 @click.option("--dataset", default=None, help="A known name or an image folder.", show_default="the newest store's")
 @click.option("--class-table", type=PATH, help="Class table of an image folder, or the folder it is in.")
-@click.option("--weights", default="timm", show_default=True, help="timm, package, random, or a weights FILE.")
+@click.option("--weights", default="timm", show_default=True, help="timm, package, random, a weights FILE, or a RUN.")
+@click.option("--seed", type=int, help="Which of the run's backbones.", show_default="the first")
+@click.option("--folds", is_flag=True, help="Also store what selection needs: features of backbones tuned in folds.")
 @click.option("--taps", default="global,region", show_default=True, help="Features to store: global, region, trunk.")
 @click.option("--image-size", type=int, help="In pixels.", show_default="the model's own")
 @click.option(

@@ -22,6 +22,8 @@ EXAMPLES = examples(
     "zslpipe train-head eszsl --dataset cub --semantics sentences --seeds 5 --rule folds=5",
     "zslpipe train-head remse --set epochs=10 --set learning_rate=0.001 --device cuda:1",
     "zslpipe train-head eszsl --set gamma=1,10,100 --set lambda_=1,10 --seeds 5 --jobs 2",
+    "zslpipe train-head attention-net --mode tail --set tail_rate=0.003,0.01,0.03",
+    "zslpipe train-head gnet --mode end-to-end --train-from layer4",
     "zslpipe train-head my-head --plugin my_head.py",
 )
 
@@ -60,6 +62,13 @@ EXAMPLES = examples(
     show_default=True,
     help="Processes that share the seeds, or the folds of one seed; the numbers are those of one job.",
 )
+@click.option(
+    "--mode",
+    type=click.Choice(["cached", "tail", "end-to-end"]),
+    help="Also train the backbone's last stage from the stored tap trunk, or its last layers from images.",
+    show_default="cached",
+)
+@click.option("--train-from", metavar="LAYER", help="First layer to train end to end.", show_default="the last stage")
 @click.option("--device", help="auto, cpu, cuda or cuda:N, for heads trained by gradient.", show_default="auto")
 @places
 @as_json
@@ -70,6 +79,8 @@ def command(
     settings: tuple[str, ...],
     rule: tuple[str, ...],
     seeds: int,
+    mode: str | None,
+    train_from: str | None,
     device: str | None,
     **options: Any,
 ) -> None:
@@ -81,7 +92,8 @@ def command(
     from zslpipe.workflows.train import train_from_cache
 
     keep_freed_memory()
-    fixed, grid = parse_grid((*settings, *([f"device={device}"] if device else [])))
+    named = {"mode": mode, "train_from": train_from, "device": device}
+    fixed, grid = parse_grid((*settings, *(f"{key}={value}" for key, value in named.items() if value)))
     run, notes = train_from_cache(
         workspace(data_root, cache),
         settings=fixed,
@@ -93,7 +105,8 @@ def command(
     print_notes(run.about["notes"])
     choices = {seed: run.choice(seed) for seed in run.seeds}
     if json_:
-        print_json({"run": str(run.path), "choices": {seed: c.to_json() for seed, c in choices.items()}})
+        told = {seed: run.notes(seed) for seed in run.seeds}
+        print_json({"run": str(run.path), "choices": {s: c.to_json() for s, c in choices.items()}, "notes": told})
         return
     for note in notes:
         click.echo(note)
@@ -102,3 +115,5 @@ def command(
         chosen = ", ".join(f"{key}={value}" for key, value in choice.params.items()) or "the defaults"
         validated = ", ".join(f"{key} {value:.3f}" for key, value in choice.metrics.items())
         click.echo(f"seed {seed}   {chosen} ({choice.rule}, best of {len(choice.trials)}: {validated})")
+        for note in run.notes(seed):
+            click.echo(f"         {note}")

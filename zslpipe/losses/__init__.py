@@ -1,6 +1,7 @@
 """Loss functions: pure functions of tensors."""
 
 from zslpipe.losses.balanced_mse import balanced_mse
+from zslpipe.losses.diversity import diversity
 from zslpipe.losses.mse import mse, nmse
 from zslpipe.losses.remse import remse
 from zslpipe.losses.sce import cosine_scores, sce, unit
@@ -12,6 +13,7 @@ __all__ = [
     "bernoulli_reconstruction",
     "cosine_scores",
     "cubic_reconstruction",
+    "diversity",
     "gradient_penalty",
     "kl_divergence",
     "l1_reconstruction",

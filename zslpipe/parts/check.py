@@ -7,7 +7,7 @@ import numpy as np
 
 from zslpipe.errors import InputError
 from zslpipe.parts.problem import Attributes, Problem, TrainingData
-from zslpipe.store.rows import Features
+from zslpipe.store.rows import IMAGE, Features
 
 
 def check_training(
@@ -60,7 +60,10 @@ def check_semantics(semantics: Any) -> np.ndarray:
 def check_scoring(name: str, problem: Problem, features: Features) -> None:
     """Raise `InputError` unless a head fitted on `problem` can score these features."""
     taps, lengths = _taps(features), {}
-    for tap, spec in problem.taps.items():
+    for tap, spec in problem.stored.items():
+        if tap == IMAGE:
+            lengths[tap] = len(taps[tap])
+            continue
         if tap not in taps:
             raise InputError(f"{name} was trained on the features '{tap}', which are missing: got {', '.join(taps)}.")
         shape = tuple(taps[tap].shape[1:])

@@ -208,7 +208,7 @@ class Head(ABC):
         """Restore the fitted head from the arrays of `state`; `problem_` is already set."""
 
     def record(self) -> dict[str, Any]:
-        """Details of the fit to save with the head, as JSON."""
+        """Details of the fit to save with the head, as JSON; `notes` are short sentences that commands print."""
         return {}
 
     @classmethod

@@ -65,6 +65,8 @@ class Problem:
         words: W, width of the attributes' word vectors, 0 if there are none.
         classes: C, the number of classes passed to `fit`.
         backbone: how the features were made, as their store's provenance describes it; empty if unknown.
+        made_from: what the taps are made of by layers of the backbone that are trained with the head; empty if the
+            taps are read as they are.
     """
 
     taps: Mapping[str, TapSpec]
@@ -72,6 +74,7 @@ class Problem:
     words: int = 0
     classes: int = 0
     backbone: Mapping[str, Any] = field(default_factory=dict)
+    made_from: Mapping[str, TapSpec] = field(default_factory=dict)
 
     @classmethod
     def of(cls, data: TrainingData, taps: Sequence[str]) -> Self:
@@ -85,6 +88,11 @@ class Problem:
             backbone=getattr(data.features, "backbone", {}),
         )
 
+    @property
+    def stored(self) -> Mapping[str, TapSpec]:
+        """The taps that are read from features."""
+        return self.made_from or self.taps
+
     def width(self, tap: str) -> int:
         """The width of the tap's vectors."""
         return self.taps[tap].shape[-1]
@@ -96,11 +104,16 @@ class Problem:
             "words": self.words,
             "classes": self.classes,
             "backbone": dict(self.backbone),
+            "made_from": {tap: spec.header() for tap, spec in self.made_from.items()},
         }
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Self:
-        return cls(**{**values, "taps": {tap: TapSpec.from_header(spec) for tap, spec in values["taps"].items()}})
+        specs = {
+            field: {tap: TapSpec.from_header(spec) for tap, spec in values.get(field, {}).items()}
+            for field in ("taps", "made_from")
+        }
+        return cls(**{**values, **specs})
 
 
 def spec_of(features: Features, tap: str) -> TapSpec:

@@ -3,9 +3,9 @@
 import hashlib
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import nullcontext
-from dataclasses import dataclass
-from typing import Any, ClassVar, Generic, Literal, TypeVar
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Generic, Literal, Self, TypeVar
 
 import numpy as np
 import torch
@@ -15,12 +15,13 @@ from torch.optim import SGD, Adam, AdamW, Optimizer
 from zslpipe.devices import pick_device
 from zslpipe.errors import InputError
 from zslpipe.files import sha256_json
+from zslpipe.parts.fine_tuning import MADE, SCORED, SOURCES, FineTuningSettings, Tuning, image_spec
 from zslpipe.parts.head import Head, Scorer, Setting
-from zslpipe.parts.problem import Attributes, Classes, Problem, TrainingData
+from zslpipe.parts.problem import Attributes, Classes, Problem, TrainingData, spec_of
 from zslpipe.parts.settings import Count, NonNegative, Positive, Share, Whole
 from zslpipe.progress import ticking
 from zslpipe.store.layout import TapSpec
-from zslpipe.store.rows import Features
+from zslpipe.store.rows import IMAGE, Features
 from zslpipe.training import (
     At,
     Batch,
@@ -33,6 +34,7 @@ from zslpipe.training import (
     Sampler,
     Shuffled,
     Stage,
+    Stops,
     checkpoint_for,
     train,
 )
@@ -77,10 +79,11 @@ class _Trained(Head, Generic[M]):
 
     module_: M
     history_: dict[str, Sequence[Mapping[str, float]]]  # the losses of every epoch, by stage
+    tuning_: Tuning | None = None  # what makes the module's inputs; its trained layers are the module's child "tail"
 
 
 @dataclass
-class TorchHead(_Trained[M]):
+class TorchHead(FineTuningSettings, _Trained[M]):
     """A head that learns by gradient descent: a subclass defines its module and its loss terms.
 
     By default it has one stage, whose learning rate does not depend on the number of epochs: training for n epochs
@@ -132,15 +135,31 @@ class TorchHead(_Trained[M]):
 
     def stages(self, rows: Placed, labels: Tensor, task: Task) -> Iterator[Stage[Any]]:
         """The stages of training on rows with labels (N,) into `task.seen`, run one after another."""
-        device = task.semantics.device
-        cast = torch.autocast(device.type, torch.bfloat16) if self.precision == "bfloat16" else nullcontext()
+        yield self.descent("", rows, labels, task, self.epochs)
 
-        def terms(batch: Batch, _: At) -> dict[str, Tensor]:
+    def descent(
+        self,
+        name: str,
+        rows: Placed,
+        labels: Tensor,
+        task: Task,
+        epochs: int,
+        stops: Stops = "every",
+        *,
+        loss: Callable[[Batch, At], dict[str, Tensor]] | None = None,
+        parameters: Any = None,
+    ) -> Stage[Any]:
+        """A stage with one optimiser, by default for all `parameters` and on the head's `terms`."""
+        cast = self._cast(task.semantics.device)
+
+        def terms(batch: Batch, at: At) -> dict[str, Tensor]:
             with cast:
-                return self.terms(self.module_, batch.inputs, batch.labels, task)
+                return loss(batch, at) if loss else self.terms(self.module_, batch.inputs, batch.labels, task)
 
-        learner = Descent(self.module_, self._optimiser(self.parameters(self.module_)), terms, self._rate)
-        yield Stage("", learner, RowBatches(rows, labels, self._sampler(labels.cpu().numpy())), self.epochs)
+        parameters = self.parameters(self.module_) if parameters is None else parameters
+        learner = Descent(self.module_, self._optimiser(parameters), terms, self._rate)
+        batches = RowBatches(rows, labels, self._sampler(labels.cpu().numpy()))
+        return Stage(name, learner, batches, epochs, stops)
 
     # --- training ---
 
@@ -189,14 +208,18 @@ class TorchHead(_Trained[M]):
         device = pick_device(self.device)
         random = OwnRandom(self.seed, device)
         with random.active():
-            self.module_ = self.build(self.problem_).to(device)
+            self.module_ = self._with_tail(self.build(self.problem_)).to(device)
         seen, labels = np.unique(data.labels, return_inverse=True)
         task = Task(
             torch.tensor(data.semantics, dtype=torch.float32, device=device),
             torch.tensor(seen).to(device),
             data.attributes,
         )
-        rows = Placed(data.features, tuple(self.problem_.taps), device)
+        tuning = self.tuning_
+        if tuning:
+            rows: Placed = tuning.made_rows(data.features, device)
+        else:
+            rows = Placed(data.features, tuple(self.problem_.taps), device)
         self.prepare(self.module_, rows, task)
         identity, stages = self._identity(data), self.stages(rows, torch.from_numpy(labels).to(device), task)
         self.history_ = {}
@@ -205,6 +228,8 @@ class TorchHead(_Trained[M]):
                 stage = next(stages, None)
             if stage is None:
                 return
+            if tuning:
+                stage = tuning.stage(stage, self.seed, self._cast(device))
             keep = not progress and stage.stops == "every"
             checkpoint = checkpoint_for(identity, stage.name, keep_epochs=keep)
             label = f"training {self.name}" + (f", {stage.name}" if stage.name else "")
@@ -224,8 +249,33 @@ class TorchHead(_Trained[M]):
             return Episodes(labels, self.ways, self.shots, self.seed, self.episodes or None)
         return ClassBalanced(labels, self.batch, self.seed)
 
-    def _optimiser(self, parameters: Any) -> Optimizer:
-        settings: dict[str, Any] = {"lr": self.learning_rate, "weight_decay": self.weight_decay, "fused": True}
+    def _cast(self, device: torch.device) -> AbstractContextManager[Any]:
+        return torch.autocast(device.type, torch.bfloat16) if self.precision == "bfloat16" else nullcontext()
+
+    def _pose(self, data: TrainingData) -> Self:
+        if self.mode == "cached":
+            return super()._pose(data)
+        source = SOURCES[self.mode]
+        if source == "trunk" and source not in data.features:
+            raise InputError(
+                f"mode {self.mode} trains on the tap 'trunk', but there are only {', '.join(data.features)}: extract "
+                "with --taps global,region,trunk."
+            )
+        backbone = getattr(data.features, "backbone", {})
+        spec = image_spec(backbone) if source == IMAGE else spec_of(data.features, source)
+        self.tuning_ = Tuning(self, backbone, spec, self.choose_taps(MADE, data.attributes))
+        self.problem_ = replace(Problem.of(data, ()), taps=self.tuning_.made, made_from={source: spec})
+        return self
+
+    def _with_tail(self, module: M) -> M:
+        if self.tuning_ is not None:
+            module.add_module("tail", self.tuning_.tail)
+        return module
+
+    def _optimiser(self, parameters: Any, rate: float | None = None) -> Optimizer:
+        if self.tuning_ is not None:
+            parameters = self.tuning_.groups(parameters, rate or self.learning_rate)
+        settings: dict[str, Any] = {"lr": rate or self.learning_rate, "weight_decay": self.weight_decay, "fused": True}
         if self.optimiser == "sgd":
             return SGD(parameters, momentum=self.momentum, **settings)
         return (Adam if self.optimiser == "adam" else AdamW)(parameters, **settings)
@@ -234,7 +284,7 @@ class TorchHead(_Trained[M]):
         """A hash of everything that determines the training; of the features, only a few rows are hashed."""
         digest = hashlib.sha256(sha256_json([self.name, self.get_params(), self.problem_.to_json()]).encode())
         probe = np.unique(np.linspace(0, len(data.labels) - 1, 8).astype(int))
-        arrays = [data.labels, data.semantics, *(data.features[tap][probe] for tap in self.problem_.taps)]
+        arrays = [data.labels, data.semantics, *(data.features[tap][probe] for tap in self.problem_.stored)]
         if data.attributes is not None and data.attributes.vectors is not None:
             arrays.append(data.attributes.vectors)
         for array in arrays:
@@ -251,16 +301,24 @@ class TorchHead(_Trained[M]):
     def in_batches(self, features: Features, compute: Callable[[Inputs], Tensor]) -> np.ndarray:
         """Apply `compute` to all images in batches: (N, ...) float32."""
         device = next(self.module_.parameters()).device
-        rows = {tap: features[tap] for tap in self.problem_.taps}
+        rows = {tap: features[tap] for tap in self.problem_.stored}
         count = len(next(iter(rows.values())))
         step = max(1, ELEMENTS // max(int(np.prod(r.shape[1:])) for r in rows.values()))
+        step = min(step, SCORED) if self.tuning_ else step
         done = []
         with torch.inference_mode():
             for start in range(0, max(count, 1), step):  # once even without images, for the shape
                 part = slice(start, min(start + step, count))
-                inputs = {tap: read(r, part, device).float() for tap, r in rows.items()}
-                done.append(compute(inputs).float().cpu().numpy())
+                done.append(compute(self._inputs(rows, part, device)).float().cpu().numpy())
         return np.concatenate(done)
+
+    def _inputs(self, rows: Features, part: slice, device: torch.device) -> Inputs:
+        """The module's inputs for some images."""
+        if self.tuning_ is None:
+            return {tap: read(r, part, device).float() for tap, r in rows.items()}
+        if IMAGE in rows:
+            return self.tuning_(self.tuning_.rows(rows, device)[np.arange(part.start, part.stop)])
+        return self.tuning_({tap: read(r, part, device).float() for tap, r in rows.items()})
 
     def _tensor(self, array: np.ndarray) -> Tensor:
         return torch.tensor(array, dtype=torch.float32, device=next(self.module_.parameters()).device)
@@ -274,7 +332,10 @@ class TorchHead(_Trained[M]):
 
     def load_state(self, state: Mapping[str, np.ndarray]) -> None:
         with OwnRandom(0).active():  # building draws weights: leave the caller's random state alone
-            self.module_ = self.build(self.problem_)
+            if self.problem_.made_from:
+                (source,) = self.problem_.made_from.values()
+                self.tuning_ = Tuning(self, self.problem_.backbone, source, tuple(self.problem_.taps), pretrained=False)
+            self.module_ = self._with_tail(self.build(self.problem_))
         tensors = {k: torch.tensor(v) for k, v in state.items()}
         found = self.module_.load_state_dict(tensors, strict=False)
         missing = [k for k in found.missing_keys if not k.startswith(self.only_in_training)]

@@ -1,21 +1,25 @@
 """Features of images that no store has, made just as those of a store were made."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from PIL import Image
+from torch import Tensor
 
 from zslpipe.backbones import Backbone, Transform, load_backbone
+from zslpipe.backbones.taps import Grid
 from zslpipe.errors import InputError
 from zslpipe.extract.decode import UnreadableImage, read_image, to_rgb
 from zslpipe.extract.pipeline import ExtractionSummary, extract_images
 from zslpipe.store.failure import Failure
 from zslpipe.store.provenance import describe_differences, difference
+from zslpipe.store.rows import IMAGE
 
 AnyImage = str | Path | Image.Image | np.ndarray  # a file, an opened image, or pixels (H, W, 3) uint8
 BATCHES = 8  # batches whose features are handed over at a time
@@ -39,6 +43,21 @@ class GivenImages:
         return Path(name_of(self.images[row], row))
 
 
+class Pixels:
+    """The pixels themselves as features, for heads that load their backbone."""
+
+    def __init__(self, transform: Mapping[str, Any]) -> None:
+        self.transform, self.device = Transform.described(transform), torch.device("cpu")
+        self.taps: dict[str, tuple[int, ...]] = {IMAGE: (*self.transform.size, 3)}
+        self.grids: dict[str, Grid | None] = {IMAGE: None}
+
+    def __call__(self, images: Tensor) -> dict[str, Tensor]:
+        return {IMAGE: images.float()}  # whole numbers up to 255, exact in float16 too
+
+    def describe(self) -> dict[str, Any]:
+        return {"transform": self.transform.describe()}
+
+
 @dataclass(frozen=True)
 class ImageFeatures:
     """Runs the backbone of a store over new images.
@@ -57,11 +76,13 @@ class ImageFeatures:
 
     @cached_property
     def backbone(self) -> Backbone:
-        """The store's backbone, loaded when it is first used.
+        """The store's backbone, loaded when it is first used; for a head that reads images only their transform.
 
         Raises:
             InputError: if no backbone made the features, or it does not make the same ones any more.
         """
+        if self.taps == (IMAGE,):
+            return Pixels(self.provenance["fingerprinted"]["transform"])
         request = self.provenance["recorded"].get("request", {})
         if "backbone" not in request:
             raise InputError(

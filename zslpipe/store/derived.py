@@ -102,8 +102,8 @@ def admissible(features: Features, problem: Benchmark) -> Features:
         if candidates and not allowed:
             raise LeakError(
                 f"{features.source} was made by a model that {leak(candidates[0], problem)}: "  # type: ignore[attr-defined]
-                "derive it fold-wise for this selection rule and seed (zslpipe derive RUN), "
-                "or use the store it was derived from."
+                "derive it fold-wise for this selection rule and seed (zslpipe derive RUN; a fine-tuned backbone: "
+                "zslpipe extract --weights RUN --folds), or use the store it was derived from."
             )
         if allowed:
             chosen[tap] = max(allowed, key=lambda version: version.images.sum()).tap

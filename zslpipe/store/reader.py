@@ -9,11 +9,11 @@ import torch
 import zarr
 
 from zslpipe.arrays import memory_bytes
-from zslpipe.errors import DamagedError, ZslpipeError
+from zslpipe.errors import DamagedError, InputError, ZslpipeError
 from zslpipe.store import layout as names
 from zslpipe.store.derived import Version
 from zslpipe.store.layout import TapSpec
-from zslpipe.store.rows import Rows
+from zslpipe.store.rows import IMAGE, Rows
 
 if TYPE_CHECKING:
     from zslpipe.store.feature_store import FeatureStore
@@ -196,7 +196,15 @@ class StoreFeatures(Mapping[str, Rows]):
         self._taps = {tap: taps.get(tap, tap) for tap in store.taps if tap not in further}
 
     def __getitem__(self, tap: str) -> Rows:
-        return self._store.rows(self._taps[tap])
+        return self._images() if tap == IMAGE else self._store.rows(self._taps[tap])
+
+    def _images(self) -> np.ndarray:
+        """(N,) the files that the features were extracted from."""
+        benchmark = self._store.benchmark
+        if benchmark.image_root is None or not benchmark.image_root.is_dir():
+            where = "no image folder" if benchmark.image_root is None else f"no folder {benchmark.image_root} any more"
+            raise InputError(f"{self._store.path} has {where}: extract from images, or put them back.")
+        return np.array([str(benchmark.image_root / one) for one in benchmark.image_ids])
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._taps)
@@ -211,9 +219,17 @@ class StoreFeatures(Mapping[str, Rows]):
 
     @property
     def backbone(self) -> Mapping[str, Any]:
-        """The description of the backbone in the provenance of the store."""
-        described = self._store.provenance["fingerprinted"].get("backbone", {})
-        return described if isinstance(described, Mapping) else {"name": described}
+        """The description of the backbone in the provenance of the store; if it was extracted, how to load it again."""
+        made = self._store.provenance["fingerprinted"]
+        described = made.get("backbone", {})
+        about = described if isinstance(described, Mapping) else {"name": described}
+        request = self._store.provenance["recorded"].get("request", {})
+        if not {"weights", "transform"} <= made.keys() or not {"weights", "image_size"} <= request.keys():
+            return about
+        if any(version.tap != version.of for version in self.used):
+            return {**about, "other": True}  # `request` loads the network of the final version
+        where = {"weights": request["weights"], "image_size": request["image_size"]}
+        return {**about, **where, "hash": made["weights"], "transform": made["transform"]}
 
     @property
     def source(self) -> str:

@@ -25,6 +25,7 @@ class Rows(Protocol):
 
 
 Features = Mapping[str, Rows]  # tap name ("global", "region", ...) to its rows
+IMAGE = "image"  # not stored: the files (N,) that features were extracted from, or pixels (N, H, W, 3) uint8
 
 
 class Subset:

@@ -2,7 +2,7 @@
 
 from zslpipe.training.batches import Batch, RowBatches
 from zslpipe.training.checkpoint import Checkpoint, checkpoint_for, checkpoints
-from zslpipe.training.learner import At, Batches, Descent, Learner, Stage, total_of
+from zslpipe.training.learner import At, Batches, Descent, Learner, Stage, Stops, total_of
 from zslpipe.training.loop import Epoch, train
 from zslpipe.training.samplers import ClassBalanced, Episodes, Independent, Sampler, Shuffled
 from zslpipe.training.seeds import OwnRandom
@@ -23,6 +23,7 @@ __all__ = [
     "Sampler",
     "Shuffled",
     "Stage",
+    "Stops",
     "checkpoint_for",
     "checkpoints",
     "total_of",

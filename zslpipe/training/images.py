@@ -1,6 +1,7 @@
 """Batches for training from images: decoded and augmented by worker processes, ahead of the steps."""
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,9 @@ from torch.utils.data import DataLoader, Dataset
 from zslpipe.backbones.transform import RESAMPLING, Transform
 from zslpipe.errors import InputError
 from zslpipe.extract.decode import UnreadableImage, read_image
+from zslpipe.store.rows import IMAGE, Rows
 from zslpipe.training.batches import Batch
+from zslpipe.training.placed import Placed
 from zslpipe.training.samplers import Sampler
 
 
@@ -38,6 +41,50 @@ class RandomCrop:
         with torch.random.fork_rng([]):
             torch.manual_seed(seed)
             return np.asarray(self.steps(image))
+
+
+class ImageRows(Placed):
+    """Images as normalised tensors (B, 3, H, W), decoded when they are asked for.
+
+    Args:
+        images: (N,) files, or pixels (N, H, W, 3).
+        transform: what a backbone's images go through.
+        device: where batches go.
+    """
+
+    def __init__(self, images: Rows, transform: Transform, device: torch.device) -> None:
+        self.images, self.transform, self.device = images, transform, device
+        self.taps = {IMAGE: torch.empty(0)}
+
+    @property
+    def paths(self) -> list[Path]:
+        return [Path(str(one)) for one in self.images[:]]
+
+    @property
+    def streamed(self) -> bool:
+        return True
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, index: np.ndarray) -> dict[str, Tensor]:
+        several = self.images[index]
+        if several.ndim == 1:
+            with ThreadPoolExecutor() as pool:
+                several = np.array([*pool.map(self._pixels, several)], np.uint8).reshape(-1, *self.transform.size, 3)
+        return {IMAGE: normalised(torch.from_numpy(several).to(self.device), self.transform)}
+
+    def _pixels(self, path: str) -> np.ndarray:
+        try:
+            return self.transform(read_image(Path(str(path))))
+        except UnreadableImage as problem:
+            raise InputError(f"the image {path} {problem}: replace it or remove it from the list.") from None
+
+
+def normalised(pixels: Tensor, transform: Transform) -> Tensor:
+    """(B, 3, H, W) float32 of pixels (B, H, W, 3) in [0, 255]."""
+    mean, std = (torch.tensor(v, device=pixels.device).view(1, 3, 1, 1) for v in (transform.mean, transform.std))
+    return torch.addcmul(-mean / std, pixels.permute(0, 3, 1, 2).float(), 1 / (255 * std))
 
 
 class ImageBatches:
@@ -71,8 +118,6 @@ class ImageBatches:
         self.paths, self.sampler, self.transform = list(paths), sampler, transform
         self.augment, self.workers, self.seed, self.device = augment, workers, seed, torch.device(device)
         self.labels = torch.as_tensor(labels, dtype=torch.int64)
-        mean, std = (torch.tensor(v, device=self.device).view(1, 3, 1, 1) for v in (transform.mean, transform.std))
-        self.scale, self.shift = 1 / (255 * std), -mean / std
 
     def __len__(self) -> int:
         return len(self.sampler)
@@ -96,14 +141,11 @@ class ImageBatches:
                 if isinstance(pixels, str):
                     raise InputError(f"the image {self.paths[index]} {pixels}: replace it or remove it from the list.")
             index = np.array([i for i, _ in items])
-            yield Batch({"image": self._normalised([pixels for _, pixels in items])}, self._labels(index), index)
+            pixels = torch.from_numpy(np.stack([pixels for _, pixels in items])).to(self.device)
+            yield Batch({IMAGE: normalised(pixels, self.transform)}, self._labels(index), index)
 
     def _labels(self, index: np.ndarray) -> Tensor:
         return self.labels[torch.from_numpy(index)].to(self.device)
-
-    def _normalised(self, pixels: list[np.ndarray]) -> Tensor:
-        images = torch.from_numpy(np.stack(pixels)).to(self.device)
-        return torch.addcmul(self.shift, images.permute(0, 3, 1, 2).float(), self.scale)
 
 
 class _Decoded(Dataset[tuple[int, np.ndarray | str]]):

@@ -13,6 +13,7 @@ from zslpipe.errors import DivergedError
 B = TypeVar("B")
 B_co = TypeVar("B_co", covariant=True)
 B_contra = TypeVar("B_contra", contravariant=True)
+Stops = Literal["every", "last", "none"]
 
 
 class Batches(Protocol[B_co]):
@@ -145,7 +146,7 @@ class Stage(Generic[B]):
     learner: Learner[B]
     batches: Batches[B]
     epochs: int
-    stops: Literal["every", "last", "none"] = "every"
+    stops: Stops = "every"
     every: int = 1
 
     def may_stop(self, epoch: int) -> bool:

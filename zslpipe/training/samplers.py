@@ -62,7 +62,7 @@ class Independent(Sampler):
             yield np.concatenate(drawn)
 
 
-class _ByClass(Sampler):
+class ByClass(Sampler):
     """Keeps the samples of each class as rows of one padded table."""
 
     def __init__(self, labels: np.ndarray, seed: int) -> None:
@@ -73,7 +73,7 @@ class _ByClass(Sampler):
         self.table[self.filled] = np.argsort(self.labels, kind="stable")
 
 
-class Episodes(_ByClass):
+class Episodes(ByClass):
     """w-way s-shot episodes: w classes without replacement, s images of each without replacement.
 
     If there are fewer classes than ways, all are taken; a class with fewer images than shots gives all it has.
@@ -103,7 +103,7 @@ class Episodes(_ByClass):
             yield np.take_along_axis(self.table[rows], chosen, 1)[np.take_along_axis(keys, chosen, 1) < 2.0]
 
 
-class ClassBalanced(_ByClass):
+class ClassBalanced(ByClass):
     """Batches in which every class is equally likely: a class, then one of its samples, both with replacement."""
 
     def __init__(self, labels: np.ndarray, batch: int, seed: int) -> None:

@@ -163,15 +163,20 @@ def fold_models(
     workspace: Workspace, folder: Path, head: Head, parent: FeatureStore, problems: Sequence[Benchmark]
 ) -> list[Model]:
     """A model for each distinct problem, fitted now unless an earlier call did so."""
-    by_key = {sha256_json([p.trainval.tolist(), list(p.class_names)])[:12]: p for p in problems}
+    places = fold_places(folder, problems)
     models: list[Model] = []
-    for key, problem in track(by_key.items(), f"fitting {head.name}, folds", len(by_key)):
-        place = folder / "folds" / key
+    for place, problem in track(places, f"fitting {head.name}, folds", len(places)):
         if not (place / "head.json").is_file():
-            with resumable(workspace, f"{parent.fingerprint[:8]}-{key}") as unfinished, checkpoints(unfinished):
+            with resumable(workspace, f"{parent.fingerprint[:8]}-{place.name}") as unfinished, checkpoints(unfinished):
                 fit(head.with_params(), parent.features(), problem).save(place)
         models.append(trained_model(load_head(place), place, parent, problem, f"{TAP}_fold{len(models) + 1}"))
     return models
+
+
+def fold_places(folder: Path, problems: Sequence[Benchmark]) -> list[tuple[Path, Benchmark]]:
+    """The distinct problems and where their heads are saved."""
+    by_key = {sha256_json([p.trainval.tolist(), list(p.class_names)])[:12]: p for p in problems}
+    return [(folder / "folds" / key, problem) for key, problem in by_key.items()]
 
 
 def create_store(

@@ -157,8 +157,7 @@ def seen_picture(store: FeatureStore, benchmark: Benchmark, row: int) -> Image.I
     how = store.provenance["fingerprinted"].get("transform")
     if not isinstance(how, dict):
         return image
-    values: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in how.items()}
-    return Image.fromarray(Transform(**values)(image))
+    return Image.fromarray(Transform.described(how)(image))
 
 
 def row_of(image: str, benchmark: Benchmark) -> int:

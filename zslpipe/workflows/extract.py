@@ -2,13 +2,13 @@
 
 import math
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from zslpipe.backbones import Backbone, load_backbone, weights_source
+from zslpipe.backbones import TAPS, Backbone, load_backbone, weights_source
 from zslpipe.data.benchmark import Benchmark
 from zslpipe.data.check import NO_ATTRIBUTES
 from zslpipe.data.known import describe_missing_images
@@ -19,10 +19,12 @@ from zslpipe.extract.imagelist import hash_images
 from zslpipe.extract.pipeline import ExtractionSummary, extract
 from zslpipe.extract.shard import parse_shard
 from zslpipe.store.catalog import newest_store, store_path
+from zslpipe.store.derived import Version, versions_header
 from zslpipe.store.feature_store import MISSING, FeatureStore, TapSpec
 from zslpipe.store.layout import good_piece_rows
 from zslpipe.store.provenance import fingerprint
 from zslpipe.workflows.find import lasting
+from zslpipe.workflows.fine_tuned import FineTuned, Source, Versions, version_name, with_tuned
 from zslpipe.workflows.versions import versions
 from zslpipe.workflows.workspace import Workspace
 
@@ -71,6 +73,8 @@ def extract_store(
     *,
     class_table: Path | None = None,
     weights: str = "timm",
+    seed: int | None = None,
+    folds: bool = False,
     taps: tuple[str, ...] = ("global", "region"),
     image_size: int | tuple[int, int] | None = None,
     precision: str = "float32",
@@ -84,13 +88,23 @@ def extract_store(
 ) -> Extraction:
     """Run `backbone` over the images of `dataset` and store its taps; resumes where an earlier call stopped.
 
+    If `weights` names a run that has fine-tuned its backbone, that of its `seed` (None for the first) is used, and
+    backbone, image size and dataset are those of the run. The store records whose labels the backbone saw; with `folds`
+    it also has the features of backbones that were fine-tuned inside the run's validation folds, without which no
+    setting can be selected on it.
+
     Raises:
         InputError: if dataset, images, backbone or weights are missing or invalid.
     """
+    given = Source(dataset, backbone, weights, class_table, image_size)
+    (dataset, backbone, weights, class_table, image_size), several = with_tuned(workspace, given, seed, folds)
     dataset, backbone, notes = _defaults(workspace, dataset, backbone)
 
-    def network() -> Backbone:
+    def load(weights: str, taps: Sequence[str]) -> Backbone:
         return load_backbone(backbone, weights, image_size, taps, precision, device, compile=compile)
+
+    def network() -> Backbone:
+        return _versions(several, load, taps) if several else load(weights, taps)
 
     net = network() if dataset == "demo" else None  # its images are drawn only if they can be used
     benchmark = load_benchmark(dataset, workspace.data_root, tables=class_table, cache=workspace.cache)
@@ -106,15 +120,17 @@ def extract_store(
         "class_table": class_table and str(class_table.resolve()),
         "backbone": backbone,
         "weights": lasting(weights),
-        "taps": list(net.taps),
+        "taps": [tap for tap in net.taps if tap in taps],
         "image_size": image_size,
         "precision": precision,
         "dtype": dtype,
         "batch_size": batch_size,
         "on_error": on_error,
         **({"compile": True} if compile else {}),
+        **({"folds": True} if folds else {}),
     }
-    store = _open_store(workspace, benchmark, net, images, request)
+    seen = _labels_seen(several, net, benchmark)
+    store = _open_store(workspace, benchmark, net, images, request, seen)
     if store.redescribe(benchmark):
         notes.append("The class table has changed: the store now has the new one, its features are kept.")
     reused = int((store.status != MISSING).sum())
@@ -158,8 +174,34 @@ def _defaults(workspace: Workspace, dataset: str | None, backbone: str | None) -
     return dataset, backbone, notes
 
 
+def _versions(
+    several: Sequence[FineTuned], load: Callable[[str, Sequence[str]], Backbone], taps: Sequence[str]
+) -> Backbone:
+    """The networks of these fine-tuned backbones as one; they share the trunk of the first unless it was trained."""
+    own = [tap for tap in taps if tap != "trunk"]
+    nets = [
+        load(str(one.weights), taps if not i or one.about["trunk_trained"] else own) for i, one in enumerate(several)
+    ]
+    return Versions(nets) if len(nets) > 1 else nets[0]
+
+
+def _labels_seen(several: Sequence[FineTuned], net: Backbone, benchmark: Benchmark) -> list[Version]:
+    """The versions of the taps that depend on labels: all but a trunk that was not trained."""
+    return [
+        one.version(name, tap, benchmark)
+        for number, one in enumerate(several)
+        for tap in TAPS
+        if (name := version_name(tap, number)) in net.taps and (tap != "trunk" or one.about["trunk_trained"])
+    ]
+
+
 def _open_store(
-    workspace: Workspace, benchmark: Benchmark, net: Backbone, images: str, request: Mapping[str, Any]
+    workspace: Workspace,
+    benchmark: Benchmark,
+    net: Backbone,
+    images: str,
+    request: Mapping[str, Any],
+    seen: Sequence[Version],
 ) -> FeatureStore:
     """The store of this content, new or resumed. `request` is recorded: it is enough to extract lost pieces again."""
     backbone, dtype = request["backbone"], request["dtype"]
@@ -171,6 +213,7 @@ def _open_store(
             "decoder": decoder_version(),
             "dtype": dtype,
             "images": images,
+            **({"derived": {"versions": versions_header(seen)}} if seen else {}),
         },
         "recorded": {
             "request": request,

@@ -14,7 +14,8 @@ from zslpipe.heads import HEADS, Attributes, Head
 from zslpipe.parts.settings import Range
 from zslpipe.parts.torch_head import TorchHead
 
-STORED = (("global", "region"), ("global",), ("region",))  # taps of stores for which a head's choice is shown
+# Taps of stores for which a head's choice is shown.
+STORED = (("global", "region"), ("global",), ("region",), ("global", "region", "trunk"))
 
 
 @dataclass(frozen=True)

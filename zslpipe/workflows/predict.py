@@ -60,7 +60,7 @@ def predictor_of(workspace: Workspace, run: Run, seed: int | None = None, device
         np.zeros(len(benchmark.class_names), bool),
         benchmark.attribute_names,
     )
-    taps = tuple(head.fitted_problem.taps)
+    taps = tuple(head.fitted_problem.stored)
     images = ImageFeatures(store.provenance, taps, device, str(store.path))
     return Predictor(run.name, head, classes, choice.delta, choice.confidence, images)
 

@@ -101,6 +101,10 @@ class Run:
             raise InputError(f"{path} is not what a training wrote ({wrong}): train the run again.")
         return kept
 
+    def notes(self, seed: int) -> list[str]:
+        """What the trained head tells about itself."""
+        return list(read_json(self.path / f"seed-{seed}" / "head.json").get("notes", ()))
+
     def choice(self, seed: int) -> "SelectionResult":
         """What selection chose for a seed.
 
