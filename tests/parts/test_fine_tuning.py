@@ -22,7 +22,7 @@ from zslpipe.training import checkpoints
 MODEL, SIDE = "test_resnet", 64
 SEEN, UNSEEN, EACH, A, WORDS = 4, 2, 6, 5, 3
 LABELS = np.repeat(np.arange(SEEN), EACH)
-TRAINED = [name for name in HEADS if issubclass(HEADS[name], TorchHead)]
+TRAINED = [name for name in HEADS if issubclass(HEADS[name], TorchHead) and "mode" in HEADS[name]().get_params()]
 
 
 class Stored(dict[str, np.ndarray]):

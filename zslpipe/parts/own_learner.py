@@ -12,7 +12,7 @@ Cast = Callable[[], AbstractContextManager[object]]  # the context of forward pa
 
 @dataclass
 class OwnLearner:
-    """Before `TorchHead` among the bases: what a head's own learners fix is no setting of the head."""
+    """Before `TorchHead` among the bases: what its own learners fix is no setting; they train on cached features."""
 
     optimiser: ClassVar[Literal["adam"]] = "adam"
     momentum: ClassVar[float] = 0.9
@@ -23,6 +23,14 @@ class OwnLearner:
     ways: ClassVar[int] = 16
     shots: ClassVar[int] = 2
     episodes: ClassVar[int] = 0
+    mode: ClassVar[Literal["cached"]] = "cached"
+    train_from: ClassVar[str] = ""
+    tail_rate: ClassVar[float] = 0.01
+    layer_decay: ClassVar[float] = 1.0
+    batch_norm: ClassVar[Literal["frozen"]] = "frozen"
+    recompute: ClassVar[bool] = False
+    augment: ClassVar[bool] = False
+    workers: ClassVar[int] = 0
 
 
 def cast_to(precision: str, device: torch.device) -> Cast:

@@ -9,6 +9,7 @@ from zslpipe.data.benchmark import Benchmark
 from zslpipe.errors import InputError, ZslpipeError
 from zslpipe.parts.head import Head
 from zslpipe.parts.problem import Classes
+from zslpipe.store.rows import IMAGE
 
 LARGEST_IMAGE = 1 << 27  # numbers in the features of one image
 UNKNOWN = 49  # regions where a head of format 1 does not say how many
@@ -18,7 +19,9 @@ def rehearse(head: Head, benchmark: Benchmark, folder: Path) -> None:
     """Raise `InputError` unless the head can score an image among the classes of the benchmark."""
     try:
         problem = head.fitted_problem
-        shapes = {tap: tuple(UNKNOWN if n < 0 else n for n in spec.shape) for tap, spec in problem.taps.items()}
+        if IMAGE in problem.stored:  # reads images, not features
+            return
+        shapes = {tap: tuple(UNKNOWN if n < 0 else n for n in spec.shape) for tap, spec in problem.stored.items()}
         if max(map(math.prod, shapes.values())) > LARGEST_IMAGE:
             raise ValueError("it reads more features than any image has")
         if problem.attributes != benchmark.semantics.shape[1]:
