@@ -167,8 +167,8 @@ def fold_models(
     models: list[Model] = []
     for key, problem in track(by_key.items(), f"fitting {head.name}, folds", len(by_key)):
         place = folder / "folds" / key
-        if not (place / "head.json").is_file():
-            with resumable(workspace, f"{parent.fingerprint[:8]}-{key}") as unfinished, checkpoints(unfinished):
+        with resumable(workspace, f"{parent.fingerprint[:8]}-{key}") as unfinished, checkpoints(unfinished):
+            if not (place / "head.json").is_file():
                 fit(head.with_params(), parent.features(), problem).save(place)
         models.append(trained_model(load_head(place), place, parent, problem, f"{TAP}_fold{len(models) + 1}"))
     return models
