@@ -124,6 +124,7 @@ def live(line: Sequence[str], cache: Path) -> int:
     if pid:
         return pid
     os.environ["ZSLPIPE_CACHE"] = str(cache)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell starts background jobs without it
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 1)
     os.dup2(os.open(cache.parent / "stderr.txt", os.O_WRONLY | os.O_CREAT | os.O_TRUNC), 2)
@@ -178,13 +179,17 @@ def kill_until_done(verb: Verb, cache: Path, rng: random.Random, expected: dict[
     whole(verb, cache)
     made = verb.made(cache)
     verb.counts["lost or other bytes"] += sum(made.get(name) != content for name, content in expected.items())
-    verb.counts["leftovers"] += len([left for left in leftovers(place) if not swept_later(left.path)])
+    for left in leftovers(place):
+        if not swept_later(left.path):
+            verb.counts["leftovers"] += 1
+            print(f"{verb.name}: {left}", file=sys.stderr)
     verb.counts["rounds"] += 1
 
 
 def is_damage(found: list[str]) -> bool:
-    """A store whose creation was killed has no record yet; the next command goes on with it."""
-    return any("is not a feature store" not in sentence for sentence in found)
+    """A store that a kill left without its record or its last mark is unfinished; the next command goes on with it."""
+    unfinished = ("is not a feature store", "complete.json is missing")
+    return any(not any(words in sentence for words in unfinished) for sentence in found)
 
 
 def swept_later(path: Path) -> bool:

@@ -16,6 +16,7 @@ from zslpipe.cli import main
 from zslpipe.errors import InputError
 from zslpipe.files import read_json, write_json
 from zslpipe.serving.predictor import Predictor
+from zslpipe.workflows.run_record import write_record
 
 COLOURS = {  # class: (split, red, green, blue); its images are of about that colour
     "red": ("seen", 1, 0, 0),
@@ -149,17 +150,24 @@ def test_new_classes_without_training(place: Path, run: str, tmp_path: Path) -> 
     assert all(old[c.name] == pytest.approx(c.score, abs=1e-5) for c in scores)  # the others keep their scores
 
 
+def rewrite(choice: Path, values: dict[str, Any]) -> None:
+    """Change what a seed of a run has chosen, and the checksums of the run."""
+    write_json(choice, values)
+    folder = choice.parents[1]
+    write_record(folder, read_json(folder / "run.json"))
+
+
 def test_none_of_these(place: Path, run: str) -> None:
     choice = place / "cache" / "runs" / run / "seed-0" / "choice.json"
     before = read_json(choice)
     try:
         for threshold, known, words in ((-1e9, True, ""), (1e9, False, "none of these; nearest: ")):
-            write_json(choice, {**before, "confidence": {**before["confidence"], "threshold": threshold}})
+            rewrite(choice, {**before, "confidence": {**before["confidence"], "threshold": threshold}})
             done = predict(place, run, str(place / "new"), "--reject", "--json")
             assert {one["known"] for one in json.loads(done.stdout)["predictions"]} == {known}
             assert words in predict(place, run, str(place / "new" / "red.png"), "--reject").stdout
     finally:
-        write_json(choice, before)
+        rewrite(choice, before)
     plain = predict(place, run, str(place / "new"), "--json")
     assert {one["known"] for one in json.loads(plain.stdout)["predictions"]} == {None}
 
@@ -168,7 +176,7 @@ def test_a_run_from_before_temperatures(place: Path, run: str) -> None:
     choice = place / "cache" / "runs" / run / "seed-0" / "choice.json"
     before = read_json(choice)
     try:
-        write_json(choice, {k: v for k, v in before.items() if k != "confidence"})
+        rewrite(choice, {k: v for k, v in before.items() if k != "confidence"})
         done = predict(place, run, str(place / "new" / "red.png"))
         assert done.exit_code == 0
         assert "score" in done.stdout
@@ -177,7 +185,7 @@ def test_a_run_from_before_temperatures(place: Path, run: str) -> None:
         assert refused.exit_code == 2
         assert "no threshold" in refused.stderr
     finally:
-        write_json(choice, before)
+        rewrite(choice, before)
 
 
 def test_bad_images_do_not_stop_the_others(place: Path, run: str, tmp_path: Path) -> None:

@@ -10,8 +10,8 @@ from zslpipe.files import temporary
 from zslpipe.progress import track
 from zslpipe.store.feature_store import FeatureStore
 from zslpipe.store.layout import BENCHMARK, COMPLETE, GROUP, LOCK, PIECES, STORE, Layout
-from zslpipe.store.metadata import read_group_header, read_store_record
-from zslpipe.store.records import Record, read_sealed_record
+from zslpipe.store.metadata import is_unfinished, read_group_header, read_store_record
+from zslpipe.store.records import Record, committed_pieces, read_sealed_record
 from zslpipe.store.sealed import Broken, Sum, read_sealed, sum_of
 from zslpipe.store.writing import complete_mark
 
@@ -45,12 +45,15 @@ class Damage:
 def verify(store: FeatureStore | Path) -> list[Damage]:
     """Read every byte of a store and compare it with what was committed.
 
-    Missing pieces of an unfinished extraction are not damage; in a store that was complete they are.
+    Missing pieces of an unfinished extraction are not damage, nor is an unfinished creation; in a store that was
+    complete they are.
 
     Raises:
         InputError: if there is no store.
     """
     root = store.path if isinstance(store, FeatureStore) else store
+    if (root / PIECES).exists() and is_unfinished(root) and not committed_pieces(root):
+        return []  # its creation was interrupted; whoever creates it next goes on with it
     damages, layout, sums = _own_record(root)
     if layout is None:
         return damages

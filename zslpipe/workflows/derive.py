@@ -166,8 +166,8 @@ def fold_models(
     places = fold_places(folder, problems)
     models: list[Model] = []
     for place, problem in track(places, f"fitting {head.name}, folds", len(places)):
-        if not (place / "head.json").is_file():
-            with resumable(workspace, f"{parent.fingerprint[:8]}-{place.name}") as unfinished, checkpoints(unfinished):
+        with resumable(workspace, f"{parent.fingerprint[:8]}-{place.name}") as unfinished, checkpoints(unfinished):
+            if not (place / "head.json").is_file():
                 fit(head.with_params(), parent.features(), problem).save(place)
         models.append(trained_model(load_head(place), place, parent, problem, f"{TAP}_fold{len(models) + 1}"))
     return models
