@@ -12,50 +12,18 @@ from click.testing import CliRunner
 from PIL import Image
 
 import zslpipe
+from tests.painted import COLOURS, make_place, paint
 from zslpipe.cli import main
 from zslpipe.errors import InputError
 from zslpipe.files import read_json, write_json
 from zslpipe.serving.predictor import Predictor
 from zslpipe.workflows.run_record import write_record
 
-COLOURS = {  # class: (split, red, green, blue); its images are of about that colour
-    "red": ("seen", 1, 0, 0),
-    "green": ("seen", 0, 1, 0),
-    "blue": ("seen", 0, 0, 1),
-    "yellow": ("seen", 1, 1, 0),
-    "cyan": ("seen", 0, 1, 1),
-    "black": ("seen", 0, 0, 0.2),
-    "pink": ("unseen", 1, 0, 1),
-    "white": ("unseen", 1, 1, 1),
-}
-
-
-def paint(path: Path, colour: tuple[float, ...], seed: int) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    noise = np.random.default_rng(seed).normal(0, 40, size=(48, 40, 3))
-    Image.fromarray((255 * np.array(colour) + noise).clip(0, 255).astype(np.uint8)).save(path)
-
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a cache in which a run of eszsl was trained on extracted features of painted images."""
-    folder = tmp_path_factory.mktemp("predict")
-    for name, (_, *colour) in COLOURS.items():
-        for i in range(8):
-            paint(folder / "paint" / name / f"{i}.png", tuple(colour), seed=i)
-    lines = [",".join(map(str, ("class", "split", "red", "green", "blue")))]
-    lines += [",".join(map(str, (name, *values))) for name, values in COLOURS.items()]
-    (folder / "paint" / "classes.csv").write_text("\n".join(lines))
-    small = ("--backbone", "resnet10t", "--weights", "random", "--image-size", "32", "--taps", "global")
-    for line in (
-        ("extract", "--dataset", str(folder / "paint"), *small, "--batch-size", "8", "--workers", "1"),
-        ("train-head", "eszsl"),
-    ):
-        done = CliRunner().invoke(main, [*line, "--cache", str(folder / "cache")], catch_exceptions=False)
-        assert done.exit_code == 0, done.output
-    for name, (_, *colour) in COLOURS.items():
-        paint(folder / "new" / f"{name}.png", tuple(colour), seed=99)
-    return folder
+    return make_place(tmp_path_factory.mktemp("predict"))
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,6 @@
 """The forward pass: batch norm folded, channels last, in one precision."""
 
+import copy
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from typing import Any
@@ -47,8 +48,8 @@ class Engine:
         check_precision(precision, device)
         self.device, self.dtype, self.tf32 = device, PRECISIONS[precision], precision == "tf32"
         module: nn.Module = fold_batch_norm(taps, torch.zeros(1, 3, *transform.size))
-        module = module.to(device, self.dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.forward: Forward = _compiled(module) if compile else module
+        self.module: nn.Module = module.to(device, self.dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.forward: Forward = _compiled(self.module) if compile else self.module
         mean, std = (torch.tensor(v, device=device).view(1, 3, 1, 1) for v in (transform.mean, transform.std))
         self.scale, self.shift = 1 / (255 * std), -mean / std
 
@@ -62,6 +63,25 @@ class Engine:
         images = images.to(self.dtype, memory_format=torch.channels_last)
         with tf32(self.tf32) if self.device.type == "cuda" else nullcontext():
             return self.forward(images)
+
+
+class EngineGraph(nn.Module):
+    """A copy of an engine's function on the CPU, in float32, for export: pixels (B, H, W, 3) uint8 to its taps."""
+
+    scale: Tensor
+    shift: Tensor
+
+    def __init__(self, engine: Engine) -> None:
+        super().__init__()
+        self.module = copy.deepcopy(engine.module).cpu().float()
+        self.register_buffer("scale", engine.scale.cpu())
+        self.register_buffer("shift", engine.shift.cpu())
+
+    def forward(self, pixels: Tensor) -> tuple[Tensor, ...]:
+        taps: tuple[Tensor, ...] = self.module(
+            torch.addcmul(self.shift, pixels.permute(0, 3, 1, 2).float(), self.scale)
+        )
+        return taps
 
 
 def _compiled(module: nn.Module) -> Forward:

@@ -58,6 +58,13 @@ class SpecialistHead(InnerProductHead[M], Generic[M]):
         balance = self.instance_weights, self.gates
         return Specialists(problem, self, self.modules, self.hidden, *balance, self.s_max, self.binary)
 
+    def graph(self) -> nn.Module:
+        graph = super().graph()
+        for module in graph.modules():
+            if isinstance(module, Specialists):
+                module.fix_gates()
+        return graph
+
     def survivors(self, net: Specialists) -> dict[str, Any]:
         """For `record`: how many specialists are run at inference."""
         note = f"{net.surviving} of {self.modules} specialists survive"

@@ -9,7 +9,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from zslpipe.parts.class_attention import EPS, attended_scores, class_attention, gram_gap, parts
+from zslpipe.parts.class_attention import (
+    EPS,
+    attended_scores,
+    attended_scores_at_once,
+    class_attention,
+    gram_gap,
+    parts,
+)
 from zslpipe.parts.head import register
 from zslpipe.parts.problem import Problem
 from zslpipe.parts.settings import Count, NonNegative, Positive, Whole
@@ -181,6 +188,12 @@ class DenseAttentionAE(TorchHead[DenseAttention]):
         few = parts(len(regions), regions.shape[1], len(described), SCORED)
         done = [module(regions[part], described, queries) for part in few]
         return self._scale * torch.cat(done)
+
+    def graph_scores(self, module: DenseAttention, inputs: Inputs, encoded: tuple[Tensor, Tensor]) -> Tensor:
+        regions, (described, queries) = inputs["region"], encoded
+        return self._scale * attended_scores_at_once(
+            regions @ queries.T, module.read(regions), described, module.similarity
+        )
 
     def class_attention(self, features: Features, semantics: np.ndarray) -> np.ndarray:
         """(N, C, R) float32: attention of each class to each region of the images; sums to one over the regions."""

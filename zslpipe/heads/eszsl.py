@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from scipy.sparse import csr_array
@@ -15,6 +15,9 @@ from zslpipe.parts.settings import Positive
 from zslpipe.store.layout import TapSpec
 from zslpipe.store.rows import Features, Rows, Subset
 from zslpipe.training.placed import check_finite
+
+if TYPE_CHECKING:
+    from torch import nn
 
 ROWS = 4096  # scored at a time, since a store may be larger than memory
 CACHED = 4  # sets of images whose projected rows are kept
@@ -90,6 +93,14 @@ class Eszsl(Head):
             part = slice(start, min(start + ROWS, len(rows)))
             scores[part] = scale(rows[part], self.feature_scaling, *self.feature_statistics_) @ weights
         return scores
+
+    def graph(self) -> "nn.Module":
+        from zslpipe.parts.closed_graphs import BilinearGraph
+
+        self._form()
+        return BilinearGraph(
+            self.V_, self.feature_scaling, self.feature_statistics_, self.semantic_scaling, self.semantic_statistics_
+        )
 
     def attribute_terms(self, features: Features, semantics: np.ndarray) -> np.ndarray:
         """(N, C, A) what each attribute adds to the scores: (x^T V)_a s_a."""

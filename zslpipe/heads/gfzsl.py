@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import product
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 
@@ -16,6 +16,9 @@ from zslpipe.parts.problem import Classes, TrainingData
 from zslpipe.parts.scatter import Scaler, Scatter, Sums, blocks, leading_directions, members
 from zslpipe.parts.settings import NonNegative, Positive, Whole
 from zslpipe.store.rows import Features, Rows, Subset
+
+if TYPE_CHECKING:
+    from torch import nn
 
 SPLITS = 4  # in which some training classes are left out, to fit the offset
 HELD_OUT = 0.2  # share of the images, and of the classes if `fit` is given no unseen ones
@@ -187,6 +190,28 @@ class Gfzsl(Head):
             return scores if quadratic is None else scores - (z * z) @ (quadratic / self.temperature_)
 
         return score
+
+    def graph(self) -> "nn.Module":
+        from zslpipe.parts.closed_graphs import GaussianGraph
+
+        known = self.gaussians_
+        if known.photos or known.variances is not None:
+            raise InputError(
+                f"{self.name} cannot be exported with photos of unseen classes or with a covariance per class: train "
+                "it with covariance=shared, without photos."
+            )
+        own = known.regression.semantics
+        nobody = np.full_like(own[:1], np.nan)  # the semantics of no training class
+        return GaussianGraph(
+            known.scatter.scaler,
+            known.scatter.basis,
+            known.regression,
+            known.regression.coefficients(known.scatter.means, self.lambda_),
+            known.scatter.shrunk(self.shrinkage),
+            None if self.seen_means == "regressed" else self.class_means(known, own),
+            self.class_offsets(known, np.concatenate([own, nobody])),
+            self.temperature_,
+        )
 
     def _linear(self, known: Gaussians, semantics: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Weights (r, C) and bias (C,) of the log-likelihood of projected images."""

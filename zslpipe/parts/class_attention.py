@@ -96,6 +96,19 @@ def attended_scores(affinity: Tensor, reading: Tensor, semantics: Tensor, simila
     affinity, reading, semantics = (t.to(precise) for t in (affinity, reading, semantics))
     with torch.autocast(affinity.device.type, enabled=False):
         dot, square = _Read.apply(affinity, reading, semantics, similarity == "cosine")
+    return _similarity(dot, square, semantics)
+
+
+def attended_scores_at_once(affinity: Tensor, reading: Tensor, semantics: Tensor, similarity: str = "cosine") -> Tensor:
+    """`attended_scores` in a few products of whole tensors, for graphs; takes more memory."""
+    attention = affinity.softmax(1)
+    dot = (attention * (reading @ semantics.T)).sum(1)
+    square = (attention * (reading @ reading.mT @ attention)).sum(1) if similarity == "cosine" else None
+    return _similarity(dot, square, semantics)
+
+
+def _similarity(dot: Tensor, square: Tensor | None, semantics: Tensor) -> Tensor:
+    """Cosine (B, C) from <e, z> and |e|^2; without the latter the inner product."""
     if square is None:
         return dot
     norms = (semantics.square().sum(1) + EPS) * (square.clamp_min(0) + EPS)

@@ -5,7 +5,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
@@ -17,6 +17,9 @@ from zslpipe.parts.problem import Attributes, Classes, Problem, TrainingData
 from zslpipe.parts.settings import check_settings
 from zslpipe.registry import Registry, unknown
 from zslpipe.store.rows import Features
+
+if TYPE_CHECKING:  # closed forms do without torch until they are exported
+    from torch import nn
 
 HEADS: Registry[type["Head"]] = Registry("head", group="zslpipe.heads")
 FORMAT = 2  # of saved heads
@@ -168,6 +171,16 @@ class Head(ABC):
     def predict(self, features: Features, semantics: np.ndarray) -> np.ndarray:
         """(N,) the row of `semantics` with the best score."""
         return self.decision_function(features, semantics).argmax(1)
+
+    def graph(self) -> "nn.Module":
+        """The scores as a torch module without loops or branches over its inputs, for export.
+
+        It maps features {tap: (B, ...) float32}, semantics (C, A) and seen (C,) bool to scores (B, C), for any B and C.
+
+        Raises:
+            InputError: if the head's scores cannot be written like this.
+        """
+        raise InputError(f"{self.name} cannot be exported, since it has no graph of its scores: export another head.")
 
     # --- hyper-parameters ---
 

@@ -53,6 +53,11 @@ class KernelRegression:
         values, vectors = self._eigen
         return self.between(semantics) @ (vectors / (values + ridge)) @ vectors.T
 
+    def coefficients(self, targets: np.ndarray, ridge: float) -> np.ndarray:
+        """(S, r) (K + lambda I)^-1 Y: its products with the kernels of classes are their predictions."""
+        values, vectors = self._eigen
+        return np.asarray((vectors / (values + ridge)) @ (vectors.T @ targets))
+
     def left_out(self, targets: np.ndarray, ridge: float) -> np.ndarray:
         """(S, r) prediction of the targets of each class by the regression without it, in closed form."""
         values, vectors = self._eigen

@@ -61,6 +61,7 @@ class Specialists(nn.Module):
         self.readout = nn.Linear(modules * self.out, problem.attributes)
         self.gated, self.s_max, self.sharpness, self.binary = gated, s_max, s_max, binary
         self.weighing, self.prune = weighed, True
+        self.fixed: list[float] = []  # the gates as numbers, for graphs
 
     @staticmethod
     def _tail(problem: Problem, settings: FineTuningSettings, example: Tensor) -> "TailTaps":
@@ -80,8 +81,9 @@ class Specialists(nn.Module):
 
     def with_weights(self, inputs: Mapping[str, Tensor]) -> tuple[Tensor, Tensor | None]:
         """a_s, and the weights w (B, N', K) of the copies that were run; None unless they are weighed."""
-        gates = self.opened()
-        running = [i for i, gate in enumerate(gates.tolist()) if gate or self.training or not self.prune]
+        gates: Tensor | list[float] = self.fixed or self.opened()
+        values = gates.tolist() if isinstance(gates, Tensor) else gates
+        running = [i for i, gate in enumerate(values) if gate or self.training or not self.prune]
         trunk, shared = inputs["trunk"].permute(0, 3, 1, 2), inputs["global"]
         embedded, weights = [], []
         for i in running:
@@ -103,6 +105,10 @@ class Specialists(nn.Module):
         if self.binary:  # the most open one stays if none is more than half open
             return ((self.gates > 0) | (self.gates == self.gates.max())).float()
         return torch.sigmoid(self.s_max * self.gates)
+
+    def fix_gates(self) -> None:
+        """From now on the gates are numbers instead of tensors, as a graph needs them."""
+        self.fixed = self.opened().tolist()
 
     @property
     def surviving(self) -> int:

@@ -6,8 +6,9 @@ from typing import Any, Self
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from zslpipe.errors import InputError
 from zslpipe.parts.head import Setting
 from zslpipe.parts.settings import Count, Positive
 from zslpipe.parts.softmax_classifier import train_softmax
@@ -126,6 +127,13 @@ class Synthesis:
         of_made = np.repeat(unseen, self.synthetic)
         y = torch.from_numpy(np.concatenate([labels[labels >= 0], of_made])).to(device)
         return x, y, len(unseen)
+
+    def graph(self) -> nn.Module:
+        name = getattr(self, "name", "this head")
+        raise InputError(
+            f"{name} trains a classifier for every list of classes, so their semantics cannot be an input of an "
+            "exported model: export another head."
+        )
 
     def synthesise(self, semantics: np.ndarray, each: int) -> Tensor:
         """(C * each, D) synthetic features of classes, class by class, from torch's random state."""

@@ -298,6 +298,13 @@ class TorchHead(FineTuningSettings, _Trained[M]):
             encoded = self.encode(self.module_, self._tensor(classes.semantics))
         return lambda features: self.in_batches(features, lambda inputs: self.scores(self.module_, inputs, encoded))
 
+    def graph(self) -> nn.Module:
+        return HeadGraph(self) if type(self).scorer is TorchHead.scorer else super().graph()
+
+    def graph_scores(self, module: M, inputs: Inputs, encoded: Any) -> Tensor:
+        """`scores` of a whole batch at once."""
+        return self.scores(module, inputs, encoded)
+
     def in_batches(self, features: Features, compute: Callable[[Inputs], Tensor]) -> np.ndarray:
         """Apply `compute` to all images in batches: (N, ...) float32."""
         device = next(self.module_.parameters()).device
@@ -351,3 +358,23 @@ class TorchHead(FineTuningSettings, _Trained[M]):
         widths = {key.removeprefix("tap."): size for key, size in sizes.items() if key.startswith("tap.")}
         taps = {tap: TapSpec((width,) if tap == "global" else (-1, width)) for tap, width in widths.items()}
         return Problem(taps, sizes["attributes"], sizes["words"], sizes["classes"])
+
+
+class HeadGraph(nn.Module):
+    """See `Head.graph`; the head's module and, if there is one, the trunk below its trained layers are children."""
+
+    def __init__(self, head: TorchHead[Any]) -> None:
+        super().__init__()
+        self.head, self.module, self.tuning = head, head.module_, head.tuning_
+        if self.tuning is not None and self.tuning.source == IMAGE:
+            self.trunk = self.tuning.trunk
+
+    def forward(self, features: Inputs, semantics: Tensor, seen: Tensor) -> Tensor:
+        inputs = features
+        if self.tuning is not None:
+            if IMAGE in inputs:
+                from zslpipe.training.images import normalised
+
+                inputs = {IMAGE: normalised(inputs[IMAGE], self.tuning.transform)}
+            inputs = self.tuning(inputs)
+        return self.head.graph_scores(self.module, inputs, self.head.encode(self.module, semantics))

@@ -16,7 +16,7 @@ from zslpipe.backbones import Backbone, Transform, load_backbone
 from zslpipe.backbones.taps import Grid
 from zslpipe.errors import InputError
 from zslpipe.extract.decode import UnreadableImage, read_image, to_rgb
-from zslpipe.extract.pipeline import ExtractionSummary, extract_images
+from zslpipe.extract.pipeline import DTYPES, ExtractionSummary, extract_images
 from zslpipe.store.failure import Failure
 from zslpipe.store.provenance import describe_differences, difference
 from zslpipe.store.rows import IMAGE
@@ -115,6 +115,15 @@ class ImageFeatures:
                 f"the backbone {self.provenance['fingerprinted']['backbone']} is not the one that made {self.source} "
                 f"({describe_differences(found)}): give back what has changed, or extract and train again."
             )
+
+    def of_pixels(self, pixels: np.ndarray) -> dict[str, np.ndarray]:
+        """Features {tap: (B, ...)} of pixels (B, H, W, 3) uint8 that went through the transform, as a store holds them.
+
+        A batch is computed at once: its size must fit into memory.
+        """
+        dtype = DTYPES[self.provenance["fingerprinted"].get("dtype", "float16")]
+        features = self.backbone(torch.from_numpy(pixels))
+        return {tap: features[tap].to(dtype).cpu().numpy() for tap in self.taps}
 
     def each(
         self, images: Sequence[AnyImage], consume: Consume, batch_size: int = 32, workers: int | None = None
