@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFont
 
-from zslpipe.drawing import apply_colour_map, fit_text, square_thumbnail, write_png
+from zslpipe.drawing import apply_colour_map, drawable, fit_text, load_font, square_thumbnail, write_png
 from zslpipe.errors import InputError
 
 
@@ -24,6 +24,20 @@ def test_long_text_ends_in_an_ellipsis_and_is_as_long_as_possible(width: int) ->
     assert kept == kept.rstrip()
     assert font.getlength(cut) <= width
     assert font.getlength(text[: len(kept) + 2].rstrip() + "…") > width
+
+
+def test_letters_that_a_font_lacks_are_written_otherwise() -> None:
+    built_in = ImageFont.load_default(13)
+    assert drawable("Zèbre (δ) …", built_in) == "Zebre (delta) …"
+    assert fit_text("Zèbre", built_in, 144) == "Zebre"
+
+
+def test_accents_and_greek_are_drawn_by_a_font_of_the_system() -> None:
+    font = load_font(13)
+    if drawable("δ", font) != "δ":
+        pytest.skip("the system has none of the fonts")
+    boxes = [bytes(font.getmask(letter)) for letter in ("δ", "è", "e", "\uffff")]  # the last is the empty box
+    assert len(set(boxes)) == 4
 
 
 def test_no_width_leaves_the_ellipsis() -> None:

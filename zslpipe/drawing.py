@@ -1,6 +1,8 @@
-"""Drawing helpers that several packages share: fitted text, square thumbnails, colour maps, PNG files."""
+"""Drawing helpers that several packages share: fonts, fitted text, square thumbnails, colour maps, PNG files."""
 
+import unicodedata
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +13,32 @@ from zslpipe.files import atomic_write
 from zslpipe.image_formats import DECODER_ERRORS, open_image
 
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
+FONTS = ("LiberationSans-Regular.ttf", "Arial.ttf", "arial.ttf", "DejaVuSans.ttf", "NotoSans-Regular.ttf")
+BUILT_IN = "Aileron"  # Pillow's own font
+
+
+@cache
+def load_font(size: int) -> Font:
+    """A font of the system that has accents and Greek letters; Pillow's own, which has neither, if there is none."""
+    for name in FONTS:
+        try:
+            return ImageFont.truetype(name, size)
+        except OSError:
+            continue
+    return ImageFont.load_default(size)
+
+
+def drawable(text: str, font: Font) -> str:
+    """The text as the font can draw it: with Pillow's own, letters lose their accents and δ is written out."""
+    if isinstance(font, ImageFont.FreeTypeFont) and font.getname()[0] != BUILT_IN:
+        return text
+    parts = unicodedata.normalize("NFKD", text.replace("δ", "delta").replace("…", "\0"))
+    return "".join(c for c in parts if not unicodedata.combining(c)).replace("\0", "…")
 
 
 def fit_text(text: str, font: Font, width: float) -> str:
-    """The text, shortened with an ellipsis to at most `width` pixels."""
+    """The text as the font can draw it, shortened with an ellipsis to at most `width` pixels."""
+    text = drawable(text, font)
     if font.getlength(text) <= width:
         return text
     while text and font.getlength(text.rstrip() + "…") > width:

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from zslpipe.data.csv_lines import TableError
 from zslpipe.data.new_classes import read_new_classes
 from zslpipe.errors import InputError
 
@@ -27,6 +28,26 @@ def test_columns_are_matched_by_name(tmp_path: Path) -> None:
     found = read_new_classes(path, KNOWN, RAW, NAMES)
     assert found.names == ("zebra", "ant")
     assert found.semantics.tolist() == [[1, 1, 35], [0, 0, 0]]
+
+
+def test_where_classes_are_marked_an_empty_cell_is_a_no(tmp_path: Path) -> None:
+    marked = table(tmp_path, "class,hoofs,has stripes::yes,size", "zebra,x,x,35", "ant,,,1")
+    assert read_new_classes(marked, KNOWN, RAW, NAMES).semantics.tolist() == [[1, 1, 35], [0, 0, 1]]
+    numbers = table(tmp_path, "class,hoofs,has stripes::yes,size", "zebra,1,1,35", "ant,,0,1")
+    with pytest.raises(InputError, match=r"line 3: the number is missing \(column 'hoofs'\)"):
+        read_new_classes(numbers, KNOWN, RAW, NAMES)
+
+
+def test_all_that_is_wrong_is_told_at_once(tmp_path: Path) -> None:
+    path = table(tmp_path, "class,hoofs,has stripes::yes,size", "zebra,1,much,", "ant,1,1,1", "ant,2,2,2", ",1,1,1")
+    with pytest.raises(TableError) as caught:
+        read_new_classes(path, KNOWN, RAW, NAMES)
+    assert [p.removeprefix(f"{path} ") for p in caught.value.problems] == [
+        "line 4: class 'ant' is listed twice, first in line 3.",
+        "line 5: the class name is empty.",
+        "line 2: 'much' is not a finite number (column 'has stripes::yes').",
+        "line 2: the number is missing (column 'size').",
+    ]
 
 
 def test_semantics_of_unit_length_stay_of_unit_length(tmp_path: Path) -> None:

@@ -46,6 +46,35 @@ def problem() -> Problem:
     return Problem()
 
 
+@pytest.mark.parametrize("kernel", ["rbf", "linear"])
+def test_attributes_add_up_to_the_lead_of_one_class(problem: Problem, kernel: str) -> None:
+    head = problem.fit(kernel=kernel)
+    head.offset_ = 0.0
+    scores, photos = problem.scores(head), {"global": problem.new}
+    for winner, rival in ((13, 14), (2, 15), (3, 3)):
+        added = head.attribute_differences(photos, problem.semantics[winner], problem.semantics[rival])
+        assert added.shape == (len(problem.new), A)
+        lead = scores[:, winner] - scores[:, rival]
+        assert np.allclose(added.sum(1), lead, atol=1e-3 * np.abs(scores).max())
+
+
+def test_slopes_are_those_of_the_score(problem: Problem) -> None:
+    """Between two classes that differ in one attribute, hardly, only its slope matters."""
+    head = problem.fit()
+    regression, step = head.gaussians_.regression, 1e-4
+    one = problem.semantics[13].astype(np.float64)
+    other = one + step * np.eye(A)[2]
+    added = head.attribute_differences({"global": problem.new[:5]}, other, one)
+    at, beside = regression.scaled(np.stack([one, other]))
+    for a in range(A):
+        moved = np.stack([at, at + 1e-5 * np.eye(A)[a]])
+        means = regression.at(moved, head.lambda_) @ head.gaussians_.scatter.means
+        z = head.gaussians_.scatter.project(problem.new[:5]).astype(np.float64)
+        variance = head.gaussians_.scatter.shrunk(head.shrinkage)
+        low, high = (-0.5 * ((z - m) ** 2 / variance).sum(1) / head.temperature_ for m in means)
+        assert np.allclose(added[:, a], (beside - at)[a] * (high - low) / 1e-5, rtol=1e-2, atol=1e-6)
+
+
 class Literal:
     """Every quantity of the docstring by explicit inverses, in float64."""
 

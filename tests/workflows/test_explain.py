@@ -23,7 +23,8 @@ from zslpipe.workflows.train import train_head
 from zslpipe.workflows.workspace import Workspace
 
 REGIONS, WIDTH, WORDS = 9, 16, 4
-HEADS = ("dense-attention-ae", "attention-net", "eszsl")
+HEADS = ("dense-attention-ae", "attention-net", "eszsl", "gfzsl")
+OTHERS = ("gfzsl-softmax",)
 
 
 @pytest.fixture(scope="module")
@@ -62,8 +63,9 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Workspace, Benchmark
     )
     store.write_piece(0, {"region": regions.astype(np.float16), "global": regions.mean(1).astype(np.float16)})
     names = {}
-    for head in HEADS:
-        settings = {} if head == "eszsl" else {"epochs": 1, "device": "cpu"}
+    for head in (*HEADS, *OTHERS):
+        own = {"attention-net": {"epochs": 1}, "dense-attention-ae": {"epochs": 1}, "gfzsl-softmax": {"synthetic": 20}}
+        settings = own.get(head, {})
         names[head] = train_head(workspace, head, store, settings=settings)[0].name
     return workspace, benchmark, names
 
@@ -182,14 +184,61 @@ def test_every_head_says_what_spoke_for_the_winner(
         assert contrast["rival"] == (told["true"] if wrong else second["class"])
         parts = [term["contribution"] for term in contrast["terms"]]
         assert parts == sorted(parts, reverse=True)
-        total = sum(parts) + contrast["others"] + contrast["calibration"]
+        total = sum(parts) + contrast["others"] + contrast["remainder"] + contrast["calibration"]
         assert total == pytest.approx(contrast["difference"], rel=1e-3, abs=1e-4)
         winner = benchmark.class_names.index(contrast["winner"])
         term = contrast["terms"][0]
         column = benchmark.attribute_names.index(term["attribute"])
         assert term["winner"] == pytest.approx(benchmark.semantics[winner, column])
         assert (term["compared"] is not None) == (head == "attention-net")
-        assert bool(told["maps"]) == (head != "eszsl")
+        assert bool(told["maps"]) == ("zsl" not in head)
+        assert head == "gfzsl" or contrast["remainder"] == pytest.approx(0, abs=1e-3)
+
+
+def test_a_head_whose_scores_are_not_made_of_attributes_says_so(
+    runs: tuple[Workspace, Benchmark, dict[str, str]], tmp_path: Path
+) -> None:
+    workspace, _, names = runs
+    page = tmp_path / "why.html"
+    assert zslpipe(workspace, names["gfzsl-softmax"], "0", "--out", str(page)).exit_code == 0
+    assert "The scores of gfzsl-softmax are not made of attributes" in page.read_text()
+    (told,) = json.loads(zslpipe(workspace, names["gfzsl-softmax"], "0", "--json").stdout)
+    assert told["contrast"] is None
+
+
+def test_the_rival_can_be_asked_for(runs: tuple[Workspace, Benchmark, dict[str, str]]) -> None:
+    workspace, benchmark, names = runs
+    (told,) = json.loads(zslpipe(workspace, names["eszsl"], "c7/3.png", "--json").stdout)
+    other = next(c for c in benchmark.class_names if c not in (told["predicted"], told["contrast"]["rival"]))
+    asked = ("--class", told["predicted"], "--class", other)
+    (again,) = json.loads(zslpipe(workspace, names["eszsl"], "c7/3.png", *asked, "--json").stdout)
+    assert again["contrast"]["rival"] == other
+
+
+def test_classes_added_after_training_are_explained_too(
+    runs: tuple[Workspace, Benchmark, dict[str, str]], tmp_path: Path
+) -> None:
+    workspace, benchmark, names = runs
+    rows = [["class", *benchmark.attribute_names], ["copy", *map(str, benchmark.semantics[7])]]
+    (tmp_path / "more.csv").write_text("\n".join(map(",".join, rows)))
+    more = ("--classes", str(tmp_path / "more.csv"), "--class", "copy", "--json")
+    (told,) = json.loads(zslpipe(workspace, names["gfzsl"], "c7/3.png", *more).stdout)
+    assert told["contrast"]["rival"] == "copy"
+
+
+def test_a_linked_image_of_the_dataset_is_known(
+    runs: tuple[Workspace, Benchmark, dict[str, str]], tmp_path: Path
+) -> None:
+    workspace, benchmark, names = runs
+    assert benchmark.image_root is not None
+    image = benchmark.image_root / "c4/5.png"
+    image.rename(tmp_path / "elsewhere.png")
+    image.symlink_to(tmp_path / "elsewhere.png")
+    (tmp_path / "link").symlink_to(benchmark.image_root)
+    for path in (image, tmp_path / "link" / "c4/5.png"):
+        result = zslpipe(workspace, names["eszsl"], str(path), "--json")
+        assert result.exit_code == 0, result.output
+        assert json.loads(result.stdout)[0]["true"] == "class 4"
 
 
 def test_one_page_for_several_images(runs: tuple[Workspace, Benchmark, dict[str, str]], tmp_path: Path) -> None:

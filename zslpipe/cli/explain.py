@@ -9,7 +9,7 @@ from zslpipe.cli.options import PATH, as_json, examples, places, print_json, wor
 EXAMPLES = examples(
     "zslpipe explain sun-remse-20260101-120000 abbey/sun_aqqz.jpg",
     "zslpipe explain sun-remse-20260101-120000 0 1 2 --class beach --class abbey --out pictures",
-    "zslpipe explain sun-remse-20260101-120000 holiday.jpg --out why.html",
+    "zslpipe explain sun-remse-20260101-120000 holiday.jpg --classes more.csv --out why.html",
 )
 
 
@@ -18,7 +18,10 @@ EXAMPLES = examples(
 @click.argument("images", nargs=-1, required=True, metavar="IMAGE...")
 @click.option("--seed", type=int, help="Which of the run's seeds.", show_default="the first")
 @click.option("--others", type=click.IntRange(0), default=3, show_default=True, help="Number of wrong classes to show.")
-@click.option("--class", "classes", multiple=True, metavar="NAME", help="Show maps of this class instead. Repeatable.")
+@click.option(
+    "--class", "classes", multiple=True, metavar="NAME", help="Compare with this class; show its maps. Repeatable."
+)
+@click.option("--classes", "more", type=PATH, help="CSV file of new classes, described by the same attributes.")
 @click.option("--out", type=PATH, help="Folder, .png or .html file for the pictures.", show_default="RUN/explain")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, ...")
 @places
@@ -29,6 +32,7 @@ def command(
     seed: int | None,
     others: int,
     classes: tuple[str, ...],
+    more: Path | None,
     out: Path | None,
     device: str,
     data_root: Path | None,
@@ -38,14 +42,16 @@ def command(
     """Show why a run names images as it does.
 
     IMAGE is an id, a file name or a row number of the run's dataset, or any other image file. Shown are the most
-    likely classes, the attributes that spoke for the winner and for its rival (the true class if it lost, else the
-    runner-up), and attention maps: of the true class and the strongest wrong classes, or, for heads with one map per
-    attribute, of the attributes of the class. A map shows where the head looked, not how sure it is.
+    likely classes, the attributes that spoke for the winner and for its rival (the class of --class, or the true class
+    if it lost, or else the runner-up), and attention maps: of the true class and the strongest wrong classes, or, for
+    heads with one map per attribute, of the attributes of the class. A map shows where the head looked, not how sure
+    it is.
     """
     from zslpipe.workflows.explain import explain_images
 
     where = workspace(data_root, cache)
-    done = explain_images(where, run, images, seed=seed, others=others, classes=classes, out=out, device=device)
+    options = {"seed": seed, "others": others, "classes": classes, "more": more, "out": out, "device": device}
+    done = explain_images(where, run, images, **options)  # type: ignore[arg-type]
     if json_:
         print_json([explained.as_json() for explained in done])
         return

@@ -87,7 +87,8 @@ def read_class_table(path: Path) -> ClassTable:
         filled += empty
     if problems:
         raise TableError(path, problems)
-    note = f"{filled} empty cells of {path.name} were filled with the mean of their column."
+    cells = "1 empty cell" if filled == 1 else f"{filled} empty cells"
+    note = f"{path.name}: {cells} filled with the mean of the column."
     return ClassTable(
         classes=classes,
         unseen=np.array([s == "unseen" for s in splits]),

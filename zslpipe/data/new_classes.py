@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from zslpipe.data.class_table import FOLD_COLUMN
-from zslpipe.data.csv_lines import parse_number, read_lines
+from zslpipe.data.csv_lines import EMPTY, YES, Line, TableError, not_a_number, parse_cell, read_lines
 from zslpipe.data.scan import first_few
 from zslpipe.errors import InputError
 from zslpipe.registry import nearest
@@ -36,7 +36,8 @@ def read_new_classes(
 
     Columns are matched by name, without regard to case; a column `split` and columns of other names are ignored, and
     so are rows of classes that are already known. If the known semantics are of unit length, as those of the xlsa17
-    files are, the new ones are scaled to unit length too.
+    files are, the new ones are scaled to unit length too. Where classes are marked with `x` or `yes`, an empty cell is
+    a no, as in the table of the training; other cells must not be empty.
 
     Args:
         path: the file.
@@ -45,7 +46,8 @@ def read_new_classes(
         attribute_names: (A,).
 
     Raises:
-        InputError: if an attribute is missing, a value is not a number or on another scale, or no class is new.
+        InputError: if an attribute is missing, a value is on another scale, or no class is new.
+        TableError: for all cells that are wrong, by line and column.
     """
     (_, header), *lines = read_lines(path)
     titles = [title.casefold() for title in header]
@@ -53,18 +55,44 @@ def read_new_classes(
         raise InputError(f"{path} line 1: there is no column 'class'; add one with the names of the new classes.")
     name_column = titles.index("class")
     columns = _columns(path, header, attribute_names)
-    rows: dict[str, list[float]] = {}
+    problems: list[str] = []
+    listed: dict[str, Line] = {}
     for line, fields in lines:
         name = fields[name_column].strip("/")
         if not name:
-            raise InputError(f"{path} line {line}: the class name is empty.")
-        if name in rows:
-            raise InputError(f"{path} line {line}: class '{name}' is listed twice.")
-        if name not in class_names:
-            rows[name] = [parse_number(path, line, header[i], fields[i]) for i in columns]
-    if not rows:
+            problems.append(f"line {line}: the class name is empty.")
+        elif name in listed:
+            problems.append(f"line {line}: class '{name}' is listed twice, first in line {listed[name][0]}.")
+        listed.setdefault(name, (line, fields))
+    new = {name: line for name, line in listed.items() if name and name not in class_names}
+    marks = any(text.lower() in YES for _, fields in new.values() for text in (fields[i] for i in columns))
+    values = []
+    for i, known in zip(columns, semantics.T):
+        cells = [(line, fields[i]) for line, fields in new.values()]
+        is_mark = marks and np.isin(known, (0, 1)).all() and all(text.lower() in YES | EMPTY for _, text in cells)
+        values.append(_column(header[i], cells, 0.0 if is_mark else None, problems))
+    if problems:
+        raise TableError(path, problems)
+    if not new:
         raise InputError(f"{path} describes no new class: all of its classes are known already.")
-    return NewClasses(tuple(rows), _on_scale(path, tuple(rows), np.array(list(rows.values()), np.float32), semantics))
+    return NewClasses(tuple(new), _on_scale(path, tuple(new), np.array(values, np.float32).T, semantics))
+
+
+def _column(name: str, cells: Sequence[tuple[int, str]], empty: float | None, problems: list[str]) -> list[float]:
+    """The values (K,) of an attribute; `empty` is that of an empty cell, None if there must not be any."""
+    values = []
+    for line, text in cells:
+        try:
+            value = parse_cell(text)
+        except ValueError:
+            problems.append(not_a_number(line, name, text))
+            continue
+        value = empty if value is None else value
+        if value is None:
+            problems.append(f"line {line}: the number is missing (column '{name}').")
+        else:
+            values.append(value)
+    return values
 
 
 def _columns(path: Path, header: Sequence[str], attribute_names: Sequence[str]) -> list[int]:

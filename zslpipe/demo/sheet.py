@@ -3,10 +3,10 @@
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
 from zslpipe.data.benchmark import Benchmark
-from zslpipe.drawing import fit_text, square_thumbnail, write_png
+from zslpipe.drawing import fit_text, load_font, square_thumbnail, write_png
 from zslpipe.errors import InputError
 from zslpipe.registry import unknown
 
@@ -33,8 +33,8 @@ def contact_sheet(benchmark: Benchmark, path: Path, columns: int = 8, side: int 
     label = 24
     rows = -(-len(shown) // columns)
     sheet = Image.new("RGB", (columns * (side + GAP) + GAP, rows * (side + label + GAP) + GAP + label), PAPER)
-    draw, text = ImageDraw.Draw(sheet), ImageFont.load_default(12)
-    draw.text((GAP, GAP), f"{benchmark.name}: {len(shown)} classes", INK, ImageFont.load_default(15))
+    draw, text = ImageDraw.Draw(sheet), load_font(12)
+    draw.text((GAP, GAP), f"{benchmark.name}: {len(shown)} classes", INK, load_font(15))
     for offset, side_name, colour in ((150, "seen", SEEN), (80, "unseen", UNSEEN)):
         draw.rectangle((sheet.width - offset, GAP + 3, sheet.width - offset + 10, GAP + 13), colour)
         draw.text((sheet.width - offset + 16, GAP), side_name, INK, text)
@@ -67,9 +67,9 @@ def class_card(benchmark: Benchmark, name: str, path: Path, images: int = 4, sid
     shown = [a for a in np.argsort(-row, kind="stable")[:24] if row[a] > 0]
     lines, top, width = -(-len(shown) // 2), 40, images * (side + GAP) + GAP
     card = Image.new("RGB", (width, top + side + 2 * GAP + 20 * lines + GAP), PAPER)
-    draw, text = ImageDraw.Draw(card), ImageFont.load_default(13)
+    draw, text = ImageDraw.Draw(card), load_font(13)
     is_unseen = c in benchmark.unseen_classes
-    draw.text((GAP, GAP), name, INK, ImageFont.load_default(19))
+    draw.text((GAP, GAP), name, INK, load_font(19))
     draw.text((width - 70, GAP + 5), "unseen" if is_unseen else "seen", UNSEEN if is_unseen else SEEN, text)
     for k in range(images):
         card.paste(_image(benchmark, c, k, side), (GAP + k * (side + GAP), top))

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 SPLITS = 4  # in which some training classes are left out, to fit the offset
+POINTS = 32  # of the path between two classes along which slopes are averaged
 HELD_OUT = 0.2  # share of the images, and of the classes if `fit` is given no unseen ones
 
 
@@ -255,6 +256,27 @@ class Gfzsl(Head):
         noise = np.random.default_rng(seed).standard_normal((len(means), each, means.shape[1]))
         drawn = (means[:, None] + spread[:, None] * noise).astype(np.float32)
         return drawn.reshape(-1, means.shape[1]), np.repeat(np.arange(len(means)), each)
+
+    def attribute_differences(self, features: Features, winner: np.ndarray, rival: np.ndarray) -> np.ndarray:
+        """(N, A) what each attribute adds to the lead of one class over another; see `ContrastsAttributes`.
+
+        The score of a regressed Gaussian is smooth in the scaled semantics u that the kernel compares. Its slopes are
+        averaged along the straight line from the rival's u to the winner's, and multiplied by the attributes'
+        differences (the integrated gradients of Sundararajan et al., ICML 2017). They sum to the lead of the regressed
+        Gaussians; b, measured means, photos and priors of classes are no attributes' doing. A covariance per class is
+        left out of the slopes.
+        """
+        known, regression = self.gaussians_, self.gaussians_.regression
+        z = known.scatter.project(features["global"]).astype(np.float64)
+        variance = known.scatter.shrunk(self.shrinkage)
+        means = known.scatter.means
+        start, end = regression.scaled(np.stack([rival, winner]))
+        slopes = np.zeros((len(start), len(z)))
+        for share in (np.arange(POINTS) + 0.5) / POINTS:
+            at = start + share * (end - start)
+            mean = regression.at(at, self.lambda_) @ means
+            slopes += regression.slopes(at, regression.solved(means @ ((z - mean) / variance).T, self.lambda_))
+        return np.asarray((end - start) * slopes.T / POINTS / self.temperature_)
 
     # --- a few photos ---
 

@@ -32,6 +32,7 @@ class GfzslSoftmax(Synthesis, Gfzsl):
 
     separate_zsl: ClassVar[bool] = True
     balanced: ClassVar[bool] = False  # type: ignore[misc]
+    attribute_differences = None  # type: ignore[assignment]  # of the Gaussians' scores, which are not used
 
     device: str = "auto"
 

@@ -1,4 +1,4 @@
-"""What a head offers whose scores are sums over attributes."""
+"""What a head offers whose scores, or differences of scores, are sums over attributes."""
 
 from typing import Protocol, runtime_checkable
 
@@ -16,3 +16,11 @@ class SumsAttributes(Protocol):
 
         They sum to the scores (N, C).
         """
+
+
+@runtime_checkable
+class ContrastsAttributes(Protocol):
+    """The difference of two classes' scores is a sum over the attributes in which they differ, and a rest."""
+
+    def attribute_differences(self, features: Features, winner: np.ndarray, rival: np.ndarray) -> np.ndarray:
+        """(N, A) what each attribute adds to the lead of one class over another (A,), for N images."""

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
-from zslpipe.drawing import fit_text, square_thumbnail, write_png
+from zslpipe.drawing import fit_text, load_font, square_thumbnail, write_png
 from zslpipe.errors import InputError
 
 SIDE, GAP, LINE = 144, 12, 17  # in pixels: side of an image, space between images, height of a line of text
@@ -35,7 +35,7 @@ def gallery(path: Path, items: Sequence[Picture], columns: int = 8) -> None:
     across, down = SIDE + GAP, SIDE + 2 * LINE + GAP
     sheet = Image.new("RGB", (GAP + across * columns, GAP + down * rows + LINE), PAPER)
     draw = ImageDraw.Draw(sheet)
-    font, small = ImageFont.load_default(13), ImageFont.load_default(12)
+    font, small = load_font(13), load_font(12)
     for n, item in enumerate(items):
         x, y = GAP + across * (n % columns), GAP + down * (n // columns)
         right = item.truth == item.predicted

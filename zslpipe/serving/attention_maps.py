@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
-from zslpipe.drawing import apply_colour_map, fit_text
+from zslpipe.drawing import apply_colour_map, fit_text, load_font
 from zslpipe.errors import InputError
 
 TILE, GAP, LINE = 240, 12, 19  # in pixels: side of a tile, space between tiles, height of a line of text
@@ -43,7 +43,7 @@ def draw_row(picture: Image.Image, tiles: Sequence[Tile], heading: str, least: i
     height = round(TILE * picture.height / picture.width)
     sheet = Image.new("RGB", (width, 2 * GAP + LINE + height + GAP // 2 + 3 * LINE), "white")
     pen = ImageDraw.Draw(sheet)
-    font = ImageFont.load_default(15)
+    font = load_font(15)
     pen.text((GAP, GAP - 2), fit_text(heading, font, width - 2 * GAP), INK, font)
     top = 2 * GAP + LINE - 4
     base = picture.convert("RGB").resize((TILE, height), Image.Resampling.BICUBIC)
@@ -54,7 +54,7 @@ def draw_row(picture: Image.Image, tiles: Sequence[Tile], heading: str, least: i
         if tile.attention is not None:
             lines.append((f"largest share of a region {tile.attention.max():.0%}", FAINT, 13))
         for j, (text, colour, size) in enumerate(lines):
-            font = ImageFont.load_default(size)
+            font = load_font(size)
             pen.text((left, top + height + GAP // 2 + j * LINE), fit_text(text, font, TILE), colour, font)
     return sheet
 

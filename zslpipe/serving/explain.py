@@ -10,7 +10,7 @@ from zslpipe.errors import InputError
 from zslpipe.evaluation.imbalance import PredictsSemantics
 from zslpipe.parts.attends import AttendsByAttribute, AttendsByClass
 from zslpipe.parts.head import Head
-from zslpipe.parts.sums_attributes import SumsAttributes
+from zslpipe.parts.sums_attributes import ContrastsAttributes, SumsAttributes
 from zslpipe.serving.predictor import Candidate, ClassList, Predictor
 from zslpipe.store.rows import Features
 
@@ -63,7 +63,8 @@ class Term:
 
 @dataclass(frozen=True)
 class Contrast:
-    """Why the winner has a higher calibrated score than its rival: the true class if that lost, else the runner-up.
+    """Why the winner has a higher calibrated score than its rival: the class that was asked for, or the true class if
+    that lost, or else the runner-up.
 
     Attributes:
         winner, rival: the two classes.
@@ -71,6 +72,7 @@ class Contrast:
         calibration: what δ adds to the difference: it speaks against a seen class.
         terms: attributes with the largest contributions, largest first.
         others: sum of the contributions of all other attributes.
+        remainder: the rest of the difference, which comes from no attribute.
     """
 
     winner: str
@@ -79,6 +81,7 @@ class Contrast:
     calibration: float
     terms: tuple[Term, ...]
     others: float
+    remainder: float
 
     @property
     def largest(self) -> float:
@@ -134,13 +137,15 @@ def explain(
         true: its class, None if that is not known.
         others: number of wrong classes whose maps are shown besides the true one's, strongest first. A head with
             attention per attribute shows the maps of `others` + 1 attributes.
-        classes: classes to show besides the true one, instead of the strongest wrong ones. A head with attention per
-            attribute shows the attributes of the first of them, instead of those of the true class.
+        classes: classes to show besides the true one, instead of the strongest wrong ones. The first that does not win
+            is the rival. A head with attention per attribute shows the attributes of the first of them, instead of
+            those of the true class.
     """
     candidates, names = predictor.classes, predictor.classes.names
     scores = predictor.scores(features)[0]
     ranked = np.argsort(-scores, kind="stable").tolist()
-    rival = true if true is not None and true != ranked[0] else next(iter(ranked[1:]), None)
+    wanted = [*classes, *([] if true is None else [true]), *ranked]
+    rival = next((c for c in wanted if c != ranked[0]), None)
     return Explanation(
         image=image,
         true=None if true is None else names[true],
@@ -161,23 +166,23 @@ def _best(
 
 
 def contrast(predictor: Predictor, features: Features, scores: np.ndarray, winner: int, rival: int) -> Contrast | None:
-    """What spoke for the winner and for its rival; None for a head whose scores are not sums over attributes."""
+    """What spoke for the winner and for its rival; None for a head whose scores are not made of attributes."""
     head, classes = predictor.head, predictor.classes
-    if not isinstance(head, SumsAttributes):
-        return None
     pair = [winner, rival]
-    terms = head.attribute_terms(features, classes.semantics[pair])[0].astype(np.float64)  # (2, A)
-    gained = terms[0] - terms[1]
+    gained = _gained(head, features, *classes.semantics[pair])
+    if gained is None:
+        return None
     compared = _compared(head, features, classes.semantics[pair])
     chosen = np.argsort(-np.abs(gained), kind="stable")[:TERMS]
     chosen = chosen[np.argsort(-gained[chosen], kind="stable")]
     values = classes.semantics[pair]
-    delta = predictor.delta or 0.0
+    difference = float(scores[winner] - scores[rival])
+    calibration = (predictor.delta or 0.0) * (int(classes.seen[rival]) - int(classes.seen[winner]))
     return Contrast(
         winner=classes.names[winner],
         rival=classes.names[rival],
-        difference=float(scores[winner] - scores[rival]),
-        calibration=delta * (int(classes.seen[rival]) - int(classes.seen[winner])),
+        difference=difference,
+        calibration=calibration,
         terms=tuple(
             Term(
                 classes.attribute_names[a],
@@ -189,7 +194,18 @@ def contrast(predictor: Predictor, features: Features, scores: np.ndarray, winne
             for a in chosen
         ),
         others=float(gained.sum() - gained[chosen].sum()),
+        remainder=difference - calibration - float(gained.sum()),
     )
+
+
+def _gained(head: Head, features: Features, winner: np.ndarray, rival: np.ndarray) -> np.ndarray | None:
+    """(A,) what each attribute adds to the lead of the winner (A,) over its rival (A,)."""
+    if isinstance(head, ContrastsAttributes):
+        return head.attribute_differences(features, winner, rival)[0].astype(np.float64)
+    if isinstance(head, SumsAttributes):
+        terms = head.attribute_terms(features, np.stack([winner, rival]))[0].astype(np.float64)  # (2, A)
+        return np.asarray(terms[0] - terms[1])
+    return None
 
 
 def _compared(head: Any, features: Features, semantics: np.ndarray) -> np.ndarray | None:

@@ -19,6 +19,7 @@ from zslpipe.serving.explanation_text import (
     heading,
     map_caption,
     maps_title,
+    no_contrast_note,
 )
 
 SIDE = 320  # longest side of a picture in pixels
@@ -51,6 +52,8 @@ def _section(shown: Explained, head: str) -> Markup:
     if one.maps:
         parts.append(el("p", el("b", maps_title(one)), f". {WHERE}", class_="note"))
     parts += [el("h3", "Most likely classes"), _bars(candidate_bars(one), two_sided=False)]
+    if one.contrast is None and len(one.candidates) > 1:
+        parts.append(el("p", no_contrast_note(head), class_="note"))
     if one.contrast is not None:
         parts += [el("h3", contrast_title(one.contrast)), _bars(contrast_bars(one.contrast), two_sided=True)]
         parts.append(el("p", contrast_note(one.contrast), class_="note"))

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
-from zslpipe.drawing import fit_text
+from zslpipe.drawing import Font, drawable, fit_text, load_font
 from zslpipe.serving.attention_maps import FAINT, GAP, INK, LINE, RIGHT, TILE, WRONG, Tile, draw_row
 from zslpipe.serving.explain import Explanation
 from zslpipe.serving.explanation_text import (
@@ -17,10 +17,11 @@ from zslpipe.serving.explanation_text import (
     heading,
     map_caption,
     maps_title,
+    no_contrast_note,
 )
 
 WIDTH = GAP + 4 * (TILE + GAP)  # of the charts, and the least of the whole
-BAR, STEP = 200, 22  # width of a bar on either side of zero, height of a line
+LABEL, BAR, STEP = 300, 160, 22  # width of a label and of a bar on either side of zero, height of a line
 
 
 def draw(one: Explanation, picture: Image.Image, head: str, grid: tuple[int, int] | None) -> Image.Image:
@@ -44,6 +45,8 @@ def draw(one: Explanation, picture: Image.Image, head: str, grid: tuple[int, int
     if one.maps:
         parts.append(_lines([(maps_title(one), INK), (WHERE, FAINT)]))
     parts.append(_chart("Most likely classes", list(candidate_bars(one)), two_sided=False))
+    if one.contrast is None and len(one.candidates) > 1:
+        parts.append(_lines([(no_contrast_note(head), FAINT)]))
     if one.contrast is not None:
         parts.append(_chart(contrast_title(one.contrast), list(contrast_bars(one.contrast)), two_sided=True))
         parts.append(_lines([(contrast_note(one.contrast), FAINT)]))
@@ -61,7 +64,7 @@ def _stack(parts: Sequence[Image.Image]) -> Image.Image:
 
 def _lines(lines: Sequence[tuple[str, str]]) -> Image.Image:
     """Lines of small text with their colours, wrapped to the width of the charts."""
-    font = ImageFont.load_default(13)
+    font = load_font(13)
     wrapped = [(part, colour) for text, colour in lines for part in _wrap(text, font)]
     block = Image.new("RGB", (WIDTH, len(wrapped) * LINE + GAP), "white")
     pen = ImageDraw.Draw(block)
@@ -70,9 +73,9 @@ def _lines(lines: Sequence[tuple[str, str]]) -> Image.Image:
     return block
 
 
-def _wrap(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> list[str]:
+def _wrap(text: str, font: Font) -> list[str]:
     lines = [""]
-    for word in text.split():
+    for word in drawable(text, font).split():
         longer = f"{lines[-1]} {word}".strip()
         if font.getlength(longer) <= WIDTH - 2 * GAP:
             lines[-1] = longer
@@ -85,16 +88,15 @@ def _chart(title: str, bars: Sequence[Bar], two_sided: bool) -> Image.Image:
     """A title and a line per bar: label, number, the bar and a note; bars to the left are negative."""
     block = Image.new("RGB", (WIDTH, LINE + GAP + STEP * len(bars) + GAP), "white")
     pen = ImageDraw.Draw(block)
-    bold, font = ImageFont.load_default(15), ImageFont.load_default(13)
+    bold, font = load_font(15), load_font(13)
     pen.text((GAP, 0), fit_text(title, bold, WIDTH - 2 * GAP), INK, bold)
-    label_width = 300
-    zero = GAP + label_width + 70 + (BAR if two_sided else 0)
+    zero = GAP + LABEL + 70 + (BAR if two_sided else 0)
     notes = zero + BAR + GAP
     for i, bar in enumerate(bars):
         top = LINE + GAP + i * STEP
         name = f"> {bar.label}" if bar.marked else bar.label
-        pen.text((GAP, top), fit_text(name, font, label_width), INK, font)
-        pen.text((GAP + label_width + 60, top), bar.number, INK, font, anchor="ra")
+        pen.text((GAP, top), fit_text(name, font, LABEL), INK, font)
+        pen.text((GAP + LABEL + 60, top), bar.number, INK, font, anchor="ra")
         end = zero + bar.length * BAR
         pen.rectangle((min(zero, end), top + 3, max(zero, end), top + 13), WRONG if bar.length < 0 else RIGHT)
         pen.text((notes, top), fit_text(bar.note, font, WIDTH - notes - GAP), FAINT, font)

@@ -6,6 +6,7 @@ from typing import NamedTuple
 from zslpipe.serving.explain import AttentionMap, Contrast, Explanation, Term
 
 WHERE = "Bright is where the head looked, not how sure it is; each map is scaled to its own maximum."
+NOTHING = 1e-4  # of the longest bar: rounding
 
 
 class Bar(NamedTuple):
@@ -60,13 +61,22 @@ def contrast_title(one: Contrast) -> str:
 
 def contrast_bars(one: Contrast) -> Iterator[Bar]:
     """What each attribute adds to the difference of the scores, then all other attributes and the calibration."""
-    rest = [("all other attributes", one.others), ("calibration (δ)", one.calibration)]
+    rest = [
+        ("all other attributes", one.others),
+        ("not from attributes", one.remainder),
+        ("calibration (δ)", one.calibration),
+    ]
     largest = max(one.largest, *(abs(value) for _, value in rest), 1e-12)
     for term in one.terms:
         yield Bar(term.attribute, f"{term.contribution:+.3g}", term.contribution / largest, term_values(term))
     for label, value in rest:
-        if value:
+        if abs(value) > NOTHING * largest:
             yield Bar(label, f"{value:+.3g}", value / largest)
+
+
+def no_contrast_note(head: str) -> str:
+    """What stands in the place of the chart."""
+    return f"The scores of {head} are not made of attributes one by one, so it cannot be told which spoke for a class."
 
 
 def term_values(term: Term) -> str:

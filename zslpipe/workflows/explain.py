@@ -57,6 +57,7 @@ def explain_images(
     seed: int | None = None,
     others: int = 3,
     classes: Sequence[str] = (),
+    more: Path | None = None,
     out: Path | None = None,
     device: str = "auto",
 ) -> list[Explained]:
@@ -70,7 +71,8 @@ def explain_images(
         images: ids, file names or row numbers of images of the dataset, or files.
         seed: which of the run's seeds, None for the first.
         others: number of wrong classes whose maps are shown, those with the highest scores.
-        classes: classes to show instead of those.
+        classes: classes to show instead of those; the first that does not win is the rival.
+        more: CSV file of further classes, described by the same attributes.
         out: folder for the pictures, a .png file for a single image, or an .html file; None for `RUN/explain`.
         device: where the backbone runs: auto, cpu, cuda, cuda:1, ...
 
@@ -79,6 +81,8 @@ def explain_images(
     """
     run = find_run(workspace.runs, name)
     predictor, store = predictor_of(workspace, run, seed, device), store_of_run(workspace, run)
+    if more is not None:
+        predictor = predictor.with_classes(more)
     names = predictor.classes.names
     for name in set(classes) - set(names):
         raise unknown("class", name, names)
@@ -116,15 +120,21 @@ def _subject(image: str, benchmark: Benchmark, store: FeatureStore) -> _Subject:
     """The image in the dataset, or a file that is not among its images."""
     path, root = Path(image), benchmark.image_root
     if image not in benchmark.image_ids and path.is_file():
-        inside = root is not None and path.resolve().is_relative_to(root.resolve())
-        known = path.resolve().relative_to(root.resolve()).as_posix() if root is not None and inside else ""
-        if known not in benchmark.image_ids:
+        known = None if root is None else _id_of(path, root, benchmark)
+        if known is None:
             return _Subject(image, None)
         image = known
     row = row_of(image, benchmark)
     if store.status[row] != DONE:
         raise InputError(f"{store.path} has no features of {benchmark.image_ids[row]}: resume the extraction.")
     return _Subject(benchmark.image_ids[row], row)
+
+
+def _id_of(path: Path, root: Path, benchmark: Benchmark) -> str | None:
+    """The id of a file of the dataset, None for any other file; the image or folders above it may be links."""
+    places = [(path.parent.resolve() / path.name, root.resolve()), (path.resolve(), root.resolve())]
+    ids = [place.relative_to(top).as_posix() for place, top in places if place.is_relative_to(top)]
+    return next((i for i in ids if i in benchmark.image_ids), None)
 
 
 def _opened(
