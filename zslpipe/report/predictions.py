@@ -50,7 +50,8 @@ def _card(card: Card) -> Markup:
     except UnreadableImage:  # gone or changed since it was named
         picture = None
     verdict = el("p", el("b", card.verdict)) if card.verdict else None
-    caption = el("figcaption", el("small", breakable(card.path.name)), verdict, bars(card.classes))
+    name = "/".join(card.path.parts[-2:])  # files of different folders often have the same names
+    caption = el("figcaption", el("small", breakable(name)), verdict, bars(card.classes))
     return el("figure", picture, caption)
 
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from zslpipe.serving.explain import AttentionMap, Contrast, Explanation, Term
 
 WHERE = "Bright is where the head looked, not how sure it is; each map is scaled to its own maximum."
-NOTHING = 1e-4  # of the longest bar: rounding
+NOTHING = 1e-3  # of the longest bar: rounding
 
 
 class Bar(NamedTuple):
