@@ -101,7 +101,7 @@ def test_what_a_factory_returned_is_checked():
 def test_names_are_listed_by_word_and_by_pattern():
     names = list_backbones()
     assert names[0] == "mean-colour"
-    assert names[1:] == timm.list_models()
+    assert [name for name in names[1:] if not name.startswith("open_clip/")] == timm.list_models()
     by_word = list_backbones("resnet")
     assert {"resnet18", "seresnet50"} <= set(by_word)
     assert all("resnet" in name for name in by_word)

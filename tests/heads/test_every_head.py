@@ -51,6 +51,8 @@ class Data:
         self.attributes = Attributes(
             tuple(f"part::{i}" for i in range(A)), rng.normal(size=(A, WORDS)).astype(np.float32)
         )
+        embedding = self.semantics[self.labels] + 0.1 * rng.normal(size=(len(self.labels), A))
+        self.features["embedding"] = embedding.astype(dtype)  # type: ignore[index]
         self.train = np.flatnonzero(self.labels < SEEN)
 
     def fit(self, head: Head) -> Head:

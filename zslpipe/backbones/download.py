@@ -33,7 +33,7 @@ def create_pretrained(name: str, config: dict[str, Any], **kwargs: Any) -> nn.Mo
     address = huggingface_hub.constants.ENDPOINT if hub_id else str(url)
     online = reachable(address)
     try:
-        with _hub_offline(not online), _checked_hash():
+        with offline(not online), _checked_hash():
             return timm.create_model(name, pretrained=True, **kwargs)
     except Exception as error:
         where = urlparse(address).hostname
@@ -63,9 +63,10 @@ def reachable(url: str, timeout: float = CONNECT_S) -> bool:
 
 
 @contextmanager
-def _hub_offline(offline: bool) -> Iterator[None]:
+def offline(wanted: bool) -> Iterator[None]:
+    """Within the block the Hugging Face hub is not asked if `wanted`; what is in its cache is used."""
     before = huggingface_hub.constants.HF_HUB_OFFLINE
-    huggingface_hub.constants.HF_HUB_OFFLINE = before or offline
+    huggingface_hub.constants.HF_HUB_OFFLINE = before or wanted
     try:
         yield
     finally:

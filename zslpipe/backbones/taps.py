@@ -14,23 +14,33 @@ TAPS = ("global", "region", "trunk")
 Grid = tuple[int, int]  # (height, width)
 
 
-class Taps(nn.Module):
+class TapModule(nn.Module):
+    """A model that returns several features of a batch.
+
+    Attributes:
+        model: the network.
+        shapes: tap name to its shape per image, in the order of the outputs.
+        grids: tap name to the grid of its features; None for features without one, or an unknown one.
+    """
+
+    model: Any
+    shapes: dict[str, tuple[int, ...]]
+    grids: dict[str, Grid | None]
+
+
+class Taps(TapModule):
     """A timm model that returns the taps of a batch, in the order of `taps`.
 
     global (B, D): what the model pools for its classifier.
     region (B, R, D): the last feature map row by row, or the patch tokens without class and register tokens.
     trunk (B, H, W, D'): the last feature map of a finer grid than the final one, which is the input of the last stage
     of a convolutional network.
-
-    Attributes:
-        shapes: tap name to its shape per image.
-        grids: tap name to the grid of its features; None for `global`, and for regions whose grid is unknown.
     """
 
     def __init__(self, model: Any, taps: Sequence[str], example: Tensor) -> None:
         """`example` (1, 3, H, W) is run once to get the shapes."""
         super().__init__()
-        self.model: Any = model  # an nn.Module with timm's forward_features, forward_head, ...
+        self.model = model  # an nn.Module with timm's forward_features, forward_head, ...
         self.taps = tuple(taps)
         self.prefix_tokens = int(getattr(model, "num_prefix_tokens", 0) or 0)
         with torch.inference_mode():
@@ -41,7 +51,7 @@ class Taps(nn.Module):
         known: dict[str, Grid | None] = {"region": self._region_grid(final, example), "trunk": None}
         if trunk is not None:
             known["trunk"] = (trunk.shape[-2], trunk.shape[-1])
-        self.grids: dict[str, Grid | None] = {tap: known.get(tap) for tap in self.taps}
+        self.grids = {tap: known.get(tap) for tap in self.taps}
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         final, trunk = self._features(images)

@@ -11,15 +11,15 @@ from torch import Tensor
 from zslpipe.backbones.engine import Engine, check_precision
 from zslpipe.backbones.model import create_model, input_size, pretrained_config
 from zslpipe.backbones.packages import package_of
-from zslpipe.backbones.taps import Grid, Taps, check_taps
+from zslpipe.backbones.taps import Grid, TapModule, Taps, check_taps
 from zslpipe.backbones.transform import Transform
 from zslpipe.backbones.weights import content_hash, first_line
 from zslpipe.devices import pick_device
 from zslpipe.errors import InputError
 
 
-class TimmBackbone:
-    """A `Backbone` of a timm model; see `load_backbone`.
+class TorchBackbone:
+    """A `Backbone` of a torch model; see `load_backbone`.
 
     `__call__` also takes normalised images, float (B, 3, H, W). Features have the backbone's precision.
 
@@ -30,7 +30,7 @@ class TimmBackbone:
     def __init__(
         self,
         name: str,
-        module: Taps,
+        module: TapModule,
         transform: Transform,
         *,
         precision: str = "float32",
@@ -71,7 +71,7 @@ def load_timm(
     *,
     compile: bool = False,
     seed: int = 0,
-) -> TimmBackbone:
+) -> TorchBackbone:
     """`load_backbone` for timm models only."""
     taps = check_taps(taps)
     check_precision(precision, pick_device(device))
@@ -84,7 +84,7 @@ def load_timm(
         raise
     except (RuntimeError, AssertionError, ValueError) as error:
         raise InputError(f"backbone '{name}' cannot take images of {height} x {width}: {first_line(error)}") from None
-    return TimmBackbone(name, module, transform, precision=precision, device=device, compile=compile)
+    return TorchBackbone(name, module, transform, precision=precision, device=device, compile=compile)
 
 
 def _transform(name: str, weights: str | Path, image_size: int | tuple[int, int] | None) -> Transform:

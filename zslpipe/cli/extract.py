@@ -13,6 +13,7 @@ EXAMPLES = examples(
     "zslpipe extract --backbone vit_base_patch16_224 --dataset ./my-images --class-table ./tables",
     "zslpipe extract --backbone resnet101 --dataset cub --weights resnet101.safetensors --image-size 448",
     "zslpipe extract --backbone resnet101 --dataset cub --shard 0/4",
+    "zslpipe extract --backbone open_clip/ViT-B-32.openai --taps embedding,global --dataset cub",
     "zslpipe extract --weights cub-remse-20250101-120000 --folds",
 )
 
@@ -24,7 +25,9 @@ EXAMPLES = examples(
 @click.option("--weights", default="timm", show_default=True, help="timm, package, random, a weights FILE, or a RUN.")
 @click.option("--seed", type=int, help="Which of the run's backbones.", show_default="the first")
 @click.option("--folds", is_flag=True, help="Also store what selection needs: features of backbones tuned in folds.")
-@click.option("--taps", default="global,region", show_default=True, help="Features to store: global, region, trunk.")
+@click.option(
+    "--taps", default="global,region", show_default=True, help="Features to store: global, region, trunk; embedding."
+)
 @click.option("--image-size", type=int, help="In pixels.", show_default="the model's own")
 @click.option(
     "--precision",

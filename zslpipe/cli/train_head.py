@@ -7,6 +7,7 @@ import click
 
 from zslpipe.cli.memory import keep_freed_memory
 from zslpipe.cli.options import (
+    PATH,
     as_json,
     examples,
     parse_grid,
@@ -24,6 +25,9 @@ EXAMPLES = examples(
     "zslpipe train-head eszsl --set gamma=1,10,100 --set lambda_=1,10 --seeds 5 --jobs 2",
     "zslpipe train-head attention-net --mode tail --set tail_rate=0.003,0.01,0.03",
     "zslpipe train-head gnet --mode end-to-end --train-from layer4",
+    "zslpipe train-head eszsl --semantics text",
+    "zslpipe train-head gem --word-vectors glove.6B.300d.txt",
+    "zslpipe train-head prompt --semantics prompts",
     "zslpipe train-head my-head --plugin my_head.py",
 )
 
@@ -35,8 +39,12 @@ EXAMPLES = examples(
 @click.option("--backbone", help="Use the newest store of this backbone.")
 @click.option(
     "--semantics",
-    help="att, original_att, sentences, a plugin's, or a .mat, .npy or .csv FILE.",
+    help="att, original_att, sentences, text[:TABLE], words:FILE, prompts[:TEMPLATES], a plugin's, or a .mat, .npy or "
+    ".csv FILE.",
     show_default="att",
+)
+@click.option(
+    "--word-vectors", type=PATH, help="GloVe or word2vec file for the attributes' names, for heads that attend by them."
 )
 @click.option(
     "--set",

@@ -56,3 +56,8 @@ def read_npy(path: Path) -> np.ndarray:
     if not isinstance(array, np.ndarray) or array.dtype.kind not in "biuf":
         raise InputError(f"{path} is not a numeric .npy file.")
     return array
+
+
+def numbered(count: int) -> tuple[str, ...]:
+    """Names for dimensions without names."""
+    return tuple(f"dimension {i}" for i in range(1, count + 1))

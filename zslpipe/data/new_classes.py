@@ -9,6 +9,7 @@ import numpy as np
 from zslpipe.data.class_table import FOLD_COLUMN
 from zslpipe.data.csv_lines import EMPTY, YES, Line, TableError, not_a_number, parse_cell, read_lines
 from zslpipe.data.scan import first_few
+from zslpipe.data.texts import Encode, read_texts
 from zslpipe.errors import InputError
 from zslpipe.registry import nearest
 
@@ -93,6 +94,23 @@ def _column(name: str, cells: Sequence[tuple[int, str]], empty: float | None, pr
         else:
             values.append(value)
     return values
+
+
+def read_new_texts(path: Path, class_names: Sequence[str], encode: Encode) -> NewClasses:
+    """Read a table with the columns class and text, for a head whose semantics come from words.
+
+    Args:
+        path: the file; a class without a text is described by its name.
+        class_names: (C,) known classes; their rows are ignored.
+        encode: makes the semantics.
+
+    Raises:
+        InputError: if it is no such table, or no class is new.
+    """
+    texts = {name: text for name, text in read_texts(path).items() if name not in class_names}
+    if not texts:
+        raise InputError(f"{path} describes no new class: all of its classes are known already.")
+    return NewClasses(tuple(texts), np.asarray(encode(texts), np.float32))
 
 
 def _columns(path: Path, header: Sequence[str], attribute_names: Sequence[str]) -> list[int]:

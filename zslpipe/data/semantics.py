@@ -6,13 +6,14 @@ from pathlib import Path
 
 import numpy as np
 
-from zslpipe.data.attributes import read_npy
+from zslpipe.data.attributes import numbered, read_npy
 from zslpipe.data.benchmark import Benchmark
 from zslpipe.data.csv_lines import SUFFIXES, parse_cell, parse_number, read_lines
 from zslpipe.data.known import FOLDERS
 from zslpipe.data.load import default_data_root
 from zslpipe.data.matlab import mat_variables, read_array, read_strings
 from zslpipe.data.official_folds import read_rows
+from zslpipe.data.texts import TEXTS, TextSpec
 from zslpipe.data.xlsa17 import LOCS, SPLITS, find_folder, read_xlsa17
 from zslpipe.errors import InputError
 from zslpipe.files import sha256_file
@@ -30,7 +31,9 @@ def load_semantics(benchmark: Benchmark, spec: str, data_root: Path | None = Non
     Args:
         benchmark: the benchmark.
         spec: a name in `SEMANTICS`: `att` (the benchmark's own), `original_att` (not normalised), `sentences`
-            (sent_splits.mat) or one that a plugin or package registers; or a file:
+            (sent_splits.mat) or one that a plugin or package registers; from words:
+            text[@MODEL][:TABLE], class names or the texts of a table with the columns class and text, through a
+            sentence encoder; words:FILE, the mean word vectors of class names; or a file:
             .mat with `att` (A', C), and `allclasses_names` if classes are to be matched by name;
             .npy (C, A') in the order of the classes; .csv, .tsv or .xlsx with a class name in the first
             column of each row, and optionally the names of the columns in a first line.
@@ -45,12 +48,15 @@ def load_semantics(benchmark: Benchmark, spec: str, data_root: Path | None = Non
             kind = type(described).__name__
             raise InputError(f"the semantics '{spec}' gave a {kind}: return benchmark.with_semantics(...) instead.")
         return described
+    words = TextSpec.of(spec)
+    if words.kind in TEXTS:
+        return TEXTS[words.kind](benchmark, words)
     path = Path(spec).expanduser()
     readers = {".mat": _read_mat, ".npy": _read_npy, **dict.fromkeys(SUFFIXES, _read_table)}
     if path.suffix.lower() not in readers:
         if "/" in spec or path.exists():
             raise InputError(f"{path}: semantics are read from a {', '.join(readers)} file.")
-        raise unknown("semantics", spec, (*SEMANTICS, "FILE.mat", "FILE.npy", "FILE.csv"))
+        raise unknown("semantics", spec, (*SEMANTICS, *TEXTS, "FILE.mat", "FILE.npy", "FILE.csv"))
     if not path.is_file():
         raise InputError(f"there is no file {path}.")
     semantics, names = readers[path.suffix.lower()](benchmark, path)
@@ -172,8 +178,3 @@ def _checked(benchmark: Benchmark, path: Path, semantics: np.ndarray, unit: str)
         which = f"'{benchmark.class_names[bad[0]]}'" if unit == "class" else str(bad[0] + 1)
         raise InputError(f"{path}: {unit} {which} holds NaN or infinity; fill it in.")
     return semantics
-
-
-def numbered(count: int) -> tuple[str, ...]:
-    """Names for dimensions without names."""
-    return tuple(f"dimension {i}" for i in range(1, count + 1))

@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL import Image
 
-from zslpipe.data.new_classes import NewClasses, read_new_classes
+from zslpipe.data.new_classes import NewClasses, read_new_classes, read_new_texts
+from zslpipe.data.texts import Encode
 from zslpipe.errors import InputError
 from zslpipe.evaluation.confidence import Confidence, calibrated
 from zslpipe.parts.head import Head, Scorer
@@ -134,6 +135,7 @@ class Predictor:
         delta: subtracted from the scores of seen classes; None for none.
         confidence: chosen by validation; None if the run has none: there are no probabilities then.
         images: makes features of images.
+        encode: makes semantics of texts; None if those of the run do not come from words.
     """
 
     name: str
@@ -142,14 +144,19 @@ class Predictor:
     delta: float | None
     confidence: Confidence | None
     images: ImageFeatures
+    encode: Encode | None = None
 
     def with_classes(self, table: str | Path) -> "Predictor":
         """A predictor with more candidates: unseen classes that a CSV file describes by the same attributes.
+
+        If the semantics come from words, the file has the columns class and text instead.
 
         Raises:
             InputError: if an attribute is missing or a value is not a number.
         """
         known = self.classes
+        if self.encode is not None:
+            return replace(self, classes=known.plus(read_new_texts(Path(table), known.names, self.encode)))
         return replace(self, classes=known.plus(read_new_classes(Path(table), *self._described)))
 
     @property

@@ -15,6 +15,7 @@ from zslpipe.evaluation.protocol import seen_mask
 from zslpipe.report.predictions import Card, Named, write_predictions
 from zslpipe.serving.new_images import ImageFeatures
 from zslpipe.serving.predictor import Candidate, ClassList, Prediction, Predictor
+from zslpipe.workflows.class_words import encoder_of
 from zslpipe.workflows.find import store_of_run
 from zslpipe.workflows.runs import Run, find_run
 from zslpipe.workflows.workspace import Workspace
@@ -62,7 +63,8 @@ def predictor_of(workspace: Workspace, run: Run, seed: int | None = None, device
     )
     taps = tuple(head.fitted_problem.stored)
     images = ImageFeatures(store.provenance, taps, device, str(store.path))
-    return Predictor(run.name, head, classes, choice.delta, choice.confidence, images)
+    encode = encoder_of(run.about["semantics"], store, benchmark.name)
+    return Predictor(run.name, head, classes, choice.delta, choice.confidence, images, encode)
 
 
 def seed_of(run: Run, seed: int | None) -> int:

@@ -10,7 +10,7 @@ from typing import Any
 
 from zslpipe.data.benchmark import Benchmark
 from zslpipe.data.check import NO_ATTRIBUTES
-from zslpipe.data.semantics import load_semantics
+from zslpipe.data.texts import with_attribute_vectors
 from zslpipe.errors import InputError
 from zslpipe.files import sha256_json, write_json
 from zslpipe.heads import HEADS, Head
@@ -22,6 +22,7 @@ from zslpipe.store.feature_store import DONE, MISSING, FeatureStore
 from zslpipe.store.provenance import backbone_name
 from zslpipe.store.rows import Features
 from zslpipe.training import checkpoints
+from zslpipe.workflows.class_words import describe, lasting_spec
 from zslpipe.workflows.find import find_store
 from zslpipe.workflows.leftovers import resumable, sweep
 from zslpipe.workflows.run_record import FORMAT, write_record
@@ -50,6 +51,7 @@ def train_head(
     store: FeatureStore,
     *,
     semantics: str | None = None,
+    word_vectors: Path | None = None,
     settings: Mapping[str, Any] | None = None,
     grid: Mapping[str, Sequence[Any]] | None = None,
     selection: str = "unseen-class",
@@ -61,14 +63,20 @@ def train_head(
 ) -> tuple[Run, bool]:
     """Select, train and save one head per seed; returns the run and whether it was found in the cache.
 
-    Given `settings` are fixed; of those in `grid`, `selection` tries all combinations of the listed values; the others
+    Word vectors of the attributes are taken from the file `word_vectors`, by default from the benchmark. Given
+    `settings` are fixed; of those in `grid`, `selection` tries all combinations of the listed values; the others
     are chosen from the head's search space. With `reuse`, a run of the same request is taken from the cache. A call
     that was killed resumes from its last checkpoint when repeated. `jobs` processes share the seeds, or the folds of a
     single seed; the result is the same.
     """
     benchmark, notes = usable_benchmark(store)
+    told = len(benchmark.notes)
     if semantics is not None:
-        benchmark = load_semantics(benchmark, semantics, workspace.data_root)
+        semantics = lasting_spec(semantics)
+        benchmark = describe(benchmark, semantics, store, workspace.data_root)
+    if word_vectors is not None:
+        benchmark = with_attribute_vectors(benchmark, word_vectors)
+    notes = (*notes, *benchmark.notes[told:])
     if not benchmark.semantics.shape[1]:
         raise InputError(f"{benchmark.name}: {NO_ATTRIBUTES}")
     candidates = candidate_settings(HEADS[head], settings or {}, grid or {})
@@ -78,6 +86,7 @@ def train_head(
         "candidates": candidates,
         "store": store.fingerprint,
         "semantics": sha256_json(benchmark.semantics.tolist()),
+        **({"word_vectors": benchmark.sources["attribute vectors"]} if word_vectors is not None else {}),
         "selection": selection,
         "selection_options": dict(selection_options or {}),
         "seeds": list(seeds),
