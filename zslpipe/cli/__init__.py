@@ -29,6 +29,7 @@ VERBS = {  # verb -> module, in the order of --help
     "train-head": "train_head",
     "derive": "derive",
     "run": "run",
+    "sweep": "sweep",
     "eval": "eval",
     "compare": "compare",
     "leaderboard": "leaderboard",

@@ -92,15 +92,37 @@ def saved_results(run: Run) -> list[Result] | None:
     folders = [run.path / f"seed-{seed}" / "scores" for seed in run.seeds]
     if not all((folder / "scores.npz").is_file() for folder in folders):
         return None
-    try:
-        saved = read_json(run.path / EVALUATION)
-        intact = saved.pop("sha256", None) in (None, sha256_json(saved))
-        if intact and saved["calibration"] == "validated":
-            return [Result.from_json(saved["seeds"][str(seed)]) for seed in run.seeds]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        pass  # interrupted, damaged or of another version: the scores say the same
+    saved = saved_evaluation(run, "validated")
+    if saved is not None:
+        return [saved.results[seed] for seed in run.seeds]
     names = run.benchmark.class_names
     return [evaluate_scores(kept_tests(folder), names, delta) for folder, delta in zip(folders, deltas.values())]
+
+
+def saved_evaluation(run: Run, calibration: str | None = None) -> Evaluation | None:
+    """What the last evaluation of a run saved, without the reliability of its probabilities.
+
+    None if there was none, if it is damaged or of another version, or if δ was not chosen as `calibration` says.
+    """
+    try:
+        saved = read_json(run.path / EVALUATION)
+        if saved.pop("sha256", None) not in (None, sha256_json(saved)) or calibration not in (
+            None,
+            saved["calibration"],
+        ):
+            return None
+        results = {seed: Result.from_json(saved["seeds"][str(seed)]) for seed in run.seeds}
+        errors = {
+            int(seed): {side: ErrorSummary(**_with_nan(summary)) for side, summary in sides.items()}
+            for seed, sides in saved["semantic_errors"].items()
+        }
+        return Evaluation(run, results, saved["gzsl"], saved["calibration"], errors)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return None
+
+
+def _with_nan(summary: dict[str, float | None]) -> dict[str, float]:
+    return {k: math.nan if v is None else v for k, v in summary.items()}
 
 
 def kept_tests(folder: Path) -> TestScores:

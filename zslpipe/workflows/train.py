@@ -45,6 +45,50 @@ def usable_benchmark(store: FeatureStore) -> tuple[Benchmark, tuple[str, ...]]:
     return benchmark.keep(usable), (note,)
 
 
+def training_request(
+    workspace: Workspace,
+    head: str,
+    store: FeatureStore,
+    *,
+    semantics: str | None = None,
+    word_vectors: Path | None = None,
+    settings: Mapping[str, Any] | None = None,
+    grid: Mapping[str, Sequence[Any]] | None = None,
+    selection: str = "unseen-class",
+    selection_options: Mapping[str, Any] | None = None,
+    seeds: Sequence[int] = (0,),
+) -> tuple[Benchmark, tuple[str, ...], dict[str, Any]]:
+    """What `train_head` trains on, notes about it, and the request, which two runs share if and only if they would be
+    the same.
+
+    Raises:
+        InputError: if the request is wrong.
+    """
+    benchmark, notes = usable_benchmark(store)
+    told = len(benchmark.notes)
+    if semantics is not None:
+        benchmark = describe(benchmark, lasting_spec(semantics), store, workspace.data_root)
+    if word_vectors is not None:
+        benchmark = with_attribute_vectors(benchmark, word_vectors)
+    notes = (*notes, *benchmark.notes[told:])
+    if not benchmark.semantics.shape[1]:
+        raise InputError(f"{benchmark.name}: {NO_ATTRIBUTES}")
+    candidates = candidate_settings(HEADS[head], settings or {}, grid or {})
+    selection_rule(selection, selection_options or {})  # rejected before any work is done
+    request = {
+        "head": head,
+        "candidates": candidates,
+        "store": store.fingerprint,
+        "semantics": sha256_json(benchmark.semantics.tolist()),
+        **({"word_vectors": benchmark.sources["attribute vectors"]} if word_vectors is not None else {}),
+        "selection": selection,
+        "selection_options": dict(selection_options or {}),
+        "seeds": list(seeds),
+        **source_outside(HEADS[head]),  # a plugin that was edited is another head
+    }
+    return benchmark, notes, request
+
+
 def train_head(
     workspace: Workspace,
     head: str,
@@ -69,29 +113,18 @@ def train_head(
     that was killed resumes from its last checkpoint when repeated. `jobs` processes share the seeds, or the folds of a
     single seed; the result is the same.
     """
-    benchmark, notes = usable_benchmark(store)
-    told = len(benchmark.notes)
-    if semantics is not None:
-        semantics = lasting_spec(semantics)
-        benchmark = describe(benchmark, semantics, store, workspace.data_root)
-    if word_vectors is not None:
-        benchmark = with_attribute_vectors(benchmark, word_vectors)
-    notes = (*notes, *benchmark.notes[told:])
-    if not benchmark.semantics.shape[1]:
-        raise InputError(f"{benchmark.name}: {NO_ATTRIBUTES}")
-    candidates = candidate_settings(HEADS[head], settings or {}, grid or {})
-    selection_rule(selection, selection_options or {})  # rejected before any work is done
-    request = {
-        "head": head,
-        "candidates": candidates,
-        "store": store.fingerprint,
-        "semantics": sha256_json(benchmark.semantics.tolist()),
-        **({"word_vectors": benchmark.sources["attribute vectors"]} if word_vectors is not None else {}),
-        "selection": selection,
-        "selection_options": dict(selection_options or {}),
-        "seeds": list(seeds),
-        **source_outside(HEADS[head]),  # a plugin that was edited is another head
-    }
+    benchmark, notes, request = training_request(
+        workspace,
+        head,
+        store,
+        semantics=semantics,
+        word_vectors=word_vectors,
+        settings=settings,
+        grid=grid,
+        selection=selection,
+        selection_options=selection_options,
+        seeds=seeds,
+    )
     if reuse:
         for run in runs(workspace.runs):
             if run.about["request"] == request:
@@ -116,7 +149,7 @@ def train_head(
             "notes": list(notes),
             "recipe": dict(recipe or {}),
             "request": request,
-            "semantics": semantics or "att",
+            "semantics": lasting_spec(semantics) if semantics else "att",
         }
         write_record(made.folder, {**about, **_described(benchmark, store, request)})
     return made.run, False
