@@ -23,6 +23,7 @@ from zslpipe.data.draw_split import draw_parts, draw_unseen
 from zslpipe.data.scan import Scan, first_few, scan_images
 from zslpipe.errors import InputError
 from zslpipe.files import sha256_file
+from zslpipe.tar_members import SUFFIX
 
 
 @dataclass(frozen=True)
@@ -39,8 +40,11 @@ class _Tables:
         return tuple(f for f in (self.classes, self.images, self.vectors) if f is not None and f.is_file())
 
 
-def read_folder(folder: Path, tables: Path | None = None, seed: int = 0) -> Benchmark:
+def read_folder(folder: Path, tables: Path | None = None, seed: int = 0, cache: Path | None = None) -> Benchmark:
     """Read the images in class folders, with the tables described in `zslpipe.data.class_table`.
+
+    The images may be in .tar shards in the layout of webdataset: an image's class is what its .cls file says (a name,
+    or a number that counts the classes of the table from 0), or the folder within the shard.
 
     A class folder may be below other folders. Classes without images are unseen. What the tables leave open is drawn:
     see `zslpipe.data.draw_split`. This, and skipped files (not images, not listed in images.csv), are reported in the
@@ -50,6 +54,7 @@ def read_folder(folder: Path, tables: Path | None = None, seed: int = 0) -> Benc
         folder: the image folder, or a folder with the tables and a subfolder `images`.
         tables: folder of the tables, or the class table itself; None: `folder`, or its parent if it is named `images`.
         seed: seed of what is drawn.
+        cache: folder for the indices of shards.
 
     Raises:
         InputError: if a table or the folder is invalid; the message names file, line and remedy.
@@ -60,10 +65,10 @@ def read_folder(folder: Path, tables: Path | None = None, seed: int = 0) -> Benc
     image_root, found = _find_tables(folder, tables)
     table = read_class_table(found.classes)
     notes = list(table.notes)
-    scan = scan_images(image_root)
+    scan = scan_images(image_root, cache)
     _note_others(scan, image_root, found, notes)
     listed = _listed_images(found, image_root, scan.images)
-    class_of = _find_classes(found, table, image_root, scan.images, listed, notes)
+    class_of = _find_classes(found, table, image_root, scan, listed, notes)
     images = [i for i in scan.images if i in class_of]
     index = {c: i for i, c in enumerate(table.classes)}
     labels = np.array([index[class_of[i]] for i in images], np.int64)
@@ -144,11 +149,12 @@ def _find_classes(
     tables: _Tables,
     table: ClassTable,
     root: Path,
-    images: tuple[str, ...],
+    scan: Scan,
     listed: Mapping[str, ListedImage],
     notes: list[str],
 ) -> dict[str, str]:
     """The class of each image that is used."""
+    images = scan.images
     wanted = [i for i in images if (i in listed if listed else "/" in i)]
     skipped = len(images) - len(wanted)
     if skipped:
@@ -159,7 +165,8 @@ def _find_classes(
     if not wanted:
         raise InputError(f"{root} has no images in class folders; expected {root}/<class>/<image>.")
     folders = ClassFolders(table.classes)
-    found = {i: (listed[i].class_name if listed else "") or folders.class_of(i) for i in wanted}
+    said = {i: _class_said(i, label, table.classes) for i, label in scan.labels.items()}
+    found = {i: (listed[i].class_name if listed else "") or said.get(i) or folders.class_of(i) for i in wanted}
     if listed:
         wrong = [
             f"line {listed[i].line}: image '{i}' is not in the folder of a class listed in {tables.classes.name}."
@@ -181,6 +188,18 @@ def _find_classes(
     return {i: c for i, c in found.items() if c is not None}
 
 
+def _class_said(image: str, label: str, classes: tuple[str, ...]) -> str:
+    """The class that a .cls file means, by its name or its number."""
+    if label in classes:
+        return label
+    if label.isdecimal() and int(label) < len(classes):
+        return classes[int(label)]
+    raise InputError(
+        f"the .cls file of {image} says '{label}', which is neither a class of the table nor one of the numbers from 0 "
+        f"to {len(classes) - 1}: correct the table or the shard."
+    )
+
+
 def _no_lines(folders: list[str], classes: tuple[str, ...], without: list[str]) -> str:
     """What is wrong with folders of images that are no class; classes `without` images are suggested first."""
     named = []
@@ -188,8 +207,10 @@ def _no_lines(folders: list[str], classes: tuple[str, ...], without: list[str]) 
         meant = suggest_class(folder, without) or suggest_class(folder, classes)
         named.append(f"'{folder}'" + (f" (did you mean '{meant}'?)" if meant else ""))
     more = ", ..." if len(folders) > SHOWN else ""
+    shards = " Images in a shard may have .cls files instead." if folders[0].endswith(SUFFIX) else ""
     return (
         f"has no line for these folders of images: {', '.join(named)}{more}; add lines, or rename or move the folders."
+        f"{shards}"
     )
 
 

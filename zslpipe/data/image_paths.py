@@ -6,6 +6,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from zslpipe.errors import InputError
+from zslpipe.tar_members import file_exists
 
 IMAGE_SUFFIXES = frozenset([".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm"])
 MARKERS = ("images", "jpegimages", "jpg")  # names of the image folders in the well-known datasets
@@ -69,4 +70,4 @@ def find_image_root(candidates: Sequence[Path], ids: Sequence[str]) -> Path | No
 
 def missing_images(image_root: Path | None, ids: Sequence[str]) -> list[str]:
     """The ids without a file."""
-    return list(ids) if image_root is None else [i for i in ids if not (image_root / PurePosixPath(i)).is_file()]
+    return list(ids) if image_root is None else [i for i in ids if not file_exists(image_root / PurePosixPath(i))]

@@ -40,7 +40,8 @@ def load_benchmark(
         dataset: a name in `DATASETS`, or a folder: images in class folders, or the xlsa17 layout.
         data_root: folder of the known datasets; None: `default_data_root()`.
         tables: for a folder of images, the folder of its class table; None: the same folder.
-        cache: the demo set is created in `<cache>/demo`; None: ZSLPIPE_CACHE, else `cache`.
+        cache: the demo set is created in `<cache>/demo`; None: ZSLPIPE_CACHE, else `cache`. Indices of .tar shards are
+            kept in `<cache>/shards`; None: they are made again.
         features_file: for the xlsa17 layout, the .mat file that lists labels and images; None: found in the
             folder of the dataset.
 
@@ -59,6 +60,6 @@ def load_benchmark(
     if folder.is_dir() or os.sep in dataset or "/" in dataset:
         from zslpipe.data.folder import read_folder
 
-        return read_folder(folder, tables)
+        return read_folder(folder, tables, cache=cache and cache / "shards")
     DATASETS[dataset]  # raises and suggests similar names
     raise InputError(f"{dataset} is not a dataset.")

@@ -18,6 +18,7 @@ from zslpipe.data.xlsa17 import SPLITS, find_folder, read_xlsa17
 from zslpipe.errors import InputError
 from zslpipe.image_formats import open_image
 from zslpipe.progress import track
+from zslpipe.tar_members import file_exists
 
 THREADS = 4  # Pillow releases the GIL while decoding
 SHOWN = 10  # broken images reported one by one
@@ -164,7 +165,7 @@ def _decode(b: Benchmark, count: int | None) -> tuple[int, list[str]]:
     rows = np.arange(len(b.image_ids))
     if count is not None and count < len(rows):
         rows = np.unique(np.linspace(0, len(rows) - 1, count).astype(int))
-    paths = [p for p in (root / b.image_ids[r] for r in rows) if p.is_file()]
+    paths = [p for p in (root / b.image_ids[r] for r in rows) if file_exists(p)]
     with ThreadPoolExecutor(THREADS) as pool:
         errors = list(track(pool.map(image_error, paths), f"decode {b.name}", len(paths)))
     broken = [error for error in errors if error]

@@ -8,6 +8,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError, features
 
 from zslpipe.image_formats import DECODER_ERRORS, FORMATS, open_image
 from zslpipe.store.failure import Failure
+from zslpipe.tar_members import read_member, split_member
 
 WHITE = (255, 255, 255)
 
@@ -55,7 +56,8 @@ def read_image(path: Path) -> Image.Image:
 
 
 def _unknown(path: Path) -> str:
-    if path.stat().st_size == 0:
+    member = split_member(path)
+    if (path.stat().st_size if member is None else len(read_member(*member))) == 0:
         return "is empty"
     return f"is not an image of a known format ({', '.join(FORMATS)})"
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from zslpipe.extract.batches import default_workers
 from zslpipe.files import sha256_file, write_arrays
+from zslpipe.tar_members import member_hash, split_member
 
 MISSING = ""  # the hash of a file that cannot be read
 SETTLED_NS = 2_000_000_000  # a file modified this recently may change again without a new time stamp
@@ -30,6 +31,9 @@ def hash_images(root: Path, image_ids: Sequence[str], cache_file: Path | None = 
     def one(image_id: str) -> tuple[str, tuple[int, int, str] | None]:
         path = root / image_id
         try:
+            member = split_member(path)
+            if member is not None:  # its shard has an index of its own
+                return str(path), (0, now, member_hash(*member))
             stat = path.stat()
             entry = known.get(str(path))
             if entry is None or entry[:2] != (stat.st_size, stat.st_mtime_ns):

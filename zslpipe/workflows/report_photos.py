@@ -11,6 +11,7 @@ from zslpipe.evaluation.scores import KeptScores
 from zslpipe.evaluation.stacking import rivals
 from zslpipe.report.content import Count, Photo, Photos
 from zslpipe.report.photos import photo_uri
+from zslpipe.tar_members import file_exists
 
 SHOWN = 8  # photos of each kind
 
@@ -70,7 +71,7 @@ def _of_each_class(
         name = kept.image_ids[row]
         path = root / name
         try:
-            image = photo_uri(path if path.is_file() else root / name.split("#")[0])  # a photo with several objects
+            image = photo_uri(path if file_exists(path) else root / name.split("#")[0])  # a photo with several objects
         except InputError:
             continue
         found[truth] = Photo(image, kept.class_names[truth], kept.class_names[predicted[row]], bool(kept.seen[truth]))
