@@ -28,6 +28,12 @@ def mismatch(value: Any, kind: Any, at: str) -> str | None:
             union of these, or a dataclass, which stands for an object with its fields. Any other type fits every value.
         at: the name of the value.
     """
+    if kind is Any:
+        return None
+    if kind in (bool, int, float, str):
+        accepted = (int, float) if kind is float else kind
+        fits = isinstance(value, accepted) and isinstance(value, bool) == (kind is bool)
+        return None if fits else _not(value, kind, at)
     origin, parts = get_origin(kind), get_args(kind)
     if origin in (Union, UnionType):
         wrong = [mismatch(value, part, at) for part in parts]
@@ -49,10 +55,6 @@ def mismatch(value: Any, kind: Any, at: str) -> str | None:
         return next((w for i, v in enumerate(value) if (w := mismatch(v, inner, f"{at}[{i}]"))), None)
     if kind in (None, NoneType):
         return None if value is None else f"{at} must be null, not {shown(value)}"
-    if kind in (bool, int, float, str):
-        accepted = (int, float) if kind is float else kind
-        fits = isinstance(value, accepted) and isinstance(value, bool) == (kind is bool)
-        return None if fits else _not(value, kind, at)
     return None
 
 

@@ -132,13 +132,16 @@ class Run:
 
 def runs(folder: Path) -> list[Run]:
     """All usable runs in `folder`, newest first."""
-    found = [run for run in all_runs(folder) if run.problem is None]
-    return sorted(found, key=lambda run: run.about["created"], reverse=True)
+    return sorted_runs(folder)[0]
 
 
-def unusable_runs(folder: Path) -> list[Run]:
-    """The runs in `folder` that have a `problem`, by name."""
-    return [run for run in all_runs(folder) if run.problem is not None]
+def sorted_runs(folder: Path) -> tuple[list[Run], list[Run]]:
+    """The usable runs in `folder`, newest first, and those that have a `problem`, by name."""
+    usable: list[Run] = []
+    unusable: list[Run] = []
+    for run in all_runs(folder):
+        (usable if run.problem is None else unusable).append(run)
+    return sorted(usable, key=lambda run: run.about["created"], reverse=True), unusable
 
 
 def all_runs(folder: Path) -> list[Run]:
