@@ -54,13 +54,13 @@ EXAMPLES = examples(
     show_default=True,
     help="What to do with an unreadable image.",
 )
-@click.option("--shard", help="i/n: part i of n, counted from 0.", show_default="from RANK or Slurm, if set")
+@click.option("--shard", help="i/n: part i of n, counted from 0.", show_default="from Slurm, if set")
 @places
 @as_json
 def command(data_root: Path | None, cache: Path | None, json_: bool, taps: str, **options: Any) -> None:
     """Run a backbone over the images once and store its features.
 
-    Resumes where an earlier call stopped.
+    Resumes where an earlier call stopped. The ranks of torchrun share the work, each on its own GPU.
     """
     from zslpipe.workflows.extract import extract_store
 

@@ -53,12 +53,13 @@ class ImageFiles:
 
 @dataclass
 class Batch:
-    """The images of some `rows` of a piece; those that failed are black.
+    """The images of some `rows` of a piece, `of` all of its rows; those that failed are black.
 
     `images` is overwritten once the second batch after this one has been requested.
     """
 
     piece: int
+    of: range
     rows: range
     images: Tensor  # (rows, H, W, 3) uint8
     failures: dict[int, Failure]
@@ -94,8 +95,8 @@ def decode_batches(
     """
     shape = (batch_size, *size, 3)
     ring = [torch.empty(shape, dtype=torch.uint8, pin_memory=pinned) for _ in range(AHEAD + 2)]
-    work = ((piece, part) for piece, rows in pieces for part in split_rows(rows, batch_size))
-    waiting: deque[tuple[int, range, Tensor, list[Future[dict[int, Failure]]]]] = deque()
+    work = ((piece, of, rows) for piece, of in pieces for rows in split_rows(of, batch_size))
+    waiting: deque[tuple[int, range, range, Tensor, list[Future[dict[int, Failure]]]]] = deque()
 
     def decode(rows: range, out: np.ndarray) -> dict[int, Failure]:
         failures = {}
@@ -108,20 +109,20 @@ def decode_batches(
         return failures
 
     def oldest() -> Batch:
-        piece, rows, buffer, tasks = waiting.popleft()
+        piece, of, rows, buffer, tasks = waiting.popleft()
         failures: dict[int, Failure] = {}
         for task in tasks:
             failures |= task.result()
-        return Batch(piece, rows, buffer[: len(rows)], failures)
+        return Batch(piece, of, rows, buffer[: len(rows)], failures)
 
     pool = ThreadPoolExecutor(workers, thread_name_prefix="decode")
     try:
-        for count, (piece, rows) in enumerate(work):
+        for count, (piece, of, rows) in enumerate(work):
             buffer = ring[count % len(ring)]
             slots = buffer.numpy()[: len(rows)]
             chunks = range(0, len(rows), CHUNK)
             tasks = [pool.submit(decode, rows[i : i + CHUNK], slots[i : i + CHUNK]) for i in chunks]
-            waiting.append((piece, rows, buffer, tasks))
+            waiting.append((piece, of, rows, buffer, tasks))
             if len(waiting) > AHEAD:
                 yield oldest()
         while waiting:

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +31,10 @@ class ExtractionSummary:
     seconds: float = 0.0
     decode_wait_s: float = 0.0  # the forward pass waited for decoded images
     write_wait_s: float = 0.0  # ... for earlier pieces to be written
+
+    def __add__(self, other: "ExtractionSummary") -> "ExtractionSummary":
+        """Of two extractions one after the other."""
+        return ExtractionSummary(**{f.name: getattr(self, f.name) + getattr(other, f.name) for f in fields(self)})
 
     @property
     def rate(self) -> float:
@@ -83,6 +87,7 @@ def extract(
     workers: int | None = None,
     on_error: str = "fail",
     dtype: str = "float16",
+    total: int | None = None,
 ) -> ExtractionSummary:
     """Run `backbone` over the images of `pieces` and pass each finished piece to `write(piece, arrays, failures)`.
 
@@ -96,6 +101,7 @@ def extract(
         workers: decoding threads; one per core by default.
         on_error: "fail" stops at an image that cannot be read; "skip" fills its row with NaN and records a Failure.
         dtype: float16 or float32.
+        total: number of rows, for progress, if `pieces` is an iterator, from which they are taken one by one.
 
     Raises:
         InputError: if the folder is missing, an image cannot be read ("fail"), or an option is not valid.
@@ -105,7 +111,15 @@ def extract(
         raise InputError(f"the image folder {image_root} does not exist.")
     images = ImageFiles(Path(image_root), image_ids, backbone.transform)
     return extract_images(
-        backbone, images, pieces, write, batch_size=batch_size, workers=workers, on_error=on_error, dtype=dtype
+        backbone,
+        images,
+        pieces,
+        write,
+        batch_size=batch_size,
+        workers=workers,
+        on_error=on_error,
+        dtype=dtype,
+        total=total,
     )
 
 
@@ -119,6 +133,7 @@ def extract_images(
     workers: int | None = None,
     on_error: str = "fail",
     dtype: str = "float16",
+    total: int | None = None,
 ) -> ExtractionSummary:
     """`extract` for images that are not files in a folder."""
     if on_error not in ("fail", "skip"):
@@ -128,13 +143,14 @@ def extract_images(
     for name, value in (("batch_size", batch_size), ("workers", workers)):
         if value is not None and value < 1:
             raise InputError(f"{name} must be >= 1, not {value}.")
-    work = list(pieces)
+    if total is None:
+        pieces = list(pieces)
+        total = sum(len(rows) for _, rows in pieces)
     summary, start = ExtractionSummary(), time.perf_counter()
     cuda = backbone.device.type == "cuda"
     workers = workers or default_workers()
-    batches = decode_batches(images, backbone.transform.size, work, batch_size, workers, pinned=cuda)
-    launches = _launches(backbone, batches, dict(work), on_error, DTYPES[dtype], summary)
-    total = sum(len(rows) for _, rows in work)
+    batches = decode_batches(images, backbone.transform.size, pieces, batch_size, workers, pinned=cuda)
+    launches = _launches(backbone, batches, on_error, DTYPES[dtype], summary)
     with Writer(write) as writer, closing(batches), ticking("extracting", total) as ticker:
         for launched in _lagging(launches) if cuda else launches:
             piece, batch = launched.piece, launched.batch
@@ -156,7 +172,6 @@ def extract_images(
 def _launches(
     backbone: Backbone,
     batches: Iterator[Batch],
-    pieces: dict[int, range],
     on_error: str,
     dtype: torch.dtype,
     summary: ExtractionSummary,
@@ -175,7 +190,7 @@ def _launches(
             first = next(iter(batch.failures.values()))
             raise InputError(f"{first.error[:-1]}: repair the file, or use --on-error skip.")
         if piece is None or piece.number != batch.piece:
-            piece = _Piece(batch.piece, pieces[batch.piece], backbone.taps, dtype, pinned=cuda)
+            piece = _Piece(batch.piece, batch.of, backbone.taps, dtype, pinned=cuda)
         count, at = len(batch.rows), batch.rows.start - piece.rows.start
         finite = torch.empty((len(backbone.taps), 2, count), dtype=torch.bool, pin_memory=cuda)
         copies = []

@@ -10,7 +10,7 @@ Shard = tuple[int, int]  # index from 0, count
 
 
 def parse_shard(text: str | None, environment: Mapping[str, str] | None = None) -> Shard:
-    """(index from 0, count): from "i/n", else from the variables that torchrun or Slurm set, else (0, 1) for all.
+    """(index from 0, count): from "i/n", else from the variables that Slurm sets, else (0, 1) for all.
 
     If each element of a Slurm array runs several tasks, task p of P in element a of A is shard a * P + p of A * P.
 
@@ -23,12 +23,34 @@ def parse_shard(text: str | None, environment: Mapping[str, str] | None = None) 
             raise InputError(f"--shard must be i/n with i from 0, such as 0/4 for the first of four, not '{text}'.")
         return _checked(int(match[1]), int(match[2]), f"--shard {text}")
     variables = os.environ if environment is None else environment
-    if "RANK" in variables and "WORLD_SIZE" in variables:  # torchrun
-        rank, world = _numbers(variables, "RANK", "WORLD_SIZE")
-        return _checked(rank, world, f"RANK={rank} of WORLD_SIZE={world}")
     element, elements = _slurm_array(variables)
     task, tasks = _slurm_tasks(variables)
     return element * tasks + task, elements * tasks
+
+
+def torchrun_ranks(environment: Mapping[str, str] | None = None) -> Shard | None:
+    """(rank, number of ranks) if torchrun started this process as one of several, else None.
+
+    Raises:
+        InputError: if the variables that it sets are not valid.
+    """
+    variables = os.environ if environment is None else environment
+    if "RANK" not in variables or "WORLD_SIZE" not in variables:
+        return None
+    rank, world = _numbers(variables, "RANK", "WORLD_SIZE")
+    _checked(rank, world, f"RANK={rank} of WORLD_SIZE={world}")
+    return None if world == 1 else (rank, world)
+
+
+def own_device(device: str, environment: Mapping[str, str] | None = None) -> str:
+    """For a rank of torchrun, "auto" means the GPU of its number on this machine, if there are GPUs."""
+    import torch
+
+    variables = os.environ if environment is None else environment
+    if device != "auto" or "LOCAL_RANK" not in variables or not torch.cuda.is_available():
+        return device
+    (rank,) = _numbers(variables, "LOCAL_RANK")
+    return f"cuda:{rank % torch.cuda.device_count()}"
 
 
 def _slurm_array(environment: Mapping[str, str]) -> Shard:

@@ -24,6 +24,7 @@ try:
 except ImportError:
     fcntl = None  # type: ignore[assignment]
 
+AVAILABLE = fcntl is not None  # between processes
 CREATION = 1 << 40  # the byte that stands for the store itself; pieces are the bytes from 0
 NO_LOCKS = "file locks are not available on this platform; do not run two writers on one store"
 

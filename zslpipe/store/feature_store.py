@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -213,12 +213,17 @@ class FeatureStore:
         """Look for pieces that other processes have committed or withdrawn."""
         records = {}
         for piece in committed_pieces(self.path):
-            try:
-                if piece < self.pieces:
-                    records[piece] = self._records.get(piece) or read_record(self.path, self.layout, piece)
-            except (FileNotFoundError, Broken):
-                continue  # damaged counts as missing; `verify` says why
+            record = self._records.get(piece) or self._read(piece)
+            if record is not None:
+                records[piece] = record
         self._records = records
+
+    def _read(self, piece: int) -> Record | None:
+        """The record of a piece; None if it is missing, or damaged, which counts as missing (`verify` says why)."""
+        try:
+            return read_record(self.path, self.layout, piece) if piece < self.pieces else None
+        except (FileNotFoundError, Broken):
+            return None
 
     @property
     def status(self) -> np.ndarray:
@@ -272,6 +277,33 @@ class FeatureStore:
                 yield [piece for piece in pieces if piece not in self._records]
             finally:
                 self._claimed.difference_update(free)
+
+    @contextmanager
+    def claim_free(self, pieces: Iterable[int]) -> Iterator[Iterator[int]]:
+        """Within the block, an iterator over those of these pieces that nobody else has written or is writing.
+
+        Each is claimed when it is its turn, so that several processes can share the pieces without an agreement.
+        """
+
+        def free() -> Iterator[int]:
+            for piece in pieces:
+                if piece in self._records or piece in self._claimed:
+                    continue
+                try:
+                    held.enter_context(claim(self.path / names.LOCK, [piece], "piece {}"))
+                except LockedError:
+                    continue
+                taken.add(piece)
+                self._claimed.add(piece)
+                if self._read(piece) is None:  # else it was written since the records were read
+                    yield piece
+
+        taken: set[int] = set()
+        with ExitStack() as held:
+            try:
+                yield free()
+            finally:
+                self._claimed.difference_update(taken)
 
     def write_piece(self, piece: int, arrays: Mapping[str, np.ndarray], failures: Mapping[int, Failure] = {}) -> None:
         """Commit one piece: its chunk files first, its record last, each synced to the disk before the next.

@@ -2,9 +2,10 @@
 
 import math
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,9 @@ from zslpipe.data.load import load_benchmark
 from zslpipe.errors import InputError
 from zslpipe.extract.decode import decoder_version
 from zslpipe.extract.imagelist import hash_images
-from zslpipe.extract.pipeline import ExtractionSummary, extract
-from zslpipe.extract.shard import parse_shard
+from zslpipe.extract.pipeline import ExtractionSummary
+from zslpipe.extract.plan import Plan, Worker
+from zslpipe.extract.shard import own_device, parse_shard, torchrun_ranks
 from zslpipe.store.catalog import newest_store, store_path
 from zslpipe.store.derived import Version, versions_header
 from zslpipe.store.feature_store import MISSING, FeatureStore, TapSpec
@@ -25,9 +27,11 @@ from zslpipe.store.layout import good_piece_rows
 from zslpipe.store.provenance import fingerprint
 from zslpipe.workflows.find import lasting
 from zslpipe.workflows.fine_tuned import FineTuned, Source, Versions, version_name, with_tuned
+from zslpipe.workflows.leftovers import alone
 from zslpipe.workflows.versions import versions
 from zslpipe.workflows.workspace import Workspace
 
+HASHES = "image-hashes.npz"
 SLOW_BATCHES = 2  # in a piece, on a CPU: what an interruption loses is then some seconds of work
 
 
@@ -100,21 +104,19 @@ def extract_store(
     (dataset, backbone, weights, class_table, image_size), several = with_tuned(workspace, given, seed, folds)
     dataset, backbone, notes = _defaults(workspace, dataset, backbone)
 
-    def load(weights: str, taps: Sequence[str]) -> Backbone:
-        return load_backbone(backbone, weights, image_size, taps, precision, device, compile=compile)
-
-    def network() -> Backbone:
-        return _versions(several, load, taps) if several else load(weights, taps)
-
-    net = network() if dataset == "demo" else None  # its images are drawn only if they can be used
+    how = {"image_size": image_size, "precision": precision, "compile": compile}
+    network = partial(_network, backbone, weights, several, taps, how)
+    device = own_device(device)
+    net = network(device) if dataset == "demo" else None  # its images are drawn only if they can be used
     benchmark = load_benchmark(dataset, workspace.data_root, tables=class_table, cache=workspace.cache)
     if not benchmark.semantics.shape[1]:
         warnings.warn(f"{benchmark.name}: no head can be trained yet, since {NO_ATTRIBUTES}", stacklevel=2)
     gone = describe_missing_images(benchmark, workspace.data_root)
     if benchmark.image_root is None or (gone and on_error == "fail"):
         raise InputError(gone or f"{benchmark.name} has no images.")
-    net = net or network()  # before the images are hashed, which takes longer
-    images, _ = hash_images(benchmark.image_root, benchmark.image_ids, workspace.cache / "image-hashes.npz")
+    net = net or network(device)  # before the images are hashed, which takes longer
+    with alone(workspace.cache / "images" / HASHES):  # of several ranks one reads the images
+        images, _ = hash_images(benchmark.image_root, benchmark.image_ids, workspace.cache / HASHES)
     request = {
         "dataset": lasting(dataset),
         "class_table": class_table and str(class_table.resolve()),
@@ -134,18 +136,12 @@ def extract_store(
     if store.redescribe(benchmark):
         notes.append("The class table has changed: the store now has the new one, its features are kept.")
     reused = int((store.status != MISSING).sum())
-    with kept_on_interrupt(store), store.claim(store.missing_pieces(parse_shard(shard))) as pieces:
-        summary = extract(
-            net,
-            benchmark.image_root,
-            benchmark.image_ids,
-            [(piece, store.piece_rows_of(piece)) for piece in pieces],
-            store.write_piece,
-            batch_size=batch_size,
-            workers=workers,
-            on_error=on_error,
-            dtype=dtype,
-        )
+    options = {"batch_size": batch_size, "workers": workers, "on_error": on_error, "dtype": dtype}
+    plan = Plan(store.path, benchmark.image_root, network, device, options)
+    with kept_on_interrupt(store):
+        worker = Worker(plan, net, store)
+        ranks = torchrun_ranks() if shard is None else None
+        summary = worker.together(*ranks) if ranks else worker.all_of(store.missing_pieces(parse_shard(shard)))
     return Extraction(store, summary, reused, (*notes, *benchmark.notes))
 
 
@@ -174,14 +170,24 @@ def _defaults(workspace: Workspace, dataset: str | None, backbone: str | None) -
     return dataset, backbone, notes
 
 
-def _versions(
-    several: Sequence[FineTuned], load: Callable[[str, Sequence[str]], Backbone], taps: Sequence[str]
+def _network(
+    backbone: str,
+    weights: str,
+    several: Sequence[FineTuned],
+    taps: Sequence[str],
+    how: Mapping[str, Any],
+    device: str,
 ) -> Backbone:
-    """The networks of these fine-tuned backbones as one; they share the trunk of the first unless it was trained."""
+    """The network, or those of several fine-tuned backbones as one: they share the trunk of the first unless it was
+    trained.
+    """
     own = [tap for tap in taps if tap != "trunk"]
     nets = [
-        load(str(one.weights), taps if not i or one.about["trunk_trained"] else own) for i, one in enumerate(several)
-    ]
+        load_backbone(
+            backbone, one.weights, taps=taps if not i or one.about["trunk_trained"] else own, device=device, **how
+        )
+        for i, one in enumerate(several)
+    ] or [load_backbone(backbone, weights, taps=taps, device=device, **how)]
     return Versions(nets) if len(nets) > 1 else nets[0]
 
 

@@ -43,6 +43,25 @@ def in_use(path: Path) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def alone(path: Path) -> Iterator[None]:
+    """`in_use` that waits: processes that make the same file do so one after the other, and find what the first made.
+
+    Where there are no locks, or the cache can only be read, nobody waits.
+    """
+    with ExitStack() as held:
+        while True:
+            try:
+                held.enter_context(in_use(path))
+            except LockedError:
+                time.sleep(0.1)
+                continue
+            except ZslpipeError:
+                pass
+            break
+        yield
+
+
 def is_abandoned(path: Path) -> bool:
     """Whether nobody uses a folder that is made and used within `in_use`."""
     try:
