@@ -136,6 +136,17 @@ def test_sequential_trains_the_gates_first(stored: Stored) -> None:
     assert head.module_.weighing
 
 
+def test_copies_stay_as_they_are_while_the_rest_warms_up(stored: Stored, monkeypatch: pytest.MonkeyPatch) -> None:
+    start, settings = pretrained_tail(stored.backbone), {"warm_up": 2, "annealing": False}
+    head = fit("bsnet", stored, **settings)
+    assert all(torch.equal(value, start[key]) for t in head.module_.tails for key, value in t.state_dict().items())
+    assert head.module_.gates.grad is not None
+    scores = head.decision_function(stored, SEMANTICS)
+    monkeypatch.setattr(Specialists, "untrained", property(lambda _: False, lambda *_: None), raising=False)
+    run = fit("bsnet", stored, **settings, tail_rate=1e-30)
+    np.testing.assert_allclose(run.decision_function(stored, SEMANTICS), scores, rtol=1e-4, atol=1e-4)
+
+
 def test_copies_start_equal_and_become_different(stored: Stored) -> None:
     start = pretrained_tail(stored.backbone)
     head = fit("bsnet", stored)

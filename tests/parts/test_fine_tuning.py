@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from torch import Tensor
+from torch import Tensor, nn
 
 from zslpipe.backbones import create_model, load_backbone
 from zslpipe.backbones.weights import content_hash
@@ -119,6 +119,37 @@ def test_it_learns_more_than_a_head_on_frozen_features(stored: Stored) -> None:
         assert isinstance(head, TorchHead)
         losses[mode] = head.history_[""][-1]["sce"]
     assert losses["tail"] < 0.8 * losses["cached"]
+
+
+@pytest.mark.parametrize("taps", [("global", "trunk"), ("trunk",)])
+def test_the_backbone_stays_as_it_is_while_the_head_warms_up(stored: Stored, taps: tuple[str, ...]) -> None:
+    features = Stored({tap: stored[tap] for tap in taps})
+    features.backbone = stored.backbone
+    settings = {"branch": "global", "epochs": 3}
+    warm = fit(head_of("remse", "tail", warm_up=3, **settings), features)
+    before = create_model(MODEL, "random", SIDE).state_dict()
+    kept = {key.removeprefix("tail.model.model."): value for key, value in tail_weights(warm).items()}
+    assert all(torch.equal(value, before[key]) for key, value in kept.items())
+    frozen = fit(head_of("remse", "cached", **settings), stored).decision_function(stored, SEMANTICS)
+    np.testing.assert_allclose(warm.decision_function(features, SEMANTICS), frozen, rtol=1e-4, atol=1e-4)
+    moved = fit(head_of("remse", "tail", warm_up=2, **settings), features)
+    assert not all(torch.equal(value, tail_weights(warm)[key]) for key, value in tail_weights(moved).items())
+
+
+def test_specialists_of_a_backbone_trained_below_its_last_stage(stored: Stored) -> None:
+    head = fit(head_of("bgsnet", "end-to-end", modules=2, train_from="layer3", tail_rate=1.0), stored)
+    assert isinstance(head, TorchHead)
+    assert head.tuning_ is not None
+    tuned = create_model(MODEL, "random", SIDE)
+    before = tuned.layer3.state_dict()["0.conv1.weight"].clone()
+    tuned.load_state_dict(head.tuning_.tail.model.model.state_dict(), strict=False)
+    assert not torch.equal(before, tuned.layer3.state_dict()["0.conv1.weight"])
+    images = head.tuning_.rows({"image": stored["image"]}, torch.device("cpu"))[np.arange(3)]
+    with torch.no_grad():
+        made = head.tuning_(images)
+        layers = (tuned.layer1, tuned.layer2, tuned.layer3)
+        trunk = nn.Sequential(tuned.conv1, tuned.bn1, tuned.act1, tuned.maxpool, *layers).eval()(images["image"])
+    torch.testing.assert_close(made["trunk"], trunk.permute(0, 2, 3, 1), rtol=1e-4, atol=1e-5)
 
 
 def test_layers_have_learning_rates_of_their_own(stored: Stored) -> None:

@@ -1,7 +1,8 @@
-"""The taps of a backbone's last layers, which are trained on what its trunk returned."""
+"""The taps of a backbone's last layers, which are trained on what the layers before them returned."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -10,10 +11,11 @@ from torch.utils.checkpoint import checkpoint
 
 from zslpipe.backbones.split import Tail
 from zslpipe.backbones.taps import Taps
+from zslpipe.errors import InputError
 
 
 class TailTaps(Taps):
-    """A tail that returns the taps `global` and `region` of trunk outputs, in the order of `taps`.
+    """A tail that returns taps of trunk outputs, in the order of `taps`.
 
     Args:
         tail: see `split`; the classifier is removed.
@@ -29,6 +31,9 @@ class TailTaps(Taps):
         self, tail: Tail, taps: Sequence[str], example: Tensor, freeze_norm: bool = False, recompute: bool = False
     ) -> None:
         tail.model.reset_classifier(0)
+        for conv in tail.modules():
+            if isinstance(conv, nn.Conv2d) and conv.groups == conv.in_channels > 1:
+                conv.forward = partial(_without_autocast_on_cpus, conv)  # type: ignore[method-assign]
         super().__init__(tail.eval(), taps, example)
         self.freeze_norm, self.recompute = freeze_norm, recompute
 
@@ -38,11 +43,19 @@ class TailTaps(Taps):
             norm.eval()
         return self
 
-    def _features(self, trunk: Tensor) -> tuple[Tensor, None]:
+    def _features(self, trunk: Tensor) -> tuple[Tensor, Tensor]:
         again = self.recompute and self.training and torch.is_grad_enabled()
-        for block in self.model.blocks().values():
-            trunk = _checkpointed(block, trunk) if again else block(trunk)
-        return trunk, None
+        final = trunk
+        for number, block in enumerate(self.model.blocks().values(), 1):
+            final = _checkpointed(block, final) if again else block(final)
+            if number == self.trunk_index:
+                trunk = final
+        return final, trunk
+
+    def _find_trunk(self, example: Tensor) -> int:
+        if example.ndim != 4:
+            raise InputError("only convolutional backbones have the tap 'trunk'.")
+        return int(self.model.before_last_stage())
 
     def rates(self, decay: float) -> list[tuple[float, list[nn.Parameter]]]:
         """Parameters with the factor of their learning rate: 1 in the last block, less by `decay` in each before it."""
@@ -54,6 +67,14 @@ class TailTaps(Taps):
 
 def batch_norms(module: nn.Module) -> list[_BatchNorm]:
     return [child for child in module.modules() if isinstance(child, _BatchNorm)]
+
+
+def _without_autocast_on_cpus(conv: nn.Conv2d, x: Tensor) -> Tensor:
+    """The gradient of a depthwise convolution in bfloat16 takes five times as long as in float32."""
+    if x.device.type != "cpu" or not torch.is_autocast_enabled("cpu"):
+        return type(conv).forward(conv, x)
+    with torch.autocast("cpu", enabled=False):
+        return type(conv).forward(conv, x.float())
 
 
 def _checkpointed(block: nn.Module, x: Tensor) -> Tensor:

@@ -63,7 +63,7 @@ class BGSNet(SpecialistHead[Both], MetaHead[Both]):
         yield self.descent("base", rows, labels, task, self.base_epochs, "none", loss=loss, parameters=learnt)
         if self.meta != "none":
             yield self.meta_stage(generalist, rows, labels, task, self.meta_epochs, "none")
-        if tuning and not self.train_from:
+        if tuning:
             specialists.start_from(tuning.tail.state_dict())
         for stage in self.specialist_stages(specialists, rows, labels, task):
             yield replace(stage, name=stage.name or "specialists")

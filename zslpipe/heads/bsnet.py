@@ -83,9 +83,11 @@ class SpecialistHead(InnerProductHead[M], Generic[M]):
         self, name: str, net: Specialists, rows: Placed, labels: Tensor, task: Task, weighing: bool, annealing: bool
     ) -> Stage[Any]:
         net.weighing = weighing
+        first = name != "weights"
 
         def loss(batch: Batch, at: At) -> dict[str, Tensor]:
             net.sharpness = sharpness(at, self.s_max) if annealing else self.s_max
+            net.untrained = first and at.epoch < self.warm_up
             predicted, weights = net.with_weights(batch.inputs)
             terms = {"ce": F.cross_entropy(predicted.float() @ task.seen_semantics.T, batch.labels)}
             if weights is not None and self.diversity:

@@ -46,6 +46,8 @@ class FineTuningSettings:
             stage. The layers before it keep their weights and statistics.
         tail_rate: learning rate of the backbone's layers as a factor of the head's.
         layer_decay: further factor for each block below the last one.
+        warm_up: first epochs of a stage, in which the backbone's layers stay as they are. They read the stored taps,
+            if there are such, and cost as little as "cached".
         batch_norm: whether the trained layers "train" the statistics of batch norm or keep them "frozen".
         recompute: forget activations and compute them again for the gradient (gradient checkpointing): slower, but
             needs less memory.
@@ -57,6 +59,7 @@ class FineTuningSettings:
     train_from: str = ""
     tail_rate: Positive = 0.01
     layer_decay: Share = 1.0
+    warm_up: Whole = 0
     batch_norm: Literal["train", "frozen"] = "frozen"
     recompute: bool = False
     augment: bool = True
@@ -101,14 +104,9 @@ class Tuning:
                 example = trunk(torch.zeros(1, 3, *source.shape[:2]))
             if pretrained:
                 self.trunk = trunk.requires_grad_(False).eval()
-        if "trunk" in taps and example.ndim != 4:
-            raise InputError("only convolutional backbones have the tap 'trunk'.")
-        own = [tap for tap in taps if tap != "trunk"]
         frozen = settings.batch_norm == "frozen"
-        self.tail: TailTaps = TailTaps(tail, own, example, frozen, settings.recompute)
-        self.made = {tap: TapSpec(self.tail.shapes[tap], "float32", self.tail.grids[tap]) for tap in own}
-        if "trunk" in taps:
-            self.made["trunk"] = TapSpec((*example.shape[2:], example.shape[1]), "float32")
+        self.tail: TailTaps = TailTaps(tail, taps, example, frozen, settings.recompute)
+        self.made = {tap: TapSpec(self.tail.shapes[tap], "float32", self.tail.grids[tap]) for tap in taps}
 
     @cached_property
     def trunk(self) -> nn.Module:
@@ -131,14 +129,13 @@ class Tuning:
         else:
             with torch.no_grad():
                 trunk = self.trunk.to(inputs[IMAGE].device)(inputs[IMAGE])
-        made = dict(zip(self.tail.taps, self.tail(trunk))) if self.tail.taps else {}
-        if "trunk" in self.taps:
-            made["trunk"] = trunk.permute(0, 2, 3, 1)
-        return {tap: made[tap].float() for tap in self.taps}
+        return {tap: made.float() for tap, made in zip(self.taps, self.tail(trunk))}
 
     def made_rows(self, features: Features, device: torch.device) -> MadeRows:
         """The rows of the made taps."""
-        return MadeRows(self.rows(features, device), self, self.tail, self.taps)
+        warm = self.settings.warm_up and all(tap in features for tap in self.taps)
+        stored = Placed(features, self.taps, device) if warm else None
+        return MadeRows(self.rows(features, device), self, self.tail, self.taps, stored)
 
     def rows(self, features: Features, device: torch.device) -> Placed:
         """The rows that are read."""
@@ -173,7 +170,12 @@ class Tuning:
         optimisers = stage.learner.optimisers.values()
         learnt = {id(p) for o in optimisers for group in o.param_groups for p in group["params"]}
         trains = any(id(p) in learnt for p in self.tail.parameters())
-        return replace(stage, batches=MadeBatches(self._read(batches, seed), self, self.tail, trains, cast))
+        made = MadeBatches(self._read(batches, seed), self, self.tail, trains, cast)
+        if trains and self.settings.warm_up:
+            stored = batches.rows.stored
+            made.warm_up = self.settings.warm_up
+            made.stored = None if stored is None else RowBatches(stored, batches.labels, batches.sampler)
+        return replace(stage, batches=made)
 
     def _read(self, batches: RowBatches, seed: int) -> Batches[Batch]:
         """The same samples, of what the taps are made from."""

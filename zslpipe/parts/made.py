@@ -25,10 +25,13 @@ class MadeRows(Placed):
         make: makes them.
         tail: put into evaluation mode whenever rows are made.
         taps: their names.
+        stored: the rows as the tail made them before it was trained, if they are needed and there are such.
     """
 
-    def __init__(self, read: Placed, make: Make, tail: nn.Module, taps: tuple[str, ...]) -> None:
-        self.read, self.make, self.tail, self.device = read, make, tail, read.device
+    def __init__(
+        self, read: Placed, make: Make, tail: nn.Module, taps: tuple[str, ...], stored: Placed | None = None
+    ) -> None:
+        self.read, self.make, self.tail, self.device, self.stored = read, make, tail, read.device, stored
         self.taps = dict.fromkeys(taps, torch.empty(0))
 
     @property
@@ -55,7 +58,14 @@ class MadeBatches:
         make: makes them.
         tail: in training mode, and given gradients, if it `trains`.
         cast: active while inputs are made.
+
+    Attributes:
+        warm_up: first epochs in which the tail is not trained.
+        stored: batches for them, if the taps need not be made.
     """
+
+    warm_up = 0
+    stored: Batches[Batch] | None = None
 
     def __init__(
         self, batches: Batches[Batch], make: Make, tail: nn.Module, trains: bool, cast: AbstractContextManager[Any]
@@ -66,8 +76,12 @@ class MadeBatches:
         return len(self.batches)
 
     def epoch(self, number: int, start: int = 0) -> Iterator[Batch]:
-        self.tail.train(self.trains)
+        trains = self.trains and number >= self.warm_up
+        self.tail.train(trains)
+        if number < self.warm_up and self.stored is not None:
+            yield from self.stored.epoch(number, start)
+            return
         for batch in self.batches.epoch(number, start):
-            with torch.set_grad_enabled(self.trains), self.cast:
+            with torch.set_grad_enabled(trains), self.cast:
                 inputs = self.make(batch.inputs)
             yield replace(batch, inputs=inputs)

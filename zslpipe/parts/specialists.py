@@ -23,6 +23,8 @@ class Specialists(nn.Module):
         e^d_i = sigma(s w^d_i) (w_i * e_i)                    (B, K) dataset-level gates
         a_s   = f_s([e^d_1, ..., e^d_N])
 
+    While the copies are `untrained`, e_i is e_g itself, and training does not run them.
+
     In training s is `sharpness`; in evaluation it is `s_max`, or the gates are 0 and 1 (`binary`), and the copies whose
     gate is 0 are not run at all (`prune`).
 
@@ -60,7 +62,7 @@ class Specialists(nn.Module):
         self.gates = nn.Parameter(torch.randn(modules), requires_grad=gated)
         self.readout = nn.Linear(modules * self.out, problem.attributes)
         self.gated, self.s_max, self.sharpness, self.binary = gated, s_max, s_max, binary
-        self.weighing, self.prune = weighed, True
+        self.weighing, self.prune, self.untrained = weighed, True, False
         self.fixed: list[float] = []  # the gates as numbers, for graphs
 
     @staticmethod
@@ -72,9 +74,9 @@ class Specialists(nn.Module):
         return TailTaps(tail, ("global",), example, settings.batch_norm == "frozen", settings.recompute)
 
     def start_from(self, state: Mapping[str, Tensor]) -> None:
-        """Give every copy the weights of one tail."""
+        """Give every copy the weights of one tail, which may have more layers."""
         for tail in self.tails:
-            tail.load_state_dict(state)
+            tail.load_state_dict({name: state[name] for name in tail.state_dict()})
 
     def forward(self, inputs: Mapping[str, Tensor]) -> Tensor:
         return self.with_weights(inputs)[0]
@@ -87,7 +89,7 @@ class Specialists(nn.Module):
         trunk, shared = inputs["trunk"].permute(0, 3, 1, 2), inputs["global"]
         embedded, weights = [], []
         for i in running:
-            (e,) = self.tails[i](trunk)
+            e = shared if self.training and self.untrained else self.tails[i](trunk)[0]
             if self.weighing:
                 weights.append(torch.sigmoid(self.weighers[i](torch.cat([e, shared], 1))))
                 e = weights[-1] * e
