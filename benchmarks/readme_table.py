@@ -32,6 +32,8 @@ COLUMNS_OF = {  # by the beginning of the file name
     "gfzsl-cost": ("dataset", "semantics", "what", "eszsl", "gfzsl", "ratio"),
     "real-remse": (*COLUMNS, *ERRORS),
     "real-reweighting": (*ROW, "T1", "H", *ERRORS),
+    "real-fine-tuning": (*COLUMNS, "minutes to train"),
+    "real-bgsnet": (*COLUMNS, "specialists", "minutes to train"),
     "real-dense-attention": (*COLUMNS, "U at δ=0", "S at δ=0", "H at δ=0"),
     "extraction": ("way", "precision", "ratio", "to", "cosine_to_naive"),
     "attention_step": ("batch", "step", "times_as_fast", "outputs", "gradients"),

@@ -1,6 +1,7 @@
 """Tables of real results, through the command line alone: import or extract, train, evaluate.
 
     python benchmarks/real_results.py spine gaussians remse reweighting dense-attention --data-root DATA --cache CACHE
+    python benchmarks/real_results.py fine-tuning bgsnet --seeds 3 --data-root DATA --cache CACHE
 
 Each suite writes benchmarks/results/real-SUITE-torchVERSION.csv, a row a run: validated numbers first, then those at
 δ = 0, then the oracle's H. Stores that are in the cache already are used again; every run is trained anew.
@@ -43,28 +44,34 @@ class Commands:
         return json.loads(done.stdout)
 
 
-def stores(zslpipe: Commands, data: Path, cache: Path) -> dict[str, str]:
-    """Name in the table to folder of the store."""
+def make_store(zslpipe: Commands, name: str, data: Path, cache: Path) -> str:
+    """The folder of a store by its name in the tables."""
     package = ("--backbone", BACKBONE, "--weights", "package")
-    birds, tables = str(data / "images" / "CUB50"), str(cache / "tables" / "CUB50")
-    zslpipe("data", "table", "cub", birds, "--out", tables)
-    return {
-        "CUB resnet1000": zslpipe(
-            "import", str(data / "xlsa17/data/CUB/resnet1000.mat"), "--dataset", "cub", "--name", "resnet1000"
-        )["store"],
-        "CUB50": zslpipe("extract", *package, "--dataset", birds, "--class-table", tables)["store"],
-        "FLO": zslpipe("extract", *package, "--dataset", "flo")["store"],
+    birds, tables = data / "images" / "CUB50", cache / "tables" / "CUB50"
+    if name.startswith("CUB50") and not tables.is_dir():
+        zslpipe("data", "table", "cub", str(birds), "--out", str(tables))
+    small = ("--dataset", str(birds), "--class-table", str(tables))
+    lines = {
+        "CUB resnet1000": (
+            *("import", str(data / "xlsa17/data/CUB/resnet1000.mat")),
+            *("--dataset", "cub", "--name", "resnet1000"),
+        ),
+        "CUB50": ("extract", *package, *small),
+        "CUB50, 128 px": ("extract", *package, *small, "--image-size", "128", "--taps", "global,region,trunk"),
+        "FLO": ("extract", *package, "--dataset", "flo"),
     }
+    return str(zslpipe(*lines[name])["store"])
 
 
 class Task(NamedTuple):
-    """One row: a head and its settings on a store."""
+    """One row: a head and its settings on a store, selected by the default rule or with these options of it."""
 
     store: str
     semantics: str
     label: str
     head: str
     settings: tuple[str, ...] = ()
+    rule: tuple[str, ...] = ()
 
 
 BIRDS = ("epochs=12", "precision=bfloat16")  # of the heads that look at regions: they are slow, and settled by then
@@ -122,7 +129,51 @@ def gaussians() -> list[Task]:
     return [Task(*problem, "gfzsl", "gfzsl") for problem in stores]
 
 
+# Fine-tuning a stage costs far more than a head: fewer pixels, one fold, no further fit for δ.
+SMALL, ONE_FOLD = "CUB50, 128 px", ("folds=1", "transfer=raw")
+LENGTH = ("epochs=8", "precision=bfloat16")
+TUNED = ("mode=tail", "warm_up=4", "tail_rate=0.1")
+COPIES = ("modules=3", "epochs=10", "warm_up=8", "precision=bfloat16")
+
+
+def fine_tuning() -> list[Task]:
+    """Heads on frozen features, and with the backbone's last stage trained; the length of both is the same."""
+    attention_net = {
+        f"{branch}, {name}": ("attention-net", (f"branch={branch}", *LOSSES[name]))
+        for branch, name in (
+            ("global", "SCE"),
+            ("global", "SCE + ReMSE"),
+            ("attention", "SCE + ReMSE"),
+            ("fused", "SCE"),
+            ("fused", "SCE + ReMSE"),
+        )
+    }
+    others = {name: (name, ()) for name in ("apn", "gem")}
+    autoencoder = {"dense-attention-ae": ("dense-attention-ae", ("learning_rate=0.001",))}
+    ways = {"frozen": (), "fine-tuned": TUNED}
+    return [
+        Task(SMALL, "att", f"{label}, {way}", head, (*settings, *LENGTH, *tuned), ONE_FOLD)
+        for label, (head, settings) in (attention_net | others | autoencoder).items()
+        for way, tuned in ways.items()
+    ]
+
+
+def bgsnet() -> list[Task]:
+    """BGSNet, its two parts, and without each kind of balance (section 4.3 of Li et al.)."""
+    whole = {
+        "GNet": ("gnet", ()),
+        "BSNet": ("bsnet", COPIES),
+        "BGSNet": ("bgsnet", COPIES),
+        "BGSNet without instance-level balance": ("bgsnet", (*COPIES, "instance_weights=false")),
+        "BGSNet without dataset-level balance": ("bgsnet", (*COPIES, "gates=false")),
+        "BGSNet without annealing": ("bgsnet", (*COPIES, "annealing=false")),
+    }
+    return [Task(SMALL, "att", label, head, settings, ONE_FOLD) for label, (head, settings) in whole.items()]
+
+
 SUITES = {
+    "fine-tuning": fine_tuning,
+    "bgsnet": bgsnet,
     "spine": spine,
     "gaussians": gaussians,
     "remse": remse,
@@ -143,6 +194,12 @@ def summary(evaluation: dict[str, Any]) -> dict[str, str]:
         values |= {f"error {m}, {side}": [1000 * e[m] for e in of] for m in ("mean", "std")}
         values[f"error r, {side}"] = [e["pearson_mean_over_classes"] for e in of]
     return {name: told(v, 2 if name.startswith("error") else 1) for name, v in values.items()}
+
+
+def surviving(notes: dict[str, list[str]]) -> dict[str, str]:
+    """How many specialists the runs of a head keep, if it has any."""
+    counts = [note.split(" ")[0] for told in notes.values() for note in told if note.endswith("specialists survive")]
+    return {"specialists": " ".join(counts)} if counts else {}
 
 
 def told(values: list[float], digits: int) -> str:
@@ -169,26 +226,40 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=1, help="Runs at a time; the cores are shared out.")
     options = parser.parse_args()
     zslpipe = Commands(options.data_root, options.cache, options.jobs)
-    found = stores(zslpipe, options.data_root, options.cache)
+    tasks = {suite: SUITES[suite]() for suite in options.suites}
+    found = {
+        name: make_store(zslpipe, name, options.data_root, options.cache)
+        for name in dict.fromkeys(task.store for suite in tasks.values() for task in suite)
+    }
     about = {k: v for k, v in zslpipe("doctor").items() if k not in ("data root", "cache", "free disk", "notes")}
 
     def row(task: Task) -> dict[str, Any]:
         line = ["--store", found[task.store], "--semantics", task.semantics, "--seeds", str(options.seeds)]
         line += [word for setting in task.settings for word in ("--set", setting)]
+        line += [word for option in task.rule for word in ("--rule", option)]
         started = time.monotonic()
-        run = zslpipe("train-head", task.head, *line)["run"]
+        trained = zslpipe("train-head", task.head, *line)
+        run = trained["run"]
         minutes = (time.monotonic() - started) / 60
         (evaluation,) = zslpipe("eval", run, "--gzsl", "--calibrate")
         numbers = {"store": task.store, "semantics": task.semantics, "head": task.label}
-        numbers |= summary(evaluation) | transfers(Path(run)) | {"minutes to train": f"{minutes:.1f}"}
+        numbers |= summary(evaluation) | transfers(Path(run)) | surviving(trained["notes"])
+        numbers |= {"minutes to train": f"{minutes:.1f}"}
         print(numbers, flush=True)
-        about_run = {"settings": " ".join(task.settings), "selection": evaluation["selection"], "seeds": options.seeds}
+        about_run = {
+            "settings": " ".join(task.settings),
+            "rule": " ".join(task.rule),
+            "selection": evaluation["selection"],
+            "seeds": options.seeds,
+        }
         return {**numbers, **about_run, "jobs": options.jobs, **about}
 
     for suite in options.suites:
+        rows: list[dict[str, Any]] = []
         with ThreadPoolExecutor(options.jobs) as pool:
-            rows = list(pool.map(row, SUITES[suite]()))
-        write_table(RESULTS / f"real-{suite}-torch{torch.__version__.split('+')[0]}.csv", rows)
+            for done in pool.map(row, tasks[suite]):
+                rows.append(done)
+                write_table(RESULTS / f"real-{suite}-torch{torch.__version__.split('+')[0]}.csv", rows)
 
 
 if __name__ == "__main__":

@@ -6,18 +6,23 @@ Weights and inputs are random; no image is decoded, which end to end would come 
 repetition; on a CPU the time is that of the processor, which other programs do not lengthen. "frozen" trains the last
 stage only, as the tail does; the ratio is the time of "end to end, frozen" over that of the variant. The last rows
 compare several copies of the tail: one after another, as one grouped computation, and at inference with and without
-those that are switched off. A difference of the outputs is told first.
+those that are switched off. A difference of the outputs is told first. Memory is the peak over what stands before a
+step.
 """
 
 import argparse
 import copy
+import json
+import os
 import statistics
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from typing import Any
 
 import torch
-from common import result_file, write_table
+from common import forget_peak, resident, result_file, write_table
 from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state, vmap
 
@@ -119,6 +124,32 @@ def variants(batch: int, copies: int, device: str) -> dict[str, Callable[[], Non
     }
 
 
+def peaks(steps: dict[str, Callable[[], None]], device: str) -> dict[str, float]:
+    """MiB that each step takes at most, over what stands before it: weights, inputs and what the library keeps."""
+    found = {}
+    for name, step in steps.items():
+        step()  # gradients are allocated by the first
+        if device != "cpu":
+            torch.cuda.reset_peak_memory_stats()
+            before = torch.cuda.memory_allocated()
+            step()
+            found[name] = (torch.cuda.max_memory_allocated() - before) / 2**20
+            continue
+        before = resident("VmRSS")
+        forget_peak()
+        step()
+        found[name] = resident("VmHWM") - before
+    return found
+
+
+def peaks_apart() -> dict[str, float]:
+    """The same by a process of its own, in which freed memory goes back at once; that would slow the timed steps."""
+    environment = {**os.environ, "MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TRIM_THRESHOLD_": "0"}
+    command = [sys.executable, *sys.argv, "--memory"]
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=environment)
+    return dict(json.loads(done.stdout.splitlines()[-1]))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--threads", type=int, default=1)
@@ -126,9 +157,14 @@ def main() -> None:
     parser.add_argument("--copies", type=int, default=4)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--device", default="cpu")
+    parser.add_argument("--memory", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     steps = variants(options.batch, options.copies, options.device)
+    if options.memory:
+        print(json.dumps(peaks(steps, options.device)))
+        return
+    taken = peaks_apart()
     times: dict[str, list[float]] = {name: [] for name in steps}
     clock = time.process_time if options.device == "cpu" else time.perf_counter
     for _ in range(options.repeats + 1):
@@ -145,6 +181,7 @@ def main() -> None:
             "median ms": f"{1000 * statistics.median(t[1:]):.0f}",
             "min ms": f"{1000 * min(t[1:]):.0f}",
             "ratio": f"{slowest / statistics.median(t[1:]):.1f}",
+            "peak MiB": f"{taken[name]:.0f}",
             "batch": options.batch,
         }
         for name, t in times.items()

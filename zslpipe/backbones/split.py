@@ -62,11 +62,6 @@ class Tail(nn.Module):
             found |= {f"{name}.{key}": child for key, child in inside} or {name: layer}
         return found
 
-    def before_last_stage(self) -> int:
-        """How many of `blocks` come before a convolutional network's last stage, where the tap `trunk` is."""
-        cut = _cut(self.model, 1)
-        return max((i for i, name in enumerate(self.blocks(), 1) if f"{name}.".startswith(f"{cut}.")), default=0)
-
     def forward_features(self, trunk: Tensor) -> Tensor:
         """The model's last feature map (B, D, H, W), or for a ViT its tokens (B, P + R, D)."""
         for name in self.layers:

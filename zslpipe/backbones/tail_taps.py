@@ -53,9 +53,20 @@ class TailTaps(Taps):
         return final, trunk
 
     def _find_trunk(self, example: Tensor) -> int:
+        """The number of blocks before the tap."""
         if example.ndim != 4:
             raise InputError("only convolutional backbones have the tap 'trunk'.")
-        return int(self.model.before_last_stage())
+        maps = [example]
+        for block in self.model.blocks().values():
+            maps.append(block(maps[-1]))
+        sizes = [m.shape[-2] * m.shape[-1] for m in maps]
+        finer = [i for i, size in enumerate(sizes) if size > sizes[-1]]
+        if not finer:
+            raise InputError(
+                "the tap 'trunk' is before the first layer that is trained: let train_from name the last stage or an "
+                "earlier layer."
+            )
+        return finer[-1]
 
     def rates(self, decay: float) -> list[tuple[float, list[nn.Parameter]]]:
         """Parameters with the factor of their learning rate: 1 in the last block, less by `decay` in each before it."""
