@@ -131,9 +131,9 @@ def gaussians() -> list[Task]:
 
 # Fine-tuning a stage costs far more than a head: fewer pixels, one fold, no further fit for δ.
 SMALL, ONE_FOLD = "CUB50, 128 px", ("folds=1", "transfer=raw")
-LENGTH = ("epochs=8", "precision=bfloat16")
-TUNED = ("mode=tail", "warm_up=4", "tail_rate=0.1")
-COPIES = ("modules=3", "epochs=10", "warm_up=8", "precision=bfloat16")
+LENGTH = ("epochs=4", "precision=bfloat16")
+TUNED = ("mode=tail", "warm_up=2", "tail_rate=0.1")
+COPIES = ("modules=3", "hidden=128", "epochs=6", "warm_up=5", "tail_rate=0.1", "precision=bfloat16")
 
 
 def fine_tuning() -> list[Task]:
