@@ -5,5 +5,10 @@ from setuptools import find_packages, setup
 setup(
     packages=[*find_packages(include=["zslpipe", "zslpipe.*"]), "zslpipe.pipelines"],
     package_dir={"zslpipe.pipelines": "pipelines"},
-    package_data={"zslpipe": ["py.typed"], "zslpipe.pipelines": ["*/*.yaml"], "zslpipe.report": ["*.css"]},
+    package_data={
+        "zslpipe": ["py.typed"],
+        "zslpipe.pipelines": ["*/*.yaml"],
+        "zslpipe.report": ["*.css"],
+        "zslpipe.serving.web": ["*.css", "*.js"],
+    },
 )

@@ -46,8 +46,8 @@ def test_every_file_is_in_it(unpacked: Path) -> None:
         return {str(p.relative_to(folder)) for pattern in patterns for p in folder.rglob(pattern)}
 
     assert files(unpacked / "zslpipe" / "pipelines", "*") == files(ROOT / "pipelines", "*")
-    package = files(ROOT / "zslpipe", "*.py", "*.css")
-    assert files(unpacked / "zslpipe", "*.py", "*.css") == package
+    package = files(ROOT / "zslpipe", "*.py", "*.css", "*.js")
+    assert files(unpacked / "zslpipe", "*.py", "*.css", "*.js") == package
     assert {p.name for p in unpacked.iterdir() if p.suffix != ".dist-info"} == {"zslpipe"}
 
 

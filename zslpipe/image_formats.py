@@ -3,6 +3,7 @@
 import struct
 from io import BytesIO
 from pathlib import Path
+from typing import BinaryIO
 
 from PIL import Image
 
@@ -26,11 +27,13 @@ DECODER_ERRORS = (  # raised by Pillow's readers on damaged and malicious files
 )
 
 
-def open_image(path: Path) -> Image.Image:
-    """`PIL.Image.open` for the formats of photos; the format is that of the content. The path may lead into a shard.
+def open_image(source: Path | BinaryIO) -> Image.Image:
+    """`PIL.Image.open` of a file or a stream for the formats of photos; the format is that of the content.
+
+    A path may lead into a shard.
 
     Raises:
         PIL.UnidentifiedImageError: if it has none of them.
     """
-    member = split_member(path)
-    return Image.open(path if member is None else BytesIO(read_member(*member)), formats=FORMATS)
+    member = split_member(source) if isinstance(source, Path) else None
+    return Image.open(source if member is None else BytesIO(read_member(*member)), formats=FORMATS)

@@ -36,6 +36,7 @@ VERBS = {  # verb -> module, in the order of --help
     "report": "report",
     "predict": "predict",
     "explain": "explain",
+    "serve": "serve",
     "doctor": "doctor",
 }
 

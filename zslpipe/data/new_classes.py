@@ -76,7 +76,7 @@ def read_new_classes(
         raise TableError(path, problems)
     if not new:
         raise InputError(f"{path} describes no new class: all of its classes are known already.")
-    return NewClasses(tuple(new), _on_scale(path, tuple(new), np.array(values, np.float32).T, semantics))
+    return NewClasses(tuple(new), on_scale(str(path), tuple(new), np.array(values, np.float32).T, semantics))
 
 
 def _column(name: str, cells: Sequence[tuple[int, str]], empty: float | None, problems: list[str]) -> list[float]:
@@ -129,18 +129,27 @@ def _columns(path: Path, header: Sequence[str], attribute_names: Sequence[str]) 
     return [places[name.casefold()] for name in attribute_names]
 
 
-def _on_scale(path: Path, names: tuple[str, ...], values: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """The values (K, A) on the scale of the known semantics (C, A)."""
-    if np.allclose(np.linalg.norm(known, axis=1), 1, atol=UNIT):
+def on_scale(source: str, names: tuple[str, ...], values: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """The values (K, A) on the scale of the known semantics (C, A).
+
+    Raises:
+        InputError: if a class has no attributes, or values of another scale; `source` is where it comes from.
+    """
+    if unit_length(known):
         lengths = np.linalg.norm(values, axis=1, keepdims=True)
         if not lengths.all():
-            raise InputError(f"{path}: all attributes of '{names[int(lengths.argmin())]}' are 0; describe the class.")
+            raise InputError(f"{source}: all attributes of '{names[int(lengths.argmin())]}' are 0; describe the class.")
         return np.asarray(values / lengths)
     largest, usual = np.abs(values).max(axis=1), float(np.abs(known).max())
     if (largest > WIDER * usual).any():
         worst = int(largest.argmax())
         raise InputError(
-            f"{path}: '{names[worst]}' has a value of {largest[worst]:g}, but in training none exceeded {usual:g}: "
+            f"{source}: '{names[worst]}' has a value of {largest[worst]:g}, but in training none exceeded {usual:g}: "
             "describe new classes on the same scale."
         )
     return values
+
+
+def unit_length(semantics: np.ndarray) -> bool:
+    """Whether every row (C, A) is of unit length, as those of the xlsa17 files are."""
+    return bool(np.allclose(np.linalg.norm(semantics, axis=1), 1, atol=UNIT))

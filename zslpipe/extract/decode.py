@@ -1,6 +1,8 @@
 """Decoding one image file to RGB."""
 
+import io
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import PIL
@@ -24,18 +26,22 @@ def decoder_version() -> str:
     return f"pillow {PIL.__version__} {jpeg}"
 
 
-def read_image(path: Path) -> Image.Image:
+def read_image(source: Path | BinaryIO, most_pixels: int | None = None) -> Image.Image:
     """The first frame of an image file as RGB.
 
     EXIF orientation is applied, transparent pixels are blended with white, 16-bit grey keeps its upper 8 bits, CMYK is
     converted without colour management. The format is that of the content, whatever the file's extension.
 
+    Args:
+        source: a path, or a stream of the file's content.
+        most_pixels: larger images are refused; None for Pillow's own limit.
+
     Raises:
         UnreadableImage: if the file is missing, damaged, too large or not an image.
     """
     try:
-        with open_image(path) as image:
-            limit = Image.MAX_IMAGE_PIXELS
+        with open_image(source) as image:
+            limit = most_pixels or Image.MAX_IMAGE_PIXELS
             if limit is not None and image.width * image.height > limit:
                 raise UnreadableImage(f"has {image.width} x {image.height} pixels, more than the allowed {limit}")
             image.load()
@@ -50,14 +56,18 @@ def read_image(path: Path) -> Image.Image:
     except PermissionError:
         raise UnreadableImage("cannot be read: permission denied") from None
     except UnidentifiedImageError:
-        raise UnreadableImage(_unknown(path)) from None
+        raise UnreadableImage(_unknown(source)) from None
     except DECODER_ERRORS as error:
         raise UnreadableImage(f"is damaged ({' '.join(str(error).split()) or type(error).__name__})") from None
 
 
-def _unknown(path: Path) -> str:
-    member = split_member(path)
-    if (path.stat().st_size if member is None else len(read_member(*member))) == 0:
+def _unknown(source: Path | BinaryIO) -> str:
+    if isinstance(source, Path):
+        member = split_member(source)
+        size = source.stat().st_size if member is None else len(read_member(*member))
+    else:
+        size = source.seek(0, io.SEEK_END)
+    if size == 0:
         return "is empty"
     return f"is not an image of a known format ({', '.join(FORMATS)})"
 

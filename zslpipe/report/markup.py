@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from html import escape
 from typing import TypeAlias
 
-VOID = {"meta", "img", "wbr"}  # HTML elements without an end tag
+VOID = {"meta", "img", "wbr", "input", "link"}  # HTML elements without an end tag
 
 
 class Markup(str):

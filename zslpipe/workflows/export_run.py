@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from zslpipe.data.class_table import CLASSES
+from zslpipe.data.new_classes import unit_length
 from zslpipe.data.scan import scan_images
 from zslpipe.errors import InputError
 from zslpipe.evaluation.protocol import Result
@@ -173,7 +174,8 @@ def published(predictor: Predictor, format_: str, found: Check) -> str:
     transform, width = predictor.images.backbone.transform, predictor.classes.semantics.shape[1]
     height, wide = transform.size
     runtime = {"onnx": "onnxruntime", "program": "torch.export.load"}[format_]
-    made = "scaled to unit length, as those of the run are" if _unit(predictor) else "on the scale of the run's"
+    unit = unit_length(predictor.classes.semantics)
+    made = "scaled to unit length, as those of the run are" if unit else "on the scale of the run's"
     return f"""## Use
 
 `{FILES[format_]}` runs with {runtime}. Inputs:
@@ -192,7 +194,3 @@ On {found.images} real images and {found.classes} classes, some of them made up,
 in Python by at most {found.score:.2g} (their standard deviation is {found.spread:.2g}), probabilities by \
 {found.probability:.2g}. It ran {found.rate:g} images a second where Python ran {found.python_rate:g}, on the machine \
 that exported it."""
-
-
-def _unit(predictor: Predictor) -> bool:
-    return bool(np.allclose(np.linalg.norm(predictor.classes.semantics, axis=1), 1, atol=1e-3))

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from zslpipe.data.new_classes import unit_length
 from zslpipe.errors import InputError, ZslpipeError
 from zslpipe.extract.decode import UnreadableImage, read_image
 from zslpipe.serving.exporting.formats import Runner
@@ -89,8 +90,7 @@ def other_classes(classes: ClassList) -> ClassList:
     kept = np.arange(len(classes))[::-2]
     pairs = np.random.default_rng(0).integers(len(classes), size=(NEW, 2))
     made = classes.semantics[pairs].mean(1).astype(np.float32)
-    lengths = np.linalg.norm(classes.semantics, axis=1)
-    if np.allclose(lengths, 1, atol=1e-3):
+    if unit_length(classes.semantics):
         made /= np.maximum(np.linalg.norm(made, axis=1, keepdims=True), 1e-12)
     return ClassList(
         (*(classes.names[c] for c in kept), *(f"new {i}" for i in range(NEW))),
