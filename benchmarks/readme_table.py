@@ -16,8 +16,17 @@ ROW = ("store", "semantics", "head")
 COLUMNS = (*ROW, "T1", "U", "S", "H", "AUSUC", "oracle H")
 ERRORS = tuple(f"error {what}, {side}" for side in ("seen", "unseen") for what in ("mean", "std", "r"))
 COLUMNS_OF = {  # by the beginning of the file name
-    "real-spine": (*COLUMNS, "H at δ=0", "H, quantile δ", "H, raw δ"),
+    "real-spine": (*COLUMNS, "H at δ=0", "H, matched δ", "H, quantile δ", "H, raw δ"),
     "real-gaussians": (*COLUMNS, "H at δ=0"),
+    "delta_rules": (
+        "problems",
+        "number",
+        "rule",
+        "mean loss",
+        "95 % lose at most",
+        "worst loss",
+        "a fold with the δ of the others",
+    ),
     "gfzsl-variants": ("dataset", "semantics", "variant", "T1", "H", "H at δ=0", "oracle H", "AUSUC", "validated H"),
     "gfzsl-photos": (
         "dataset",

@@ -95,14 +95,20 @@ def stores() -> set[str]:
 
 
 def test_how_calibration_is_carried_over() -> None:
-    gain = {
-        s: [round(mean(r, "H, quantile δ") - mean(r, "H, raw δ"), 1) for r in REAL if r["store"] == s] for s in stores()
-    }
+    found = {(r["problems"], r["rule"]): r for r in rows("delta_rules")}
     text = " ".join(README.split())
-    others = gain["CUB resnet1000"] + gain["FLO"]
-    assert min(others) >= 0
-    assert f"up to {max(others)} points of H better than carrying over its value and never worse" in text
-    assert f"on CUB50 it is {-max(gain['CUB50'])} to {-min(gain['CUB50'])} points worse" in text
+    matched, plain, flipped = (found["all", r] for r in ("scaled value, matched", "value", "flipped share"))
+    assert f"On {matched['number']} problems with 4 to 50 unseen classes" in text
+    assert f"that loses {matched['mean loss']} points of H on average" in text
+    assert f"and {float(matched['worst loss']):.1f} at worst" in text
+    assert f"the plain value loses {plain['mean loss']} and {float(plain['worst loss']):.1f}" in text
+    assert f"flips {flipped['mean loss']} and {float(flipped['worst loss']):.1f}" in text
+    many, few = (found[f"{n} unseen classes{m}", "scaled value, matched"] for n, m in (("10", " or more"), ("4 or 6", "")))
+    others = float(few["a fold with the δ of the others"])
+    assert f"With 10 unseen classes or more the mean is {many['mean loss']} points" in text
+    assert f"with 4 or 6 it is {few['mean loss']}" in text
+    assert f"with the δ of the other folds ({others:.2f})" in text
+    assert 0.7 * others < float(few["mean loss"]) < others
 
 
 def test_the_closed_form_is_level_on_the_small_datasets() -> None:

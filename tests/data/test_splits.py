@@ -1,4 +1,5 @@
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -6,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zslpipe.data.benchmark import Benchmark, ClassSplit
+from zslpipe.data.load import load_benchmark
 from zslpipe.data.splits import seeded_splits, validation_splits
 from zslpipe.errors import InputError
 
@@ -63,6 +65,23 @@ def test_no_fold_contains_a_test_image(tiny: tuple[Benchmark, np.ndarray]) -> No
     for split in validation_splits(benchmark, 4):
         fold = benchmark.fold(split)
         assert np.isin(np.concatenate([fold.trainval, fold.test_seen, fold.test_unseen]), benchmark.trainval).all()
+
+
+@given(tested=st.sets(st.integers(20, 31)))
+def test_folds_count_the_classes_described_and_not_those_with_test_images(tested: set[int]) -> None:
+    benchmark = made(20, 12)
+    fewer = replace(benchmark, test_unseen=np.array(sorted(tested), np.int64))
+    assert validation_splits(fewer, 3) == validation_splits(benchmark, 3)
+
+
+@pytest.mark.real
+def test_folds_of_flo_do_not_depend_on_the_classes_with_test_images(data_root: Path) -> None:
+    benchmark = load_benchmark("flo", data_root)
+    kept = ~np.isin(benchmark.labels[benchmark.test_unseen], benchmark.unseen_classes[:12])
+    fewer = replace(benchmark, test_unseen=benchmark.test_unseen[kept])
+    splits = validation_splits(benchmark, 3)
+    assert [len(split.val) for split in splits] == [20, 16, 16]
+    assert validation_splits(fewer, 3) == splits
 
 
 def test_one_seen_class_is_too_few() -> None:

@@ -9,16 +9,17 @@ import pytest
 from zslpipe.data.benchmark import Benchmark
 from zslpipe.errors import InputError
 from zslpipe.evaluation.curve import share_flipped
-from zslpipe.evaluation.protocol import evaluate
+from zslpipe.evaluation.expected import Expected, best_expected_delta
+from zslpipe.evaluation.protocol import TestScores, evaluate, score_tests
 from zslpipe.evaluation.stacking import ScoresError, rivals
 from zslpipe.parts.head import Head
 from zslpipe.selection import SELECTIONS, Selection, SelectionResult, selection_rule
-from zslpipe.selection.fitting import score_held_out
-from zslpipe.selection.rules import OracleTest, SeenValidation, UnseenClassValidation
+from zslpipe.selection.fitting import fit, score_held_out
+from zslpipe.selection.rules import TRANSFERS, OracleTest, SeenValidation, UnseenClassValidation
 from zslpipe.store.rows import take
 
 Tiny = tuple[Benchmark, np.ndarray]
-LEAK_FREE = [UnseenClassValidation(), UnseenClassValidation(transfer="raw"), SeenValidation()]
+LEAK_FREE = [*(UnseenClassValidation(transfer=t) for t in TRANSFERS), SeenValidation()]
 ids = [f"{r.name}-{getattr(r, 'transfer', '')}" for r in LEAK_FREE]
 
 
@@ -37,6 +38,11 @@ class Guarded:
         assert not asked & self.forbidden, f"test rows {sorted(asked & self.forbidden)} were read"
         self.read |= asked
         return self.rows[index]
+
+
+def others_of(tests: TestScores) -> np.ndarray:
+    assert tests.others is not None
+    return tests.others
 
 
 def outcome(rule: Selection, head: Head, rows: Any, benchmark: Benchmark) -> tuple[dict[str, Any], np.ndarray]:
@@ -84,6 +90,33 @@ def test_labels_ids_and_order_of_test_images_change_nothing(rule: Selection, rid
     assert (one[1] == other[1]).all()
 
 
+@pytest.mark.parametrize("rule", LEAK_FREE, ids=ids)
+@pytest.mark.parametrize("kept", [0, 1, 7], ids=["none", "one", "of one class"])
+def test_which_classes_have_test_images_changes_nothing(rule: Selection, ridge: Head, tiny: Tiny, kept: int) -> None:
+    benchmark, features = tiny
+    fewer = replace(benchmark, test_unseen=benchmark.test_unseen[:kept], test_seen=benchmark.test_seen[:kept])
+    one, other = outcome(rule, ridge, features, benchmark), outcome(rule, ridge, features, fewer)
+    assert one[0] == other[0]
+    assert (one[1] == other[1]).all()
+
+
+@pytest.mark.parametrize("rule", LEAK_FREE, ids=ids)
+def test_more_test_images_change_nothing(rule: Selection, ridge: Head, tiny: Tiny) -> None:
+    benchmark, features = tiny
+    added = np.arange(40) + len(features)
+    more = replace(
+        benchmark,
+        image_ids=(*benchmark.image_ids, *(f"more/{i}.jpg" for i in added)),
+        labels=np.concatenate([benchmark.labels, np.repeat([9, 0], 20)]),
+        test_unseen=np.concatenate([benchmark.test_unseen, added[:20]]),
+        test_seen=np.concatenate([benchmark.test_seen, added[20:]]),
+    )
+    poisoned = np.concatenate([features, np.full((40, features.shape[1]), np.nan, np.float32)])
+    one, other = outcome(rule, ridge, features, benchmark), outcome(rule, ridge, poisoned, more)
+    assert one[0] == other[0]
+    assert (one[1] == other[1]).all()
+
+
 @pytest.mark.parametrize("rule", [*LEAK_FREE, OracleTest()], ids=[*ids, "oracle"])
 def test_a_choice_survives_json(rule: Selection, ridge: Head, tiny: Tiny) -> None:
     benchmark, features = tiny
@@ -119,7 +152,7 @@ def test_quantile_transfer_flips_the_share_that_the_folds_flipped(ridge: Head, t
     rule = UnseenClassValidation(transfer="quantile", holdout=0.4)
     choice, _ = rule.select(ridge, {"global": features}, benchmark)
     assert choice.delta is not None
-    held = score_held_out(ridge.with_params(**choice.params), {"global": features}, benchmark, 0.4, 0)
+    held = score_held_out(ridge, {"global": features}, benchmark, 0.4, 0, {"": choice.params})[""]
     margins = rivals(held.scores, held.seen).margin
     assert share_flipped(margins, choice.delta) == pytest.approx(choice.metrics["flipped"], abs=1 / len(margins))
 
@@ -134,10 +167,32 @@ def test_raw_transfer_takes_the_best_common_delta_of_the_folds(ridge: Head, tiny
 def test_what_the_other_transfer_would_have_given_is_told(ridge: Head, tiny: Tiny) -> None:
     benchmark, features = tiny
     choices = {
-        t: UnseenClassValidation(transfer=t).select(ridge, {"global": features}, benchmark)[0]
-        for t in ("raw", "quantile")
+        t: UnseenClassValidation(transfer=t).select(ridge, {"global": features}, benchmark)[0] for t in TRANSFERS
     }
-    assert choices["quantile"].deltas == {"raw": choices["raw"].delta, "quantile": choices["quantile"].delta}
+    assert choices["matched"].deltas == choices["quantile"].deltas == {t: choices[t].delta for t in TRANSFERS}
+    assert choices["raw"].deltas == {"raw": choices["raw"].delta}
+
+
+def test_matched_transfer_scales_the_best_delta_of_folds_with_as_many_unseen_classes(ridge: Head, tiny: Tiny) -> None:
+    benchmark, features = tiny  # 3 unseen classes; folds of 9 seen classes hold out 2
+    rule = UnseenClassValidation(holdout=0.4)
+    choice, _ = rule.select(ridge, {"global": features}, benchmark)
+    head = ridge.with_params(**choice.params)
+    assert len(rule.problems(benchmark)) == 3
+    assert len(rule.more_problems(benchmark)) == 2  # so that each seen class is held out once
+    curves, spreads = [], []
+    for fold in (*rule.problems(benchmark), *rule.more_problems(benchmark)):
+        others = benchmark.semantics[benchmark.unseen_classes]
+        tests = score_tests(fit(head, {"global": features}, fold), {"global": features}, fold, others)
+        curves.append(Expected.of(tests, 3))
+        spreads.append(np.hstack([tests.scores, others_of(tests)])[tests.seen[tests.labels]].std(1).mean())
+    held = score_held_out(ridge, {"global": features}, benchmark, 0.4, 0, {"": choice.params})[""]
+    scale = held.scores.std(1).mean() / np.mean(spreads)
+    assert choice.delta == pytest.approx(best_expected_delta(curves) * scale, rel=1e-5)
+    assert choice.carried is not None
+    assert (choice.carried.unseen, choice.carried.unseen_in_folds) == (3, 2)
+    assert choice.carried.scale == pytest.approx(scale, rel=1e-5)
+    assert f"matched to 3 unseen classes (folds: 2) and to scores that spread {scale:.2f} times" in choice.about_delta
 
 
 @pytest.mark.parametrize("option", [{"fold": 3}, {"folds": 0}, {"holdout": 1.0}, {"holdout": "much"}])
@@ -209,7 +264,7 @@ def test_seeds_repeat(ridge: Head, tiny: Tiny) -> None:
 
 def test_wrong_options_are_refused(ridge: Head, tiny: Tiny) -> None:
     benchmark, features = tiny
-    with pytest.raises(InputError, match="transfer must be raw or quantile"):
+    with pytest.raises(InputError, match="transfer must be matched, quantile or raw"):
         UnseenClassValidation(transfer="guess")
     with pytest.raises(InputError, match="does not know the criterion 'accuracy'"):
         UnseenClassValidation(criterion="accuracy").select(ridge, {"global": features}, benchmark)

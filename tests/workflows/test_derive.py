@@ -23,7 +23,7 @@ from zslpipe.workflows.runs import Run
 from zslpipe.workflows.train import train_head
 from zslpipe.workflows.workspace import Workspace
 
-TAPS = ["global", "global_fold1", "global_fold2", "global_fold3", "global_fold4"]
+TAPS = ["global", "global_fold1", "global_fold2", "global_fold3", "global_fold4", "global_fold5", "global_fold6"]
 Tiny = tuple[Benchmark, np.ndarray]
 SETTINGS = {"epochs": 3, "batch": 16}
 
@@ -84,8 +84,8 @@ def test_every_version_is_what_its_own_model_makes(workspace: Workspace, run: Ru
     assert about["derived"]["model"]["head"] == "remse"
     assert store.versions[0].classes == parent.benchmark.class_names[:9]
     assert np.flatnonzero(store.versions[0].images).tolist() == parent.benchmark.trainval.tolist()
-    assert [len(v.classes) for v in store.versions[1:]] == [7, 7, 7, 9]
-    assert len({v.model for v in store.versions}) == 5
+    assert [len(v.classes) for v in store.versions[1:]] == [7, 7, 7, 7, 7, 9]
+    assert len({v.model for v in store.versions}) == 7
 
 
 def test_another_call_finds_it(workspace: Workspace, run: Run) -> None:
@@ -121,7 +121,7 @@ def test_an_interrupted_call_resumes_with_the_same_bytes(
         derive_store(workspace, run.name)
     resumed = derive_store(workspace, run.name)
     if where == "between folds":
-        assert len(calls) == 3 + 2  # two of four were fitted before
+        assert len(calls) == 3 + 4  # two of six were fitted before
     else:
         assert 0 < resumed.reused < 120
     assert files(resumed.store.path) == expected
@@ -169,7 +169,7 @@ def test_selection_uses_the_versions_of_its_folds(workspace: Workspace, run: Run
 
 def test_other_seeds_and_rules_can_be_asked_for(workspace: Workspace, run: Run) -> None:
     more = derive_store(workspace, run.name, seeds=range(2)).store
-    assert len(more.versions) == 9
+    assert len(more.versions) == 13
     train_head(workspace, "eszsl", more, seeds=[0, 1])
     seen = derive_store(workspace, run.name, selection="seen", selection_options={"holdout": 0.3}).store
     assert len(seen.versions) == 2

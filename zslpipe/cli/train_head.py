@@ -123,5 +123,7 @@ def command(
         chosen = ", ".join(f"{key}={value}" for key, value in choice.params.items()) or "the defaults"
         validated = ", ".join(f"{key} {value:.3f}" for key, value in choice.metrics.items())
         click.echo(f"seed {seed}   {chosen} ({choice.rule}, best of {len(choice.trials)}: {validated})")
+        if choice.about_delta:
+            click.echo(f"         {choice.about_delta}")
         for note in run.notes(seed):
             click.echo(f"         {note}")

@@ -7,7 +7,7 @@ This takes O(N C) to compute the margins and O(N log N) to sort them; no grid of
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -92,7 +92,7 @@ class Curve:
 
     def best(self) -> Point:
         """The point with the largest H; δ is the middle of the widest interval that reaches it."""
-        return self.at(_middle_of_best(self.thresholds, self.H))
+        return self.at(middle_of_best(self.thresholds, self.H))
 
     def ausuc(self) -> float:
         """Area under the seen-unseen curve (Chao et al., 2016), over all δ.
@@ -109,10 +109,10 @@ def best_common_delta(curves: Sequence[Curve]) -> float:
     """The δ with the largest mean H over the curves; the middle of the widest interval that reaches it."""
     thresholds = np.unique(np.concatenate([c.thresholds for c in curves]))
     probe = np.concatenate([[-np.inf], thresholds])  # intervals include their left end
-    return _middle_of_best(thresholds, np.mean([c.H[c.step(probe)] for c in curves], axis=0))
+    return middle_of_best(thresholds, np.mean([c.H[c.step(probe)] for c in curves], axis=0))
 
 
-def _middle_of_best(thresholds: np.ndarray, value: np.ndarray) -> float:
+def middle_of_best(thresholds: np.ndarray, value: np.ndarray) -> float:
     """The middle of the widest interval on which the step function `value` (T + 1,) is maximal.
 
     The first and last step of H are 0. Returns 0.0 if all steps are.
@@ -133,7 +133,7 @@ def share_flipped(margins: np.ndarray, delta: float) -> float:
     return float(np.mean(np.asarray(margins) <= delta))
 
 
-def delta_flipping(margins: np.ndarray, share: float) -> float:
+def delta_flipping(margins: np.ndarray, share: float | np.floating[Any]) -> float:
     """The δ at which a `share` of the images with these `margins` (N,) is predicted as unseen (a quantile).
 
     Raises:

@@ -26,6 +26,7 @@ class TestScores:
         seen: (C,) bool; every class without training images counts as unseen, tested or not.
         scores: (N, C).
         zsl: (N, U) scores among the unseen classes only, if the head computes them separately.
+        others: (N, M) scores for further unseen classes, to which no image belongs.
     """
 
     __test__ = False  # pytest: not a test
@@ -35,6 +36,7 @@ class TestScores:
     seen: np.ndarray
     scores: np.ndarray
     zsl: np.ndarray | None = None
+    others: np.ndarray | None = None
 
     @property
     def zsl_predicted(self) -> np.ndarray:
@@ -54,8 +56,11 @@ def classes_of(benchmark: Benchmark) -> Classes:
     return Classes(benchmark.semantics, seen_mask(benchmark))
 
 
-def score_tests(head: Head, features: Features, benchmark: Benchmark) -> TestScores:
+def score_tests(head: Head, features: Features, benchmark: Benchmark, others: np.ndarray | None = None) -> TestScores:
     """Score test_seen and test_unseen among all classes.
+
+    `others` are the semantics (M, A) of further unseen classes to score; a head that scores a class depending on which
+    classes there are (`separate_zsl`) does not.
 
     Raises:
         LeakError: if the features were made by a model that has seen labels of these images or of unseen classes.
@@ -64,7 +69,12 @@ def score_tests(head: Head, features: Features, benchmark: Benchmark) -> TestSco
     rows, classes = take(admissible(features, benchmark), index), classes_of(benchmark)
     separate = head.separate_zsl and not classes.seen.all()
     zsl = head.bind(classes.only(~classes.seen))(rows) if separate else None
-    return TestScores(index, benchmark.labels[index], classes.seen, head.bind(classes)(rows), zsl)
+    if others is None or head.separate_zsl:
+        return TestScores(index, benchmark.labels[index], classes.seen, head.bind(classes)(rows), zsl)
+    count = len(classes)
+    both = Classes(np.vstack([classes.semantics, others]), np.append(classes.seen, np.zeros(len(others), bool)))
+    scores = head.bind(both)(rows)
+    return TestScores(index, benchmark.labels[index], classes.seen, scores[:, :count], zsl, scores[:, count:])
 
 
 @dataclass(frozen=True)

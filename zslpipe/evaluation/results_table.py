@@ -10,6 +10,7 @@ from zslpipe.evaluation.statistics import Estimate, estimate
 COLUMNS = ("T1", "U", "S", "H", "AUSUC")
 ORACLE = "oracle (chosen on the test images)"
 UNMEASURED = "-"
+SAMPLED = "seeds and classes"
 LINE_LENGTH = 1000  # so that names are never wrapped and can be copied
 
 
@@ -35,7 +36,11 @@ class Row:
 
 
 def result_rows(
-    name: str, results: Sequence[Result], rule: str, published: Mapping[str, float] | None = None
+    name: str,
+    results: Sequence[Result],
+    rule: str,
+    published: Mapping[str, float] | None = None,
+    without: Sequence[Sequence[Result]] = (),
 ) -> list[Row]:
     """The rows of one run.
 
@@ -47,6 +52,7 @@ def result_rows(
         results: one per seed.
         rule: what chose the settings and the calibration.
         published: published numbers in [0, 1] by column.
+        without: for each validation fold, the results at what the other folds choose.
     """
     by_oracle = rule.startswith("oracle")
     uncalibrated = by_oracle or any(r.delta is None for r in results)
@@ -54,7 +60,8 @@ def result_rows(
     shown = f"{rule}, not calibrated" if uncalibrated else rule
     delta = 0.0 if uncalibrated else _mean_delta(results)
     has_unseen = any(not c.seen for c in results[0].classes)
-    rows = [Row(name, shown, estimate(results, at), delta if has_unseen else None, len(results))]
+    numbers = estimate(results, at, without=() if uncalibrated else without)
+    rows = [Row(name, shown, numbers, delta if has_unseen else None, len(results))]
     if all(r.oracle is not None for r in results):
         best = {k: v for k, v in estimate(results, "oracle").items() if k in ("U", "S", "H")}
         delta = sum(r.oracle.delta for r in results if r.oracle is not None) / len(results)
@@ -114,15 +121,24 @@ def errors_text(runs: Mapping[str, Mapping[str, ErrorSummary]]) -> str:
 
 def results_text(rows: Sequence[Row]) -> str:
     """The results table as plain text, with a note on how to read it."""
-    return f"{text_table(results_cells(rows), left=('run', 'chosen by'))}\n{results_note(rows)}"
+    text = f"{text_table(results_cells(rows), left=('run', 'chosen by'))}\n{results_note(rows)}"
+    return "\n".join([text, *filter(None, map(folds_text, rows))])
 
 
 def results_note(rows: Sequence[Row]) -> str:
     """How to read the numbers."""
-    note = "percent, class-averaged; [95 % interval over seeds and classes"
+    with_folds = any(folds_text(row) for row in rows)
+    note = "percent, class-averaged; [95 % interval over " + ("seeds, classes and folds" if with_folds else SAMPLED)
     if any(row.seeds == 1 for row in rows):
-        note += "; over classes only for a single seed"
+        note += "; without seeds for a single one" if with_folds else "; over classes only for a single seed"
     return f"{note}]; oracle numbers (in parentheses) are upper bounds, not results"
+
+
+def folds_text(row: Row) -> str:
+    """A sentence on how much the numbers depend on the choice of the validation folds; empty if it is unknown."""
+    errors = {k: n.folds for k, n in row.numbers.items() if isinstance(n, Estimate) and n.folds is not None}
+    told = ", ".join(f"{metric} ± {100 * error:.1f}" for metric, error in errors.items())
+    return f"{row.name}: other validation folds would change {told} (standard error)" if told else ""
 
 
 def _cell(number: Estimate | float, oracle: bool) -> str:

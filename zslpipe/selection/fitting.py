@@ -1,6 +1,7 @@
 """Fitting heads on the training images of a benchmark, without features that have seen the labels to be predicted."""
 
-from collections.abc import Iterator, Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -41,10 +42,39 @@ def hold_out_images(benchmark: Benchmark, holdout: float, seed: int) -> Benchmar
     return replace(benchmark, labels=labels, trainval=rest, test_seen=held, test_unseen=nothing, class_splits=())
 
 
-def score_held_out(head: Head, features: Features, benchmark: Benchmark, holdout: float, seed: int) -> TestScores:
+def score_held_out(
+    head: Head,
+    features: Features,
+    benchmark: Benchmark,
+    holdout: float,
+    seed: int,
+    settings: Mapping[str, Setting],
+) -> dict[str, TestScores]:
     """Scores of held-out seen images for all classes, including the real unseen ones (by their semantics).
 
-    Fits a copy of `head` on trainval without those images.
+    Fits copies of `head` with these settings on trainval without those images; the result has the settings' keys.
     """
     part = hold_out_images(benchmark, holdout, seed)
-    return score_tests(fit(head.with_params(), features, part), features, part)
+    return {key: score_tests(fitted, features, part) for key, fitted in fit_settings(head, features, part, settings)}
+
+
+def fit_settings(
+    head: Head, features: Features, benchmark: Benchmark, settings: Mapping[str, Setting]
+) -> Iterator[tuple[str, Head]]:
+    """Fit copies of `head` with these settings on the benchmark's trainval, sharing work; yields keys and heads.
+
+    A yielded head is only valid until the next one is requested.
+    """
+    if len(settings) == 1:
+        ((key, setting),) = settings.items()
+        yield key, fit(head.with_params(**setting), features, benchmark)
+        return
+    keys = {key_of(setting): key for key, setting in settings.items()}
+    for setting, fitted in fit_candidates(head, features, benchmark, list(settings.values())):
+        if key_of(setting) in keys:  # heads that train in epochs also stop at others
+            yield keys[key_of(setting)], fitted
+
+
+def key_of(setting: Setting) -> str:
+    """The same text for equal settings."""
+    return json.dumps(setting, sort_keys=True, default=str)

@@ -1,5 +1,6 @@
 """The selection rules: which images choose hyper-parameters, epochs and the calibration δ."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,15 +9,21 @@ import numpy as np
 from zslpipe.data.benchmark import Benchmark
 from zslpipe.data.splits import validation_splits
 from zslpipe.errors import InputError
-from zslpipe.evaluation.curve import Curve, best_common_delta, delta_flipping
+from zslpipe.evaluation.confidence import spread
+from zslpipe.evaluation.curve import best_common_delta, delta_flipping
+from zslpipe.evaluation.expected import Expected, best_expected_delta, loss_from_others
 from zslpipe.evaluation.metrics import top1
 from zslpipe.evaluation.protocol import TestScores, score_tests
 from zslpipe.evaluation.stacking import rivals
-from zslpipe.parts.head import Head
+from zslpipe.parts.head import Head, Setting
 from zslpipe.selection.fitting import hold_out_images, score_held_out
-from zslpipe.selection.result import Trial
+from zslpipe.selection.result import Carried
 from zslpipe.selection.selection import SELECTIONS, Measurement, Selection
 from zslpipe.store.rows import Features
+
+TRANSFERS = ("matched", "quantile", "raw")
+ENOUGH = 24  # held-out classes, in all folds together, to match δ: with three at a time it varies too much
+MOST_FOLDS = 8
 
 
 @SELECTIONS.register("unseen-class")
@@ -31,48 +38,89 @@ class UnseenClassValidation(Selection):
     Args:
         folds: official class lists first, then random ones.
         holdout: share of the seen images held out.
-        transfer: "raw": the δ that maximises the mean H of the folds. "quantile": the δ that turns the same share of
-            held-out seen images into unseen predictions as the best δ of the folds do, measured with one more head,
-            fitted on trainval without some held-out images, against the semantics of the real unseen classes. Without
-            unseen classes there is no δ.
+        transfer: how δ is carried over (without unseen classes there is none):
+            "raw": its value, the one that maximises the mean H of the folds.
+            "quantile": the share of held-out seen images that the best δ of each fold turns into unseen predictions;
+            the margins that this is a quantile of come from one more head, fitted on trainval without some held-out
+            images, against the semantics of the real unseen classes.
+            "matched": the value that is best in folds with as many unseen classes as there really are (see
+            `zslpipe.evaluation.expected`), times how much wider the scores of that one more head spread than those of
+            the folds. If the folds hold out fewer than 24 classes together, the chosen setting is fitted in more of
+            them, eight at most. benchmarks/delta_rules.py compares the rules.
     """
 
     name = "unseen-class"
+    leaves_folds_out = True
     folds: int = 3
     holdout: float = 0.2
-    transfer: str = "quantile"
+    transfer: str = "matched"
 
     def __post_init__(self) -> None:
-        if self.transfer not in ("raw", "quantile"):
-            raise InputError(f"transfer must be raw or quantile, not {self.transfer!r}.")
+        if self.transfer not in TRANSFERS:
+            raise InputError(f"transfer must be matched, quantile or raw, not {self.transfer!r}.")
         if not (isinstance(self.folds, int) and self.folds > 0):
             raise InputError(f"folds must be an integer >= 1, not {self.folds!r}.")
         if not (isinstance(self.holdout, float) and 0 < self.holdout < 1):
             raise InputError(f"holdout must be a number between 0 and 1, not {self.holdout!r}.")
 
     def problems(self, benchmark: Benchmark) -> list[Benchmark]:
-        splits = validation_splits(benchmark, self.folds, self.seed)
-        return [_tested(benchmark.fold(split, self.holdout, self.seed)) for split in splits]
+        return self._folds(benchmark, self.folds)
+
+    def more_problems(self, benchmark: Benchmark) -> list[Benchmark]:
+        """As many folds as `ENOUGH` held-out classes need, to match δ."""
+        if self.transfer == "raw" or not len(benchmark.unseen_classes):
+            return []
+        held_out = np.cumsum([len(split.val) for split in validation_splits(benchmark, MOST_FOLDS, self.seed)])
+        needed = 1 + int(np.searchsorted(held_out, min(ENOUGH, len(benchmark.seen_classes))))
+        return self._folds(benchmark, min(needed, MOST_FOLDS))[self.folds :]
 
     def inner_problems(self, benchmark: Benchmark) -> list[Benchmark]:
-        refit = [hold_out_images(benchmark, self.holdout, self.seed)] if self.transfer == "quantile" else []
-        return [*self.problems(benchmark), *refit]
+        refit = [] if self.transfer == "raw" else [hold_out_images(benchmark, self.holdout, self.seed)]
+        return [*self.problems(benchmark), *self.more_problems(benchmark), *refit]
 
-    def score_held_out(self, head: Head, features: Features, benchmark: Benchmark) -> TestScores | None:
-        if self.transfer != "quantile":
-            return None
-        return score_held_out(head, features, benchmark, self.holdout, self.seed)
+    def _folds(self, benchmark: Benchmark, count: int) -> list[Benchmark]:
+        splits = validation_splits(benchmark, count, self.seed)
+        return [_tested(benchmark.fold(split, self.holdout, self.seed)) for split in splits]
+
+    def evaluate_fold(self, fitted: Head, features: Features, fold: Benchmark, benchmark: Benchmark) -> Measurement:
+        others = benchmark.semantics[benchmark.unseen_classes]
+        tests = score_tests(fitted, features, fold, others)
+        expected = Expected.of(tests, len(others)) if len(others) else None
+        return self.measure(tests)._replace(expected=expected, spread=_spread(tests))
+
+    def score_held_out(
+        self, head: Head, features: Features, benchmark: Benchmark, settings: Mapping[str, Setting]
+    ) -> dict[str, TestScores]:
+        if self.transfer == "raw":
+            return {}
+        return score_held_out(head, features, benchmark, self.holdout, self.seed, settings)
 
     def calibrate(
-        self, benchmark: Benchmark, trial: Trial, curves: list[Curve], held: TestScores | None
+        self,
+        benchmark: Benchmark,
+        folds: Sequence[Measurement],
+        more: Sequence[Measurement],
+        held: TestScores | None,
     ) -> dict[str, float]:
         if not len(benchmark.unseen_classes):
             return {}  # nothing to trade seen classes against
-        deltas = {"raw": best_common_delta(curves)}
+        deltas = {"raw": best_common_delta([fold.curve for fold in folds if fold.curve])}
         if held is not None:
-            share = float(np.mean([f["flipped"] for f in trial.folds]))
-            deltas["quantile"] = delta_flipping(rivals(held.scores, held.seen).margin, share)
+            margins = rivals(held.scores, held.seen).margin
+            deltas["quantile"] = delta_flipping(margins, np.mean([fold.numbers["flipped"] for fold in folds]))
+            curves = [fold.expected for fold in (*folds, *more) if fold.expected]
+            deltas["matched"] = best_expected_delta(curves) * _scale((*folds, *more), held)
         return deltas
+
+    def carried(
+        self, benchmark: Benchmark, folds: Sequence[Measurement], more: Sequence[Measurement], held: TestScores | None
+    ) -> Carried | None:
+        curves = [fold.expected for fold in (*folds, *more) if fold.expected]
+        if held is None or not curves:
+            return None
+        counts = [len(fold.unseen_classes) for fold in (*self.problems(benchmark), *self.more_problems(benchmark))]
+        scale = _scale((*folds, *more), held)
+        return Carried(len(benchmark.unseen_classes), float(np.mean(counts)), scale, loss_from_others(curves))
 
 
 @SELECTIONS.register("seen")
@@ -87,7 +135,7 @@ class SeenValidation(Selection):
     def problems(self, benchmark: Benchmark) -> list[Benchmark]:
         return [_tested(hold_out_images(benchmark, self.holdout, self.seed))]
 
-    def evaluate_fold(self, fitted: Head, features: Features, fold: Benchmark) -> Measurement:
+    def evaluate_fold(self, fitted: Head, features: Features, fold: Benchmark, benchmark: Benchmark) -> Measurement:
         tests = score_tests(fitted, features, fold)
         column = np.cumsum(tests.seen) - 1
         return Measurement({"S": top1(tests.scores[:, tests.seen], column[tests.labels]).mean})
@@ -114,11 +162,23 @@ class OracleTest(Selection):
     def inner_problems(self, benchmark: Benchmark) -> list[Benchmark]:
         return []
 
-    def calibrate(self, _: Benchmark, trial: Trial, *__: Any) -> dict[str, float]:
-        return {self.name: trial.folds[0]["delta"]}
+    def calibrate(self, _: Benchmark, folds: Sequence[Measurement], *__: Any) -> dict[str, float]:
+        return {self.name: folds[0].numbers["delta"]}
 
     def confidence(self, *_: Any) -> None:
         """None: its folds are the test images."""
+
+
+def _spread(tests: TestScores) -> float:
+    """The spread of the scores of seen images, over all classes that were scored."""
+    scores = tests.scores if tests.others is None else np.hstack([tests.scores, tests.others])
+    return spread(scores[tests.seen[tests.labels]])
+
+
+def _scale(folds: Sequence[Measurement], held: TestScores) -> float:
+    """How much wider the scores of held-out seen images spread than in the folds."""
+    before = float(np.mean([fold.spread for fold in folds]))
+    return _spread(held) / before if before > 0 else 1.0
 
 
 def _tested(fold: Benchmark) -> Benchmark:

@@ -76,7 +76,13 @@ def compare_runs(workspace: Workspace, *names: str) -> Comparison:
     pairs = {}
     for other in others:
         pair = other.run.name, reference.run.name
-        pairs[pair] = compare(list(other.results.values()), list(reference.results.values()), pair, level=level)
+        pairs[pair] = compare(
+            list(other.results.values()),
+            list(reference.results.values()),
+            pair,
+            level=level,
+            without=(other.without, reference.without),
+        )
     return Comparison(done, pairs)
 
 

@@ -15,9 +15,11 @@ from zslpipe.evaluation.imbalance import ErrorSummary, PredictsSemantics, imbala
 from zslpipe.evaluation.protocol import Result, TestScores, evaluate_scores, score_tests
 from zslpipe.evaluation.results_table import Row, errors_text, result_rows, results_text
 from zslpipe.evaluation.scores import read_scores, write_scores
+from zslpipe.evaluation.statistics import METRICS
 from zslpipe.evaluation.unmeasured import why_unmeasured
 from zslpipe.files import read_json, sha256_json, write_json
 from zslpipe.progress import track
+from zslpipe.store.rows import Features
 from zslpipe.workflows.find import store_of_run
 from zslpipe.workflows.runs import Run, find_run
 from zslpipe.workflows.workspace import Workspace
@@ -35,6 +37,9 @@ class Evaluation:
         errors: per seed and side ("seen", "unseen"), how unevenly semantics are predicted; empty for a head that does
             not predict semantics.
         reliability: per seed, how far its probabilities can be trusted; empty unless δ was validated.
+        without: for each validation fold, one result per seed at what the other folds choose; empty unless δ was
+            validated on several folds.
+        deltas: per seed, δ carried over from the folds in each way, with U, S and H there.
     """
 
     run: Run
@@ -43,6 +48,8 @@ class Evaluation:
     calibration: str
     errors: dict[int, dict[str, ErrorSummary]] = field(default_factory=dict)
     reliability: dict[int, Reliability] = field(default_factory=dict)
+    without: tuple[tuple[Result, ...], ...] = ()
+    deltas: dict[int, dict[str, dict[str, float | None]]] = field(default_factory=dict)
 
     @property
     def mean_errors(self) -> dict[str, ErrorSummary]:
@@ -74,7 +81,19 @@ class Evaluation:
                 for seed, sides in self.errors.items()
             },
             "confidence": {str(seed): asdict(one) for seed, one in self.reliability.items()},
+            "deltas": {str(seed): values for seed, values in self.deltas.items()},
+            "without_fold": [
+                {str(seed): _numbers(result) for seed, result in zip(self.results, fold)} for fold in self.without
+            ],
         }
+
+
+def _ush(result: Result) -> dict[str, float | None]:
+    return {name: getattr(result, name) for name in ("U", "S", "H")}
+
+
+def _numbers(result: Result) -> dict[str, float | None]:
+    return {name: getattr(result, name) for name in (*METRICS, "AUSUC", "delta")}
 
 
 def _plain(summary: ErrorSummary) -> dict[str, float | None]:
@@ -150,9 +169,25 @@ def table(evaluations: Sequence[Evaluation]) -> str:
     """A table of text: per run the validated row first, the oracle's below it and marked."""
     sure = {e.run.name: Reliability.mean(list(e.reliability.values())) for e in evaluations if e.reliability}
     reasons = [f"{e.run.name}: {reason}" for e in evaluations if (reason := e.unmeasured)]
-    results = "\n".join([results_text(table_rows(evaluations)), *reasons])
+    results = "\n".join([results_text(table_rows(evaluations)), *filter(None, map(deltas_text, evaluations)), *reasons])
     text = "\n\n".join([results, *([confidence_text(sure)] if sure else [])])
     return with_errors(text, evaluations)
+
+
+def deltas_text(evaluation: Evaluation) -> str:
+    """How δ was carried over from the folds, and the mean H of every way to do so; empty if it was not validated."""
+    ways = list(evaluation.deltas.values())
+    told = [f"{way} {100 * np.mean(h):.1f}" for way in (ways[0] if ways else ()) if None not in (h := _h(ways, way))]
+    about = evaluation.run.choice(evaluation.run.seeds[0]).about_delta
+    if not (told and about) or not evaluation.gzsl:
+        return ""
+    name = evaluation.run.name
+    seed = f", seed {evaluation.run.seeds[0]}" if len(ways) > 1 else ""
+    return f"{name}: H by the way of carrying δ over: {', '.join(told)}\n{name}{seed}: {about}"
+
+
+def _h(ways: Sequence[dict[str, dict[str, float | None]]], way: str) -> list[Any]:
+    return [seed[way]["H"] for seed in ways]
 
 
 def table_rows(evaluations: Sequence[Evaluation]) -> list[Row]:
@@ -160,7 +195,8 @@ def table_rows(evaluations: Sequence[Evaluation]) -> list[Row]:
     rows = []
     for e in evaluations:
         rule = "oracle" if e.calibration == "oracle" else f"{e.run.about['selection']} validation"
-        found = result_rows(e.run.name, list(e.results.values()), rule, e.run.about.get("recipe", {}).get("published"))
+        published = e.run.about.get("recipe", {}).get("published")
+        found = result_rows(e.run.name, list(e.results.values()), rule, published, e.without)
         rows += found if e.gzsl else [only_t1(row) for row in found if not row.oracle]
     return rows
 
@@ -206,6 +242,8 @@ def evaluate_run(workspace: Workspace, run: Run, gzsl: bool, calibrate: bool, se
         deltas = {**validated_deltas(run)}
     store = store_of_run(workspace, run)
     results, errors, reliability = {}, {}, {}
+    without: list[list[Result]] = []
+    deltas_of: dict[int, dict[str, dict[str, float | None]]] = {}
     for seed, delta in deltas.items():
         head = run.head(seed)
         tests = score_tests(head, store.features(), benchmark)
@@ -216,12 +254,35 @@ def evaluate_run(workspace: Workspace, run: Run, gzsl: bool, calibrate: bool, se
             result = evaluate_scores(tests, benchmark.class_names, result.oracle.delta)
         write_scores(run.path / f"seed-{seed}" / "scores", tests, benchmark, result.delta)
         results[seed] = result
+        if calibrate and not oracle:
+            deltas_of[seed] = {
+                name: {"delta": d, **_ush(evaluate_scores(tests, benchmark.class_names, d))}
+                for name, d in run.choice(seed).deltas.items()
+            }
+            without.append(_without_folds(run, seed, tests, store.features()))
         confidence = run.choice(seed).confidence
         if gzsl and calibrate and not oracle and confidence is not None:
             scores = calibrated(tests.scores, tests.seen, delta)
             reliability[seed] = Reliability.of(confidence, scores, tests.labels, tests.seen)
     calibration = ("oracle" if oracle else "validated") if calibrate else "none"
-    evaluation = Evaluation(run, results, gzsl, calibration, errors, reliability)
+    folds = tuple(zip(*without)) if len({len(results) for results in without}) == 1 else ()
+    evaluation = Evaluation(run, results, gzsl, calibration, errors, reliability, folds, deltas_of)
     numbers = evaluation.as_json()
     write_json(run.path / EVALUATION, {**numbers, "sha256": sha256_json(numbers)})
     return evaluation
+
+
+def _without_folds(run: Run, seed: int, tests: TestScores, features: Features) -> list[Result]:
+    """The results at what would have been chosen without each of the folds.
+
+    Args:
+        tests: the test scores of the chosen head.
+        features: of all images.
+    """
+    scored = {"": tests}
+    results = []
+    for one in run.choice(seed).without:
+        if one.head not in scored:
+            scored[one.head] = score_tests(run.head(seed, one.head), features, run.benchmark)
+        results.append(evaluate_scores(scored[one.head], run.benchmark.class_names, one.delta))
+    return results

@@ -69,8 +69,10 @@ class Run:
     def benchmark(self) -> Benchmark:
         return Benchmark.load(self.file("benchmark.npz"))
 
-    def head(self, seed: int) -> "Head":
+    def head(self, seed: int, part: str = "") -> "Head":
         """The trained head of a seed, which can score images among the classes of the run.
+
+        `part` is a folder below that of the seed: that of a head which would have been chosen without a fold.
 
         Raises:
             InputError: if its files are incomplete or do not fit the run, or a plugin that registers it is not loaded.
@@ -78,9 +80,9 @@ class Run:
         from zslpipe.heads import load_head
         from zslpipe.workflows.rehearse import rehearse
 
+        folder = self.path / f"seed-{seed}" / part
         for name in ("head.json", "head.safetensors"):
-            self.file(f"seed-{seed}/{name}")
-        folder = self.path / f"seed-{seed}"
+            self.file((folder / name).relative_to(self.path).as_posix())
         try:
             head = load_head(folder)
         except UnknownNameError as problem:

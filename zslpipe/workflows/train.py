@@ -164,6 +164,8 @@ def _train_seed(folder: Path, request: Mapping[str, Any], features: Features, be
         head(**fix_seed), features, benchmark, [{**c, **fix_seed} for c in request["candidates"]]
     )
     fitted.save(folder / f"seed-{seed}")
+    for name, other in selector.refit_without(head(**fix_seed), features, benchmark, choice):
+        other.save(folder / f"seed-{seed}" / name)
     write_json(folder / f"seed-{seed}" / "choice.json", choice.to_json())
 
 
