@@ -91,7 +91,32 @@ def test_a_head_is_compared_with_its_transformed_targets(ridge: Head, tiny: tupl
         def semantic_targets(self, semantics: np.ndarray) -> np.ndarray:
             return semantics - 0.3
 
-    assert imbalance(Perfect(), {"global": features}, benchmark).seen.mean == pytest.approx(0, abs=1e-12)
+    found = imbalance(Perfect(), {"global": features}, benchmark, "predicted")
+    assert found.seen.mean == pytest.approx(0, abs=1e-12)
+    np.testing.assert_allclose(found.values, benchmark.semantics - 0.3)
+
+
+def test_in_the_raw_frame_the_centre_is_added_back(ridge: Head, tiny: tuple[Benchmark, np.ndarray]) -> None:
+    benchmark, features = tiny
+    centre = benchmark.semantics[:9].mean(0)
+    length = np.linalg.norm(benchmark.semantics[:9] - centre, axis=1).mean()
+    rng = np.random.default_rng(0)
+    predicted = rng.normal(size=(len(benchmark.test_seen) + len(benchmark.test_unseen), 6))
+
+    class Centred:
+        def predict_semantics(self, features: object) -> np.ndarray:
+            return predicted
+
+        def semantic_targets(self, semantics: np.ndarray) -> np.ndarray:
+            return semantics - centre
+
+    found = imbalance(Centred(), {"global": features}, benchmark)
+    index = np.concatenate([benchmark.test_seen, benchmark.test_unseen])
+    raw = np.array([length * row / np.linalg.norm(row) + centre for row in predicted])
+    np.testing.assert_allclose(
+        found.errors, semantic_errors(raw, benchmark.labels[index], benchmark.semantics), rtol=1e-5
+    )
+    np.testing.assert_array_equal(found.values, benchmark.semantics)
 
 
 def test_a_diverged_head_is_reported() -> None:

@@ -194,24 +194,28 @@ def test_balanced_mse_is_the_likelihood_of_a_gaussian_over_the_batch(dedupe: boo
             float(own.log_prob(t[i]) - torch.logsumexp(torch.stack([own.log_prob(r) for r in negatives]), 0)) / 12
         )
     value = balanced_mse(predicted, target, 2 * sigma**2, labels=labels, dedupe=dedupe)
-    assert value.item() == pytest.approx(2 * sigma**2 * expected, rel=1e-9)
+    assert value.item() == pytest.approx(expected, rel=1e-9)
+    released = balanced_mse(predicted, target, 2 * sigma**2, labels=labels, dedupe=dedupe, times_divisor=True)
+    assert released.item() == pytest.approx(2 * sigma**2 * expected, rel=1e-9)
 
 
 def test_dedupe_removes_the_lower_bound_of_equal_targets() -> None:
     target = torch.eye(4, dtype=torch.float64).repeat_interleave(2, 0)  # two samples per class
     labels = torch.arange(4).repeat_interleave(2)
     floor = balanced_mse(target, target, 0.02, labels=labels)
-    assert floor.item() == pytest.approx(0.02 * math.log(2), rel=1e-6)
+    assert floor.item() == pytest.approx(math.log(2), rel=1e-6)
     assert balanced_mse(target, target, 0.02, labels=labels, dedupe=True).item() < 1e-12
 
 
 def test_a_learnable_noise_has_a_gradient_but_the_factor_does_not() -> None:
     predicted, target, _ = batch()
     divisor = torch.tensor(0.5, dtype=torch.float64, requires_grad=True)
-    (gradient,) = torch.autograd.grad(balanced_mse(predicted, target, divisor), divisor)
     h = 1e-6
-    ce = [balanced_mse(predicted, target, 0.5 + d).item() / (0.5 + d) for d in (h, -h)]
-    assert gradient.item() == pytest.approx(0.5 * (ce[0] - ce[1]) / (2 * h), rel=1e-5)
+    ce = [balanced_mse(predicted, target, 0.5 + d).item() for d in (h, -h)]
+    for times_divisor, factor in ((False, 1.0), (True, 0.5)):
+        value = balanced_mse(predicted, target, divisor, times_divisor=times_divisor)
+        (gradient,) = torch.autograd.grad(value, divisor)
+        assert gradient.item() == pytest.approx(factor * (ce[0] - ce[1]) / (2 * h), rel=1e-5)
 
 
 @pytest.mark.parametrize("name", ["sce", "mse", "nmse", "remse", "balanced", "balanced, dedupe"])

@@ -4,11 +4,16 @@ The class-averaged error matrix contains, for class k and attribute j, the mean 
 (t̂_ij - t_kj)^2, with predictions and class semantics scaled to unit length. Its standard deviation measures how
 uneven the errors are. The correlation of errors with semantic values measures whether large values, which are rare,
 are predicted worse.
+
+Errors and values belong to one frame. The paper's is that of the semantics as they are ("raw"). A head that predicts
+centred semantics can also be judged in the frame of what it predicts ("predicted"); in the raw one its predictions, of
+which only the direction counts, get the mean length of the centred semantics of the seen classes before the centre is
+added back.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol, Self, runtime_checkable
+from typing import Literal, NamedTuple, Protocol, Self, runtime_checkable
 
 import numpy as np
 
@@ -71,7 +76,7 @@ class Imbalance:
 
     Attributes:
         errors: (C, A) class-averaged squared errors; NaN rows for classes without test images.
-        values: (C, A) the semantics of the benchmark.
+        values: (C, A) the semantics, in the frame of the errors.
         is_seen: (C,) bool, which classes are seen.
     """
 
@@ -157,13 +162,27 @@ def semantic_errors(
     return errors
 
 
-def imbalance(head: PredictsSemantics, features: Features, benchmark: Benchmark) -> Imbalance:
-    """Compute the error matrix of a fitted head on the test images of `benchmark`."""
-    index = np.concatenate([benchmark.test_seen, benchmark.test_unseen])
+def imbalance(
+    head: PredictsSemantics, features: Features, benchmark: Benchmark, frame: Literal["raw", "predicted"] = "raw"
+) -> Imbalance:
+    """Compute the error matrix of a fitted head on the test images of `benchmark`, in one of the frames."""
+    index, seen = np.concatenate([benchmark.test_seen, benchmark.test_unseen]), seen_mask(benchmark)
     predicted = head.predict_semantics(take(features, index))
     transform = getattr(head, "semantic_targets", lambda semantics: semantics)
-    errors = semantic_errors(predicted, benchmark.labels[index], transform(benchmark.semantics))
-    return Imbalance(errors, benchmark.semantics, seen_mask(benchmark))
+    values = targets = transform(benchmark.semantics)
+    if frame == "raw":
+        values = benchmark.semantics
+        predicted = uncentred(predicted, values, targets, seen)
+    return Imbalance(semantic_errors(predicted, benchmark.labels[index], values), values, seen)
+
+
+def uncentred(predicted: np.ndarray, semantics: np.ndarray, targets: np.ndarray, seen: np.ndarray) -> np.ndarray:
+    """Predictions (N, A) of the targets, semantics (C, A) less a centre, as predictions of the semantics themselves."""
+    centre = (semantics.astype(np.float64) - targets).mean(0)
+    if not centre.any():
+        return predicted
+    length = np.linalg.norm(targets[seen], axis=1).mean()
+    return length * predicted / (np.linalg.norm(predicted, axis=1, keepdims=True) + TINY) + centre
 
 
 def pearson(x: np.ndarray, y: np.ndarray) -> np.ndarray:

@@ -115,7 +115,10 @@ def errors_text(runs: Mapping[str, Mapping[str, ErrorSummary]]) -> str:
             values = (f"{s.mean:.3e}", f"{s.std:.3e}", f"{s.pearson_mean_over_classes:+.2f}")
             cells.append([name, side, *(UNMEASURED if "nan" in value else value for value in values)])
             name = ""
-    note = "class-averaged squared errors of unit vectors; r: correlation of error and value within a class"
+    note = (
+        "class-averaged squared errors of unit vectors, for semantics as they are given; "
+        "r: correlation of error and value within a class"
+    )
     return f"{text_table(cells, left=('semantic errors', 'classes'))}\n{note}"
 
 

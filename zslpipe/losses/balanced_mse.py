@@ -21,21 +21,23 @@ def balanced_mse(
     labels: Tensor | None = None,
     dedupe: bool = False,
     normalise: bool = True,
+    times_divisor: bool = False,
 ) -> Tensor:
-    """divisor * CE(softmax_j(-|predicted_i - target_j|^2 / divisor), j = i); negatives are the targets of the batch.
+    """CE(softmax_j(-|predicted_i - target_j|^2 / divisor), j = i); negatives are the targets of the batch.
 
     The A-dimensional Gaussian is never formed: up to a constant, its log-density is the squared distance.
 
     Args:
         predicted, target: (B, A) semantics.
         divisor: the noise. Eq. 21 divides by a "learnable sigma"; the released code divides by 2 sigma^2 with a fixed
-            sigma of 0.1, which is the default here. For a learnable noise pass a tensor that requires gradients
-            (`torch.exp` of a parameter keeps it positive); the leading factor carries no gradient, as in the reference
-            implementation of Ren et al.
+            sigma of 0.1. For a learnable noise pass a tensor that requires gradients (`torch.exp` of a parameter keeps
+            it positive).
         labels: (B,) classes of the samples, required for `dedupe`.
         dedupe: use every class only once as a target. Otherwise equal targets count as wrong, and with two samples per
-            class the loss cannot fall below divisor * ln 2.
+            class the loss cannot fall below ln 2 (times the factor).
         normalise: scale predicted and target to unit vectors first.
+        times_divisor: multiply the loss by the divisor, as the released code does: with 0.02 that is a fiftieth of
+            eq. 21. The factor carries no gradient, as in the implementation of Ren et al.
 
     Returns:
         The scalar loss.
@@ -45,7 +47,9 @@ def balanced_mse(
     """
     if normalise:
         predicted, target = unit(predicted), unit(target)
-    factor = divisor.detach() if isinstance(divisor, Tensor) else divisor
+    factor: float | Tensor = 1.0
+    if times_divisor:
+        factor = divisor.detach() if isinstance(divisor, Tensor) else divisor
     logits = -squared_distances(predicted, target) / divisor
     if not dedupe:
         return factor * F.cross_entropy(logits, torch.arange(len(logits), device=logits.device))

@@ -28,8 +28,9 @@ class RegressionSettings:
     beta_over_attributes: NonNegative = 0.75  # ... and over the attributes of a class
     errors: Literal["in_batch", "cross_batch"] = "in_batch"  # ReMSE compares the batch's classes, or all seen so far
     reduction: Reduction = "sum"
-    divisor: Positive = 0.02  # Balanced MSE's noise
-    learn_divisor: bool = False
+    divisor: Positive = 0.02  # Balanced MSE's noise, learnt from there if `learn_divisor`
+    learn_divisor: bool = True
+    balanced_reading: Literal["paper", "released"] = "paper"  # the released code multiplies by the divisor
     dedupe: bool = False  # Balanced MSE: every class once among the targets
 
 
@@ -61,7 +62,8 @@ class RegressionTerm(nn.Module):
             return nmse(predicted, target, s.reduction)
         if self.kind == "balanced-mse":
             divisor = self.log_divisor.exp() if s.learn_divisor else s.divisor
-            return balanced_mse(predicted, target, divisor, labels=labels, dedupe=s.dedupe)
+            released = s.balanced_reading == "released"
+            return balanced_mse(predicted, target, divisor, labels=labels, dedupe=s.dedupe, times_divisor=released)
         if self.kind == "remse":
             memory = self.memory if self.remembers else None
             exponents = s.alpha_over_classes, s.beta_over_attributes

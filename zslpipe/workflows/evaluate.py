@@ -1,7 +1,7 @@
 """`zslpipe eval`: the test results of runs, as a table."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -39,6 +39,7 @@ class Evaluation:
         reliability: per seed, how far its probabilities can be trusted; empty unless δ was validated.
         without: for each validation fold, one result per seed at what the other folds choose; empty unless δ was
             validated on several folds.
+        errors_as_predicted: as `errors`, in the frame of what the head predicts (centred, for some heads).
         deltas: per seed, δ carried over from the folds in each way, with U, S and H there.
     """
 
@@ -50,6 +51,7 @@ class Evaluation:
     reliability: dict[int, Reliability] = field(default_factory=dict)
     without: tuple[tuple[Result, ...], ...] = ()
     deltas: dict[int, dict[str, dict[str, float | None]]] = field(default_factory=dict)
+    errors_as_predicted: dict[int, dict[str, ErrorSummary]] = field(default_factory=dict)
 
     @property
     def mean_errors(self) -> dict[str, ErrorSummary]:
@@ -76,10 +78,8 @@ class Evaluation:
             "recipe": about.get("recipe", {}),
             "unmeasured": self.unmeasured,
             "seeds": {str(seed): result.to_json() for seed, result in self.results.items()},
-            "semantic_errors": {
-                str(seed): {side: _plain(summary) for side, summary in sides.items()}
-                for seed, sides in self.errors.items()
-            },
+            "semantic_errors": _plain_errors(self.errors),
+            "semantic_errors_as_predicted": _plain_errors(self.errors_as_predicted),
             "confidence": {str(seed): asdict(one) for seed, one in self.reliability.items()},
             "deltas": {str(seed): values for seed, values in self.deltas.items()},
             "without_fold": [
@@ -94,6 +94,10 @@ def _ush(result: Result) -> dict[str, float | None]:
 
 def _numbers(result: Result) -> dict[str, float | None]:
     return {name: getattr(result, name) for name in (*METRICS, "AUSUC", "delta")}
+
+
+def _plain_errors(errors: Mapping[int, dict[str, ErrorSummary]]) -> dict[str, Any]:
+    return {str(seed): {side: _plain(one) for side, one in sides.items()} for seed, sides in errors.items()}
 
 
 def _plain(summary: ErrorSummary) -> dict[str, float | None]:
@@ -241,7 +245,7 @@ def evaluate_run(workspace: Workspace, run: Run, gzsl: bool, calibrate: bool, se
     if calibrate and not oracle:
         deltas = {**validated_deltas(run)}
     store = store_of_run(workspace, run)
-    results, errors, reliability = {}, {}, {}
+    results, errors, errors_as_predicted, reliability = {}, {}, {}, {}
     without: list[list[Result]] = []
     deltas_of: dict[int, dict[str, dict[str, float | None]]] = {}
     for seed, delta in deltas.items():
@@ -249,6 +253,7 @@ def evaluate_run(workspace: Workspace, run: Run, gzsl: bool, calibrate: bool, se
         tests = score_tests(head, store.features(), benchmark)
         if isinstance(head, PredictsSemantics):
             errors[seed] = imbalance(head, store.features(), benchmark).sides
+            errors_as_predicted[seed] = imbalance(head, store.features(), benchmark, "predicted").sides
         result = evaluate_scores(tests, benchmark.class_names, delta)
         if oracle and result.oracle is not None:
             result = evaluate_scores(tests, benchmark.class_names, result.oracle.delta)
@@ -266,7 +271,7 @@ def evaluate_run(workspace: Workspace, run: Run, gzsl: bool, calibrate: bool, se
             reliability[seed] = Reliability.of(confidence, scores, tests.labels, tests.seen)
     calibration = ("oracle" if oracle else "validated") if calibrate else "none"
     folds = tuple(zip(*without)) if len({len(results) for results in without}) == 1 else ()
-    evaluation = Evaluation(run, results, gzsl, calibration, errors, reliability, folds, deltas_of)
+    evaluation = Evaluation(run, results, gzsl, calibration, errors, reliability, folds, deltas_of, errors_as_predicted)
     numbers = evaluation.as_json()
     write_json(run.path / EVALUATION, {**numbers, "sha256": sha256_json(numbers)})
     return evaluation
