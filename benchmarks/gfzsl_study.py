@@ -8,7 +8,7 @@ the best over δ on the test images. Each suite writes benchmarks/results/gfzsl-
 
 import argparse
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -46,9 +46,11 @@ VARIANTS: Mapping[str, Mapping[str, Any]] = {
 SHOTS, DRAWS = (0, 1, 2, 5, 10), 5
 
 
-def problems(data_root: Path, cache: Path) -> Iterator[tuple[str, str, Features, Benchmark]]:
+def problems(data_root: Path, cache: Path, wanted: Sequence[str]) -> Iterator[tuple[str, str, Features, Benchmark]]:
     """Dataset, semantics, features in memory and benchmark."""
     for dataset, semantics in PROBLEMS:
+        if wanted and f"{dataset}/{semantics}" not in wanted:
+            continue
         store = next(FeatureStore.open(s.path) for s in stores(cache) if s.dataset.lower() == dataset.lower())
         benchmark = load_semantics(store.benchmark, semantics, data_root)
         features = {tap: np.asarray(store.features()[tap][:]) for tap in store.taps if tap != "trunk"}
@@ -209,10 +211,13 @@ def main() -> None:
     parser.add_argument("suites", nargs="+", choices=SUITES)
     parser.add_argument("--data-root", type=Path, required=True)
     parser.add_argument("--cache", type=Path, default=Path("cache"))
+    parser.add_argument(
+        "--problems", nargs="*", default=[], choices=["/".join(p) for p in PROBLEMS], help="default: all"
+    )
     options = parser.parse_args()
     for suite in options.suites:
         rows = []
-        for dataset, semantics, features, benchmark in problems(options.data_root, options.cache):
+        for dataset, semantics, features, benchmark in problems(options.data_root, options.cache, options.problems):
             for row in SUITES[suite](dataset, semantics, features, benchmark):
                 rows.append({"dataset": dataset, "semantics": semantics, **row})
                 print(rows[-1], flush=True)

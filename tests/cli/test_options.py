@@ -9,6 +9,7 @@ from click.testing import CliRunner
 from zslpipe.cli import VERBS, main
 from zslpipe.cli.options import SCHEMA, parse_grid, parse_settings, print_json
 from zslpipe.errors import InputError
+from zslpipe.workflows.train import settings_of_options
 
 
 def test_values_are_json_or_text() -> None:
@@ -32,6 +33,15 @@ def test_a_repeated_key_is_refused() -> None:
 def test_what_is_no_pair_is_refused(pair: str) -> None:
     with pytest.raises(InputError, match="is not KEY=VALUE"):
         parse_settings((pair,))
+
+
+def test_options_that_are_settings_of_other_heads() -> None:
+    assert settings_of_options("eszsl", device="cpu", mode="cached", train_from=None) == {}
+    assert settings_of_options("remse", device="cuda:1", mode="tail") == {"device": "cuda:1", "mode": "tail"}
+    with pytest.raises(InputError, match=r"eszsl takes no --device: leave it out, or train a head that does \(apn, "):
+        settings_of_options("eszsl", device="cuda")
+    with pytest.raises(InputError, match="f-clswgan takes no --train-from"):
+        settings_of_options("f-clswgan", train_from="layer4")
 
 
 def test_every_result_in_json_has_the_schema_number(capsys: pytest.CaptureFixture) -> None:

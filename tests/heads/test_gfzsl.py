@@ -9,7 +9,7 @@ from scipy.stats import multivariate_normal
 
 from zslpipe.errors import InputError
 from zslpipe.heads import load_head
-from zslpipe.heads.gfzsl import Gfzsl
+from zslpipe.heads.gfzsl import NOISE, Gfzsl
 from zslpipe.parts import scatter
 from zslpipe.parts.problem import Classes
 
@@ -151,8 +151,7 @@ def test_the_mean_given_photos_is_the_posterior_of_brute_force_bayes(problem: Pr
     prior = head.class_means(head.gaussians_, problem.semantics)[SEEN]
     head.partial_fit({"global": photos}, np.full(3, SEEN), problem.semantics)
     known = head.gaussians_
-    variance = known.scatter.shrunk(head.shrinkage)
-    spread = head.uncertainty(known) * variance
+    variance, spread = known.scatter.shrunk(NOISE), head.uncertainty(known)
     z = known.scatter.project(photos).astype(np.float64)
     found = head.class_means(known, problem.semantics)[SEEN]
     for axis in range(D):  # on a grid: prior times the likelihood of every photo
@@ -195,6 +194,16 @@ def test_photos_help(problem: Problem) -> None:
     head.partial_fit({"global": problem.draw(rng, labels)}, labels, problem.semantics)
     after = problem.scores(head)[unseen].argmax(1) == problem.new_labels[unseen]
     assert after.mean() > before.mean() + 0.05
+
+
+def test_what_a_photo_says_does_not_depend_on_the_covariance_of_scores(problem: Problem) -> None:
+    """Sigma is shrunk as suits the scores; images vary by S_w."""
+    labels = np.arange(SEEN, CLASSES)
+    photo = {"global": problem.draw(np.random.default_rng(1), labels)}
+    heads = [problem.fit(shrinkage=s, balanced=False) for s in (0.0, 100.0)]
+    one, other = (h.partial_fit(photo, labels, problem.semantics) for h in heads)
+    means = [h.class_means(h.gaussians_, problem.semantics) for h in (one, other)]
+    np.testing.assert_allclose(means[0], means[1], rtol=1e-5, atol=1e-6)
 
 
 def test_photos_of_a_training_class_are_refused(problem: Problem) -> None:

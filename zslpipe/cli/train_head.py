@@ -97,11 +97,11 @@ def command(
     Hyper-parameters, epochs and δ are chosen on validation classes; the head is then refitted on all training images.
     HEAD is a name that `zslpipe heads` lists; `zslpipe heads HEAD` lists its settings.
     """
-    from zslpipe.workflows.train import train_from_cache
+    from zslpipe.workflows.train import settings_of_options, train_from_cache
 
     keep_freed_memory()
-    named = {"mode": mode, "train_from": train_from, "device": device}
-    fixed, grid = parse_grid((*settings, *(f"{key}={value}" for key, value in named.items() if value)))
+    named = settings_of_options(options["head"], mode=mode, train_from=train_from, device=device)
+    fixed, grid = parse_grid((*settings, *(f"{key}={value}" for key, value in named.items())))
     run, notes = train_from_cache(
         workspace(data_root, cache),
         settings=fixed,

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 SPLITS = 4  # in which some training classes are left out, to fit the offset
 POINTS = 32  # of the path between two classes along which slopes are averaged
+NOISE = 0.1  # shrinkage of S_w as the noise of photos: Sigma also covers what the regression misses
 HELD_OUT = 0.2  # share of the images, and of the classes if `fit` is given no unseen ones
 
 
@@ -142,16 +143,15 @@ class Gfzsl(Head):
         return means
 
     def uncertainty(self, known: Gaussians) -> np.ndarray:
-        """(r,) variance of a class mean around the regressed one, in units of Sigma: from leaving classes out."""
-        scatter = known.scatter
+        """(r,) variance u of a class mean around the regressed one: from leaving classes out, less the means' noise."""
+        scatter, noise = known.scatter, known.scatter.shrunk(NOISE)
         residuals = scatter.means - known.regression.left_out(scatter.means, self.lambda_)
-        variance = scatter.shrunk(self.shrinkage)
-        return ((residuals**2).mean(0) / variance - (1 / scatter.counts).mean()).clip(min=1e-6)
+        return np.maximum((residuals**2).mean(0) - noise * (1 / scatter.counts).mean(), 1e-6 * noise)
 
     def _posterior(self, known: Gaussians, expected: np.ndarray, mean: np.ndarray, count: np.ndarray) -> np.ndarray:
-        """Mean of N(expected, u Sigma) given `count` images (C,) with this `mean` (C, r), drawn from N(., Sigma)."""
-        uncertainty, n = self.uncertainty(known), count[:, None]
-        return (expected / uncertainty + n * mean) / (1 / uncertainty + n)
+        """Mean of N(expected, u) given `count` images (C,) with this `mean` (C, r), drawn from N(., S_w)."""
+        uncertainty, noise, n = self.uncertainty(known), known.scatter.shrunk(NOISE), count[:, None]
+        return (noise * expected + n * uncertainty * mean) / (noise + n * uncertainty)
 
     def class_variances(self, known: Gaussians, semantics: np.ndarray) -> np.ndarray:
         """(C, r) variances of classes along the axes, (1, r) if they are shared."""
@@ -165,11 +165,11 @@ class Gfzsl(Head):
     def class_offsets(self, known: Gaussians, semantics: np.ndarray) -> np.ndarray:
         """(C,) b for classes without images, 0 for training classes, in between for those with a few photos."""
         offsets = np.where(known.rows_of(semantics) >= 0, 0.0, self.offset_)
-        uncertainty = self.uncertainty(known) if known.photos else np.ones(1)
-        for c, row in enumerate(semantics):
-            if row.tobytes() in known.photos and offsets[c]:
-                remaining = uncertainty / (1 + known.photos[row.tobytes()][1] * uncertainty)
-                offsets[c] *= remaining.sum() / uncertainty.sum()
+        counts = np.array([known.photos.get(row.tobytes(), (None, 0))[1] for row in semantics])
+        if counts.any():  # b shrinks as the uncertainty of the mean does
+            noise, uncertainty = known.scatter.shrunk(NOISE), self.uncertainty(known)
+            uncertain = uncertainty / self.class_variances(known, semantics).mean(0)
+            offsets = offsets * ((noise / (noise + counts[:, None] * uncertainty)) @ uncertain) / uncertain.sum()
         if self.prior == "counts":
             logs = np.log(known.scatter.counts / known.scatter.counts.sum())
             rows = known.rows_of(semantics)

@@ -216,6 +216,21 @@ def train_from_cache(
     return run, () if store else (f"store    {found.path.name} (the newest that fits)",)
 
 
+def settings_of_options(head: str, **options: str | None) -> dict[str, str]:
+    """The settings of a head that are also options of the command, such as `device`; None stands for the default.
+
+    Raises:
+        InputError: if the head has no such setting, and does not do the same anyway.
+    """
+    known, given = HEADS[head]().get_params(), {key: value for key, value in options.items() if value is not None}
+    for key, value in given.items():
+        if key not in known and value not in ("auto", "cpu", "cached"):
+            others = ", ".join(name for name in HEADS if key in HEADS[name]().get_params())
+            option = key.replace("_", "-")
+            raise InputError(f"{head} takes no --{option}: leave it out, or train a head that does ({others}).")
+    return {key: value for key, value in given.items() if key in known}
+
+
 def candidate_settings(
     head: type[Head], settings: Mapping[str, Any], grid: Mapping[str, Sequence[Any]] | None = None
 ) -> list[dict[str, Any]]:
