@@ -25,10 +25,10 @@ def result_file(name: str, device: str = "cpu", folder: Path = RESULTS) -> Path:
 
 
 def write_table(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Write rows as CSV, with the columns of the longest, and say where."""
+    """Write rows as CSV, with the columns of all of them, and say where."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", newline="") as stream:
-        writer = csv.DictWriter(stream, max((list(row) for row in rows), key=len))
+        writer = csv.DictWriter(stream, dict.fromkeys(column for row in rows for column in row))
         writer.writeheader()
         writer.writerows(rows)
     print(f"written to {path}")
