@@ -1,10 +1,12 @@
 """Classes described in words become semantics that a head can score."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import pytest
 
 from zslpipe.errors import InputError
-from zslpipe.serving.described import Description, from_sentence, understand, with_described
+from zslpipe.serving.described import Description, example_sentence, from_sentence, understand, with_described
 from zslpipe.serving.predictor import ClassList
 
 NAMES = ("has_bill_color::red", "has_bill_color::black", "has_wing_color::black", "has_wing_color::white", "stripes")
@@ -87,3 +89,25 @@ def test_one_sentence_says_what_is_wrong(classes: ClassList, one: Description, m
 def test_two_of_one_name(classes: ClassList) -> None:
     with pytest.raises(InputError, match="same name"):
         with_described(classes, [Description("a", "class 0"), Description("a", "class 1")])
+
+
+def test_semantics_from_words_take_a_sentence_or_the_name(classes: ClassList) -> None:
+    asked: list[dict[str, str]] = []
+
+    def encode(texts: Mapping[str, str]) -> np.ndarray:
+        asked.append(dict(texts))
+        return np.full((len(texts), 5), len(asked))
+
+    found = understand(Description("a  bird", sentence=" red\nbill "), classes, encode)
+    assert asked == [{"a bird": "red bill"}]
+    assert (found.semantics.tolist(), found.base) == ([1] * 5, "its sentence")
+    assert understand(Description("a bird"), classes, encode).base == "its name"
+    assert with_described(classes, [Description("a bird")], encode).semantics[-1].tolist() == [3] * 5
+    with pytest.raises(InputError, match="by a sentence alone"):
+        understand(Description("a bird", attributes={"stripes": 1.0}), classes, encode)
+
+
+def test_an_example_can_be_understood(classes: ClassList) -> None:
+    sentence = example_sentence(classes.attribute_names)
+    assert sentence == "red bill, but no stripes"
+    assert from_sentence(sentence, classes) == {"has_bill_color::red": 1.0, "stripes": 0.125}

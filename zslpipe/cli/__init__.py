@@ -37,6 +37,8 @@ VERBS = {  # verb -> module, in the order of --help
     "predict": "predict",
     "explain": "explain",
     "serve": "serve",
+    "push": "push",
+    "pull": "pull",
     "doctor": "doctor",
 }
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -10,6 +11,9 @@ from zslpipe.parts.head import Head, Scorer, register
 from zslpipe.parts.problem import Classes, TrainingData
 from zslpipe.parts.settings import Positive
 from zslpipe.store.rows import Features
+
+if TYPE_CHECKING:
+    from torch import nn
 
 EPS = 1e-12
 
@@ -42,6 +46,11 @@ class Prompt(Head):
             return np.float32(self.scale) * (_unit(features["embedding"][:]) @ texts.T)
 
         return score
+
+    def graph(self) -> "nn.Module":
+        from zslpipe.parts.closed_graphs import CosineGraph
+
+        return CosineGraph("embedding", self.scale)
 
     def state(self) -> dict[str, np.ndarray]:
         return {"attributes": np.array([self.problem_.attributes])}  # a file must hold something

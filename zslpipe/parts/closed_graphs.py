@@ -47,6 +47,17 @@ class BilinearGraph(Constants):
         return x @ (self.V @ s.T)
 
 
+class CosineGraph(nn.Module):
+    """scale cos(x, s) of a tap and the semantics."""
+
+    def __init__(self, tap: str, scale: float) -> None:
+        super().__init__()
+        self.tap, self.scale = tap, scale
+
+    def forward(self, features: Mapping[str, Tensor], semantics: Tensor, seen: Tensor) -> Tensor:
+        return self.scale * (unit_rows(features[self.tap]) @ unit_rows(semantics).T)
+
+
 class GaussianGraph(Constants):
     """Log-likelihoods of Gaussians with one covariance, whose means are regressed from semantics.
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from zslpipe.data.new_classes import NewClasses, on_scale
+from zslpipe.data.texts import Encode
 from zslpipe.errors import InputError
 from zslpipe.registry import unknown
 from zslpipe.serving.predictor import ClassList
@@ -28,7 +29,8 @@ class Description:
         like: a known class that it resembles: what is not said otherwise is as in that class; the mean of all known
             classes if it is empty.
         attributes: values of attributes, on the scale of the known semantics.
-        sentence: what else there is to say, such as "a red bill, black wings and no stripes".
+        sentence: what else there is to say, such as "a red bill, black wings and no stripes". If the semantics of the
+            run come from words, only this counts, or the name if it is empty.
     """
 
     name: str
@@ -57,8 +59,13 @@ class Understood:
         return {"class": self.name, "base": self.base, "named": dict(self.named)}
 
 
-def understand(one: Description, classes: ClassList) -> Understood:
+def understand(one: Description, classes: ClassList, encode: Encode | None = None) -> Understood:
     """The semantics of a described class.
+
+    Args:
+        one: what is said of it.
+        classes: the known ones.
+        encode: makes semantics of texts; None if those of the run do not come from words.
 
     Raises:
         InputError: for a known name, an unknown class or attribute, a value that is no number or of another scale, a
@@ -69,6 +76,8 @@ def understand(one: Description, classes: ClassList) -> Understood:
         raise InputError("the new class has no name.")
     if name in classes.names:
         raise InputError(f"there is a class '{name}' already: give the new one another name.")
+    if encode is not None:
+        return _encoded(name, one, encode)
     if one.like and one.like not in classes.names:
         raise unknown("class", one.like, classes.names)
     if not (one.like or one.attributes or one.sentence.strip()):
@@ -82,15 +91,23 @@ def understand(one: Description, classes: ClassList) -> Understood:
     return Understood(name, scaled, one.like or "the mean of all classes", named)
 
 
-def with_described(classes: ClassList, several: Sequence[Description]) -> ClassList:
-    """The classes with others that are described in words.
+def _encoded(name: str, one: Description, encode: Encode) -> Understood:
+    if one.like or one.attributes:
+        raise InputError("the semantics of this run come from words: describe the class by a sentence alone.")
+    sentence = " ".join(one.sentence.split())
+    (row,) = np.asarray(encode({name: sentence}), np.float32)
+    return Understood(name, row, "its sentence" if sentence else "its name", {})
+
+
+def with_described(classes: ClassList, several: Sequence[Description], encode: Encode | None = None) -> ClassList:
+    """The classes with others that are described in words; see `understand`.
 
     Raises:
         InputError: see `understand`.
     """
     if not several:
         return classes
-    made = [understand(one, classes) for one in several]
+    made = [understand(one, classes, encode) for one in several]
     names = tuple(one.name for one in made)
     if len(set(names)) < len(names):
         raise InputError("two of the new classes have the same name.")
@@ -128,14 +145,11 @@ def from_sentence(sentence: str, classes: ClassList) -> dict[str, float]:
 
 
 def example_sentence(names: Sequence[str]) -> str:
-    """A sentence that names two of the attributes."""
-    first, second = (
-        " ".join(
-            reversed([w for w in re.findall(r"[^\W_]+", _without_brackets(name)) if not FILLERS.fullmatch(w)] or [name])
-        )
-        for name in (names[0], names[-1])
-    )
-    return f"{first}, but no {second}" if len(names) > 1 else first
+    """A sentence that names two of the attributes, those with short names if there are any."""
+    phrases = [[w for w in re.findall(r"[^\W_]+", _without_brackets(n)) if not FILLERS.fullmatch(w)] for n in names]
+    short = [words for words in phrases if 1 <= len(words) <= 2] or [[names[0]]]
+    first, last = (" ".join(reversed(words)) for words in (short[0], short[-1]))
+    return first if first == last else f"{first}, but no {last}"
 
 
 def _without_brackets(name: str) -> str:

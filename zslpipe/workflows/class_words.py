@@ -15,6 +15,7 @@ from zslpipe.data.words import plain
 from zslpipe.errors import InputError
 from zslpipe.files import sha256_json
 from zslpipe.store.feature_store import FeatureStore
+from zslpipe.workflows.find import Origin
 
 if TYPE_CHECKING:
     from zslpipe.backbones.two_towers import TextTower
@@ -48,7 +49,7 @@ def lasting_spec(spec: str) -> str:
     return str(words) if words.kind in (PROMPTS, *TEXTS) else spec
 
 
-def encoder_of(spec: str, store: FeatureStore, dataset: str) -> Encode | None:
+def encoder_of(spec: str, store: FeatureStore | Origin, dataset: str) -> Encode | None:
     """What makes the semantics of further classes of a run with this specification; None if it takes no words.
 
     A sentence given to `prompts` is encoded as it is; a name is put into the templates.
@@ -99,7 +100,7 @@ def _text_tower(backbone: str, weights: str) -> "TextTower":
     return TextTower(backbone, weights)
 
 
-def _tower(store: FeatureStore) -> "TextTower":
+def _tower(store: FeatureStore | Origin) -> "TextTower":
     """The text tower that was trained with the image tower that made the store.
 
     Raises:

@@ -1,8 +1,12 @@
 """Find a store by name, by its content, or the newest."""
 
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from zslpipe.errors import InputError
+from zslpipe.files import read_json
+from zslpipe.json_types import missing_or_mismatched
 from zslpipe.registry import unknown
 from zslpipe.store.catalog import newest_store, stores
 from zslpipe.store.feature_store import FeatureStore
@@ -10,6 +14,9 @@ from zslpipe.store.layout import STORE
 from zslpipe.store.metadata import image_list_hash
 from zslpipe.workflows.runs import Run
 from zslpipe.workflows.workspace import Workspace
+
+ORIGIN = "store.json"  # in a run that was pulled
+PROVENANCE: dict[str, Any] = {"fingerprinted": dict[str, Any], "recorded": dict[str, Any]}
 
 
 def find_store(
@@ -52,6 +59,36 @@ def store_of_run(workspace: Workspace, run: Run) -> FeatureStore:
         f"the store of run {run.name} (fingerprint {wanted[:8]}) is not in {workspace.stores}: "
         f"extract {run.about['dataset']} with {run.about['store']['backbone']} again."
     )
+
+
+@dataclass(frozen=True)
+class Origin:
+    """How the features of a run were made, if the run came without its store."""
+
+    path: Path
+    provenance: dict[str, Any]
+
+
+def origin_of_run(workspace: Workspace, run: Run) -> FeatureStore | Origin:
+    """The store of the run; for a run that was pulled and has none here, what it says of its store.
+
+    Raises:
+        InputError: if there is neither.
+    """
+    try:
+        return store_of_run(workspace, run)
+    except InputError:
+        if not (run.path / ORIGIN).is_file():
+            raise
+    try:
+        provenance = read_json(run.file(ORIGIN))["provenance"]
+        if wrong := missing_or_mismatched(provenance, PROVENANCE, {}):
+            raise ValueError(wrong)
+    except (ValueError, KeyError, TypeError, RecursionError) as problem:
+        raise InputError(
+            f"{run.path / ORIGIN} is not what zslpipe pull wrote ({problem}): pull the run again."
+        ) from problem
+    return Origin(run.path, provenance)
 
 
 def _require_same_images(run: Run, store: FeatureStore) -> None:

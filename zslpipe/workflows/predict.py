@@ -16,7 +16,7 @@ from zslpipe.report.predictions import Card, Named, write_predictions
 from zslpipe.serving.new_images import ImageFeatures
 from zslpipe.serving.predictor import Candidate, ClassList, Prediction, Predictor
 from zslpipe.workflows.class_words import encoder_of
-from zslpipe.workflows.find import store_of_run
+from zslpipe.workflows.find import origin_of_run
 from zslpipe.workflows.runs import Run, find_run
 from zslpipe.workflows.workspace import Workspace
 
@@ -53,7 +53,7 @@ def load(
 def predictor_of(workspace: Workspace, run: Run, seed: int | None = None, device: str = "auto") -> Predictor:
     """The head of a seed (None for the first) with what it needs to name images; the backbone is not loaded yet."""
     seed = seed_of(run, seed)
-    benchmark, choice, head, store = run.benchmark, run.choice(seed), run.head(seed), store_of_run(workspace, run)
+    benchmark, choice, head, store = run.benchmark, run.choice(seed), run.head(seed), origin_of_run(workspace, run)
     classes = ClassList(
         benchmark.class_names,
         benchmark.semantics,

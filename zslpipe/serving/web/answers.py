@@ -59,7 +59,7 @@ class Answers:
         """
         if not added:
             return self.predictor
-        classes = with_described(self.predictor.classes, added)
+        classes = with_described(self.predictor.classes, added, self.predictor.encode)
         key = repr(classes.names).encode() + classes.semantics[len(self.predictor.classes) :].tobytes()
         with self._lock:
             found = self._kept.pop(key, None) or replace(self.predictor, classes=classes)

@@ -81,7 +81,8 @@ def make_app(answers: Answers, limits: Limits, batch: int = 16) -> App:
 
     @api.post("/api/describe", summary="What a described class is understood as")
     async def describe(new: NewClass) -> dict[str, Any]:
-        found = await in_pool(heads, understand, new.described(), answers.predictor.classes)
+        predictor = answers.predictor
+        found = await in_pool(heads, understand, new.described(), predictor.classes, predictor.encode)
         return found.as_json()
 
     @api.post("/api/predict", summary="Name a picture")
@@ -116,6 +117,7 @@ def about(answers: Answers, limits: Limits) -> dict[str, Any]:
     return {
         "run": answers.predictor.name,
         "head": head.name,
+        "semantics": "attributes" if answers.predictor.encode is None else "words",
         "probabilities": answers.predictor.confidence is not None,
         "classes": [{"class": name, "kind": classes.kind(c)} for c, name in enumerate(classes.names)],
         "attributes": [

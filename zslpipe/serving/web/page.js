@@ -146,6 +146,7 @@ function chip(text, remove) {
 }
 
 function showValues() {
+  if (!$("values")) return;
   const chips = Object.entries(values).map(([name, value]) =>
     chip(`${name} = ${value}`, () => {
       delete values[name];
@@ -164,9 +165,10 @@ function showAdded() {
   $("added").replaceChildren(...added.map((one) => chip(one.name, remove(one))));
 }
 
+// A run whose semantics come from words has neither a list of attributes nor of similar classes.
 const chosen = () => run && run.attributes.find((one) => one.attribute === $("attribute").value);
 
-$("attribute").addEventListener("input", () => {
+$("attribute")?.addEventListener("input", () => {
   const one = chosen();
   if (!one) return;
   const range = $("value");
@@ -174,8 +176,8 @@ $("attribute").addEventListener("input", () => {
   range.value = one.most;
   $("shown").textContent = Number(range.value).toPrecision(3);
 });
-$("value").addEventListener("input", (event) => ($("shown").textContent = Number(event.target.value).toPrecision(3)));
-$("set").addEventListener("click", () => {
+$("value")?.addEventListener("input", (event) => ($("shown").textContent = Number(event.target.value).toPrecision(3)));
+$("set")?.addEventListener("click", () => {
   if (!chosen()) return say("understood", "choose an attribute from the list.", true);
   values[$("attribute").value] = Number(Number($("value").value).toPrecision(6));
   $("attribute").value = "";
@@ -186,7 +188,7 @@ $("set").addEventListener("click", () => {
 $("add").addEventListener("submit", async (event) => {
   event.preventDefault();
   const text = (id) => $(id).value.trim();
-  const one = { name: text("name"), like: $("like").value, sentence: text("sentence"), attributes: { ...values } };
+  const one = { name: text("name"), like: $("like")?.value ?? "", sentence: text("sentence"), attributes: { ...values } };
   if (added.some((other) => other.name === one.name)) return say("understood", "you have added that class already.", true);
   if (run && added.length >= run.limits.added_classes) return say("understood", "that are enough classes.", true);
   try {
@@ -197,7 +199,7 @@ $("add").addEventListener("submit", async (event) => {
     added.push(one);
     event.target.reset();
     for (const name of Object.keys(values)) delete values[name];
-    $("shown").textContent = "";
+    if ($("shown")) $("shown").textContent = "";
     showValues();
     showAdded();
     predict();
@@ -209,8 +211,8 @@ $("add").addEventListener("submit", async (event) => {
 ask("/api/run").then(
   (told) => {
     run = told;
-    $("like").append(...told.classes.map((one) => make("option", { value: one.class }, one.class)));
-    $("attributes").append(...told.attributes.map((one) => make("option", { value: one.attribute })));
+    $("like")?.append(...told.classes.map((one) => make("option", { value: one.class }, one.class)));
+    $("attributes")?.append(...told.attributes.map((one) => make("option", { value: one.attribute })));
   },
   (problem) => say("status", problem.message, true)
 );

@@ -29,7 +29,7 @@ def page(predictor: Predictor) -> Markup:
         "body",
         el("header", el("h1", predictor.name), el("p", lead, class_="lead")),
         el("noscript", el("p", "This page needs JavaScript; ", _docs(), " shows how to ask without it.")),
-        el("main", _drop(), _result(), _add(classes.attribute_names), class_="serve"),
+        el("main", _drop(), _result(), _add(classes.attribute_names, predictor.encode is not None), class_="serve"),
         el("footer", el("p", "The same as JSON: ", _docs(), ".", class_="note")),
     )
     return join(Markup("<!doctype html>\n"), el("html", head, body, lang="en"))
@@ -51,8 +51,8 @@ def _drop() -> Markup:
     return el("section", el("h2", "Picture"), label, status, class_="picture")
 
 
-def _add(names: Sequence[str]) -> Markup:
-    """The form for a class in words."""
+def _add(names: Sequence[str], words: bool) -> Markup:
+    """The form for a class in words: a sentence alone if the semantics come from `words`."""
     attributes = el(
         "details",
         el("summary", "Attributes one by one"),
@@ -61,26 +61,22 @@ def _add(names: Sequence[str]) -> Markup:
         el("ul", id="values", class_="chips"),
         el("datalist", id="attributes"),
     )
+    example = "a small bird with a red bill" if words else example_sentence(names)
+    sentence = el("textarea", "", id="sentence", rows=2, maxlength=1000, placeholder=example)
+    like = el("label", "Most like", el("select", el("option", "none in particular", value=""), id="like"))
     form = el(
         "form",
         _field("name", "Name", "text", required="", maxlength=100),
-        el("label", "Most like", el("select", el("option", "none in particular", value=""), id="like")),
-        el(
-            "label",
-            "In a sentence",
-            el("textarea", "", id="sentence", rows=2, maxlength=1000, placeholder=example_sentence(names)),
-        ),
-        attributes,
+        None if words else like,
+        el("label", "In a sentence", sentence),
+        None if words else attributes,
         el("button", "Add the class", type="submit"),
         el("p", "", id="understood", class_="note", role="status"),
         id="add",
     )
-    note = el(
-        "p",
-        "A class that the run has never seen, described by words that occur in its attributes. What is not said is as "
-        "in the class that it is most like, or as in the mean of all.",
-        class_="note",
-    )
+    by = "a sentence, or by its name alone" if words else "words that occur in its attributes"
+    rest = "" if words else " What is not said is as in the class that it is most like, or as in the mean of all."
+    note = el("p", f"A class that the run has never seen, described by {by}.{rest}", class_="note")
     return el("section", el("h2", "Add a class"), note, form, el("ul", id="added", class_="chips"), class_="add")
 
 
