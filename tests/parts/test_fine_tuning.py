@@ -210,11 +210,12 @@ def test_mixed_precision(stored: Stored) -> None:
     assert np.abs(half - whole).max() < 0.2 * np.ptp(whole)
 
 
-@pytest.mark.parametrize("mode", ["tail", "end-to-end"])
-def test_interrupted_and_resumed_to_the_same_weights(mode: str, stored: Stored, tmp_path: Path) -> None:
-    whole = fit(head_of("gnet", mode, base_epochs=2), stored)
+@pytest.mark.parametrize(("mode", "warm_up"), [("tail", 0), ("tail", 1), ("end-to-end", 0)])
+def test_interrupted_and_resumed_to_the_same_weights(mode: str, warm_up: int, stored: Stored, tmp_path: Path) -> None:
+    settings = {"base_epochs": 2, "warm_up": warm_up}
+    whole = fit(head_of("gnet", mode, **settings), stored)
     with checkpoints(tmp_path, every_s=0):
-        stopped = head_of("gnet", mode, base_epochs=2)
+        stopped = head_of("gnet", mode, **settings)
         terms, left = stopped.terms, [5]  # in the middle of the second epoch
 
         def dying(*args: Any) -> Any:
@@ -226,7 +227,7 @@ def test_interrupted_and_resumed_to_the_same_weights(mode: str, stored: Stored, 
         stopped.terms = dying  # type: ignore[method-assign]
         with pytest.raises(KeyboardInterrupt):
             fit(stopped, stored)
-        resumed = fit(head_of("gnet", mode, base_epochs=2), stored)
+        resumed = fit(head_of("gnet", mode, **settings), stored)
     for key, value in tail_weights(whole).items():
         assert torch.equal(tail_weights(resumed)[key], value), key
     np.testing.assert_array_equal(

@@ -15,7 +15,7 @@ from zslpipe.parts.problem import Problem
 from zslpipe.parts.region_head import LookingNet, RegionHead
 from zslpipe.parts.regression import Loss, Reduction, RegressionTerm
 from zslpipe.parts.semantic_head import SemanticModule
-from zslpipe.parts.settings import NonNegative
+from zslpipe.parts.settings import NonNegative, Positive
 from zslpipe.parts.torch_head import Inputs, Task
 from zslpipe.store.rows import Features
 from zslpipe.training.placed import Placed
@@ -73,8 +73,11 @@ class Apn(RegionHead[PrototypeModule]):
     groups of attributes (read from their names), L_CPT is the sum of sigmoid(map) times the squared distance from its
     peak. Cached features are not fine-tuned; the paper first fine-tunes the backbone on the seen classes.
 
+    `scale` and `pool` were chosen on validation classes of 50 birds with frozen features.
+
     Args:
-        pool: pooling of the predictions over regions: max (CUB) or mean (SUN, AWA2).
+        scale: of the inner products; the paper has none.
+        pool: pooling of the predictions over regions: max (the paper's on CUB) or mean (on SUN and AWA2).
         loss, regression_weight, local_regression_weight, reduction: L_reg, for both banks.
         local_weight: weight of the prototypes' classification loss.
         embedding_norms, prototype_norms: weights of the group norms.
@@ -90,7 +93,8 @@ class Apn(RegionHead[PrototypeModule]):
     regression_weight: NonNegative = 0.01
     reduction: Reduction = "mean"
     centre_semantics: bool = False
-    pool: Literal["max", "mean"] = "max"
+    scale: Positive = 1.0
+    pool: Literal["max", "mean"] = "mean"
     local_weight: NonNegative = 1.0
     local_regression_weight: NonNegative = 0.1
     embedding_norms: NonNegative = 5e-6
