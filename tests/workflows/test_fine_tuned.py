@@ -1,5 +1,6 @@
 """From fine-tuning to a store that says whose labels it saw, and on to predictions."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 from zslpipe.errors import InputError, LeakError
 from zslpipe.store.feature_store import FeatureStore
 from zslpipe.workflows.evaluate import evaluate_runs
+from zslpipe.workflows.explain import explain_images
 from zslpipe.workflows.extract import extract_store
 from zslpipe.workflows.predict import predictor_of
 from zslpipe.workflows.remake import remake
@@ -71,6 +73,12 @@ def test_the_store_of_a_fine_tuned_backbone(workspace: Workspace) -> None:
         kept = {tap: store.rows(tap)[:3] for tap in one.head(0).fitted_problem.stored}
         expected = [p.candidates[0].score for p in predictor.rank(images, kept)]
         assert [p.candidates[0].score for p in predictor.predict(images)] == pytest.approx(expected, rel=1e-2)
+
+    another = workspace.cache / "another.jpg"
+    shutil.copy(images[0], another)
+    stored, opened = explain_images(workspace, run.name, [benchmark.image_ids[0], str(another)], device="cpu")
+    best = predictor_of(workspace, run, device="cpu").predict(images[:1])[0].candidates[0]
+    assert [stored.explanation.predicted, opened.explanation.predicted] == [best.name] * 2
 
     folds.forget([0])
     assert remake(workspace, folds) > 0
