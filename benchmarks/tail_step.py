@@ -160,11 +160,11 @@ def main() -> None:
     parser.add_argument("--memory", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
+    taken = {} if options.memory else peaks_apart()  # before this process holds the networks, too
     steps = variants(options.batch, options.copies, options.device)
     if options.memory:
         print(json.dumps(peaks(steps, options.device)))
         return
-    taken = peaks_apart()
     times: dict[str, list[float]] = {name: [] for name in steps}
     clock = time.process_time if options.device == "cpu" else time.perf_counter
     for _ in range(options.repeats + 1):
