@@ -47,7 +47,7 @@ class Iteration:
 
     def __init__(self, feedback: bool) -> None:
         torch.manual_seed(0)
-        gan = FeatureGan(GanSizes(WIDTH, ATTRIBUTES, ATTRIBUTES, HIDDEN))
+        gan = FeatureGan(GanSizes(WIDTH, ATTRIBUTES, ATTRIBUTES, HIDDEN, output="sigmoid"))
         self.semantics = torch.nn.functional.normalize(torch.rand(SEEN, ATTRIBUTES), dim=1)
         self.learner = Adversarial(gan, GanSettings(), self.semantics)
         self.literal = LiteralTfVaegan(gan, self.learner.settings)

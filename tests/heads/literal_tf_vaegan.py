@@ -43,6 +43,7 @@ class LiteralTfVaegan:
         assert gan.decoder
         assert gan.feedback
         self.of, self.lambda1 = settings, float(gan.penalty_weight)
+        self.output, self.length = gan.sizes.output, float(gan.length)
         g, e, d, c, f = gan.generator, gan.encoder, gan.decoder, gan.critic, gan.feedback
         self.e1, self.e2 = joined(e.input), copied(e.hidden)
         self.e_mean, self.e_log_variance = copied(e.mean), copied(e.log_variance)
@@ -68,7 +69,8 @@ class LiteralTfVaegan:
 
     def net_g(self, z: Tensor, a: Tensor, added: Tensor | None = None) -> Tensor:
         hidden = F.leaky_relu(self.g1(torch.cat([z, a], 1)), 0.2)
-        return torch.sigmoid(self.g2(hidden if added is None else hidden + self.of.feedback * added))
+        out: Tensor = self.g2(hidden if added is None else hidden + self.of.feedback * added)
+        return torch.sigmoid(out) if self.output == "sigmoid" else out
 
     def net_c(self, x: Tensor, a: Tensor) -> Tensor:
         value: Tensor = self.c2(F.leaky_relu(self.c1(torch.cat([x, a], 1)), 0.2))
@@ -89,7 +91,10 @@ class LiteralTfVaegan:
         return self.net_g(z, a, self.net_f(self.net_d(x)[1].detach()))
 
     def weighted_l1(self, made: Tensor, a: Tensor) -> Tensor:
-        """The released WeightedL1."""
+        """The released WeightedL1, or the paper's l1; the decoder finds semantics of unit length."""
+        a = a / self.length
+        if self.of.reconstruction == "l1":
+            return (made - a).abs().sum() / len(a)
         weight = (made - a) ** 2
         weight = weight / weight.sum(1).sqrt().unsqueeze(1).expand(weight.size(0), weight.size(1))
         loss = weight * (made - a).abs()
@@ -147,11 +152,14 @@ class LiteralTfVaegan:
             layer.requires_grad_(False)
         mean, log_variance = self.net_e(x, a)
         made = self.reconstruct(eps * torch.exp(0.5 * log_variance) + mean, a, feedback)
-        bce = F.binary_cross_entropy(made + 1e-12, x, reduction="sum") / len(x)
+        if self.output == "sigmoid":
+            error = F.binary_cross_entropy(made + 1e-12, x, reduction="sum") / len(x)
+        else:
+            error = 0.5 * F.mse_loss(made, x, reduction="sum") / len(x)
         kl = -0.5 * torch.sum(1 + log_variance - mean.pow(2) - log_variance.exp()) / len(x)
         adversarial = -self.net_c(made, a).mean()
         recons = self.weighted_l1(self.net_d(made)[0], a)
-        (bce + kl + of.critic_weight * adversarial + of.reconstruction_weight * recons).backward()
+        (error + kl + of.critic_weight * adversarial + of.reconstruction_weight * recons).backward()
         self.opt_e.step()
         self.opt_g.step()
         if feedback:
@@ -160,5 +168,5 @@ class LiteralTfVaegan:
             self.opt_d.step()
         for layer in (self.c1, self.c2):
             layer.requires_grad_(True)
-        values = {"kl": kl, "reconstruction": bce, "generator": adversarial, "decoder of fake": recons}
+        values = {"kl": kl, "reconstruction": error, "generator": adversarial, "decoder of fake": recons}
         return {name: value.item() for name, value in values.items()}

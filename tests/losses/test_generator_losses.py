@@ -9,6 +9,7 @@ from torch.distributions import kl_divergence as exact_kl
 from zslpipe.losses import (
     bernoulli_reconstruction,
     cubic_reconstruction,
+    gaussian_reconstruction,
     gradient_penalty,
     kl_divergence,
     l1_reconstruction,
@@ -34,6 +35,13 @@ def test_reconstruction_is_the_negative_log_likelihood() -> None:
     torch.testing.assert_close(
         bernoulli_reconstruction(made, real + 5), bernoulli_reconstruction(made, torch.ones(4, 6))
     )
+
+
+def test_gaussian_reconstruction_is_a_likelihood_but_for_a_constant() -> None:
+    made, real = random(4, 6), random(4, 6, seed=1)
+    constant = -Normal(0.0, 1.0).log_prob(torch.tensor(0.0)) * 6
+    literal = -Normal(made, 1.0).log_prob(real).sum(1).mean() - constant
+    torch.testing.assert_close(gaussian_reconstruction(made, real), literal)
 
 
 def test_semantic_reconstruction() -> None:

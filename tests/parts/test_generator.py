@@ -1,5 +1,7 @@
 """The networks of feature generators: the one-pass critic, the layers of two inputs, feedback, what is measured."""
 
+from typing import Any
+
 import torch
 
 from zslpipe.losses import gradient_penalty
@@ -43,7 +45,7 @@ def test_the_penalty_of_a_critic_without_a_kink_is_in_closed_form() -> None:
     torch.testing.assert_close(critic.compare(real, fake, a, mix)[2], (slope.norm() - 1).square())
 
 
-def gan(**changes: bool) -> FeatureGan:
+def gan(**changes: Any) -> FeatureGan:
     torch.manual_seed(0)
     return FeatureGan(GanSizes(D, A, A, H, **changes))
 
@@ -69,15 +71,30 @@ def test_feedback_changes_only_the_second_pass_and_trains_only_the_feedback_modu
     assert net.decoder.input.weight.grad is None, "nothing passes through the decoder"
 
 
-def test_scaling_maps_the_training_range_to_one_and_survives_constant_features() -> None:
-    net, (x, _, _, _) = gan(), batch()
+def test_scaled_features_survive_constant_ones() -> None:
+    (x, _, _, _) = batch()
     x[:, 2] = 5.0
-    net.fit_scale(x.amin(0), x.amax(0))
-    scaled = net.scaled(x)
-    assert float(scaled.min()) == 0
-    assert float(scaled.max()) == 1
-    assert not scaled[:, 2].any()
-    torch.testing.assert_close(net.unscaled(scaled), x)
+    others = [0, 1, 3, 4, 5, 6]
+    for output in ("sigmoid", "relu", "linear"):
+        net = gan(output=output)
+        net.fit_features(x)
+        scaled = net.scaled(x)
+        assert not scaled[:, 2].any()
+        torch.testing.assert_close(net.unscaled(scaled), x)
+        if output == "linear":
+            torch.testing.assert_close(scaled[:, others].std(0, correction=0), torch.ones(6))
+        else:
+            assert (float(scaled.min()), float(scaled.max())) == (0, 1)
+
+
+def test_semantics_are_of_unit_length_or_centred_by_the_training_classes() -> None:
+    net, (_, _, a, _) = gan(), batch()
+    torch.testing.assert_close(net.conditions(3 * a), torch.nn.functional.normalize(a, dim=1))
+    net.fit_semantics(a)
+    centred = torch.nn.functional.normalize(a, dim=1)
+    centred = torch.nn.functional.normalize(centred - centred.mean(0), dim=1) * A**0.5
+    torch.testing.assert_close(net.conditions(3 * a), centred)
+    torch.testing.assert_close(net.conditions(a[:1]), centred[:1])
 
 
 def test_what_the_classifier_reads() -> None:

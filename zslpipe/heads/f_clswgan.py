@@ -10,6 +10,7 @@ from torch.nn.functional import cross_entropy
 
 from zslpipe.parts.adversarial import GanSettings
 from zslpipe.parts.feature_gan import FeatureGan, GanSizes
+from zslpipe.parts.generator import Output
 from zslpipe.parts.generator_head import GeneratorHead
 from zslpipe.parts.head import register
 from zslpipe.parts.problem import Problem
@@ -50,7 +51,8 @@ class FClswgan(GeneratorHead[GanAndClassifier]):
 
     def build(self, problem: Problem) -> GanAndClassifier:
         width, attributes = problem.width("global"), problem.attributes
-        sizes = GanSizes(width, attributes, self.latent or attributes, self.hidden, False, False, False)
+        output: Output = "linear" if self.features == "standardised" else "relu"
+        sizes = GanSizes(width, attributes, self.latent or attributes, self.hidden, False, False, output)
         return GanAndClassifier(FeatureGan(sizes, self.penalty_weight), problem.classes)
 
     def gan(self, module: GanAndClassifier) -> FeatureGan:

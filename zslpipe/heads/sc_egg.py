@@ -102,7 +102,7 @@ class Guidance:
 
     def __init__(self, head: ScEgg, task: Task, unseen: Tensor) -> None:
         self.head, self.module, self.task, self.unseen = head, head.module_, task, unseen
-        self.semantics = unit(task.semantics)
+        self.conditions = head.module_.gan.conditions(task.semantics)
 
     def __call__(self, made: Tensor, labels: Tensor) -> dict[str, Tensor]:
         """Weighted terms of reconstructions (B, D) of images with labels (B,) into `task.seen`."""
@@ -112,7 +112,7 @@ class Guidance:
         if self.head.unseen_weight and len(self.unseen):
             gan, device = self.module.gan, labels.device
             chosen = self.unseen[torch.randint(len(self.unseen), (len(labels),), device=device)]
-            made = gan.make(gan.noise(len(chosen)), self.semantics[chosen])
+            made = gan.make(gan.noise(len(chosen)), self.conditions[chosen])
             terms["unseen"] = self.head.unseen_weight * self.error(made, chosen)
         return terms
 

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from zslpipe.parts.adversarial import GanSettings
 from zslpipe.parts.feature_gan import FeatureGan, GanSizes
+from zslpipe.parts.generator import Output
 from zslpipe.parts.generator_head import GeneratorHead, M
 from zslpipe.parts.head import register
 from zslpipe.parts.problem import Problem
@@ -22,10 +23,11 @@ class VaeganHead(GeneratorHead[M]):
     """VAE and WGAN-GP of features x given semantics a, with a decoder Dec and a feedback module F.
 
         L_D = gamma ( E D(x^, a) - E D(x, a) + lambda E (|grad_x D(x', a)| - 1)^2 ),   x' between x and x^
-        L_G = BCE(x^, x) + KL(E(x, a) || N(0, I)) - gamma E D(x^, a) + weight R(Dec(x^), a)
+        L_G = L(x^, x) + KL(E(x, a) || N(0, I)) - gamma E D(x^, a) + weight R(Dec(x^), a)
         x^  = G(z, a), or with feedback G(z, a; a1 F(h)) with h the hidden vectors of Dec(G(z, a))
 
-    Dec learns R(Dec(x), a) on real features. The classifier reads [x; Dec(x); h].
+    L is |x^ - x|^2 / 2 (features=standardised) or the paper's binary cross-entropy (features=range). Dec learns
+    R(Dec(x), a) on real features. The classifier reads [x; Dec(x); h].
 
     Args:
         adaptive_penalty: multiply lambda by 1.1 after critic steps with a mean penalty above 1.05, divide it by 1.1
@@ -49,7 +51,8 @@ class VaeganHead(GeneratorHead[M]):
     freeze_decoder: bool = False
 
     def sizes(self, width: int, attributes: int) -> GanSizes:
-        return GanSizes(width, attributes, self.latent or attributes, self.hidden)
+        output: Output = "linear" if self.features == "standardised" else "sigmoid"
+        return GanSizes(width, attributes, self.latent or attributes, self.hidden, output=output)
 
     def settings_of_gan(self) -> GanSettings:
         return GanSettings(**{name: getattr(self, name) for name in GanSettings.__annotations__})

@@ -5,7 +5,13 @@ from zslpipe.losses.diversity import diversity
 from zslpipe.losses.mse import mse, nmse
 from zslpipe.losses.remse import remse
 from zslpipe.losses.sce import cosine_scores, sce, unit
-from zslpipe.losses.vae import bernoulli_reconstruction, cubic_reconstruction, kl_divergence, l1_reconstruction
+from zslpipe.losses.vae import (
+    bernoulli_reconstruction,
+    cubic_reconstruction,
+    gaussian_reconstruction,
+    kl_divergence,
+    l1_reconstruction,
+)
 from zslpipe.losses.wgan import gradient_penalty, penalty_of
 
 __all__ = [
@@ -14,6 +20,7 @@ __all__ = [
     "cosine_scores",
     "cubic_reconstruction",
     "diversity",
+    "gaussian_reconstruction",
     "gradient_penalty",
     "kl_divergence",
     "l1_reconstruction",

@@ -22,6 +22,11 @@ def bernoulli_reconstruction(made: Tensor, real: Tensor) -> Tensor:
         return binary_cross_entropy(made.float(), real.float().clamp(0, 1), reduction="sum") / len(made)
 
 
+def gaussian_reconstruction(made: Tensor, real: Tensor) -> Tensor:
+    """|made - real|^2 / 2 of features (B, D), averaged over the batch: -log N(real; made, I) but for a constant."""
+    return 0.5 * squared_errors(made.float(), real.float(), False).sum(1).mean()
+
+
 def l1_reconstruction(made: Tensor, target: Tensor) -> Tensor:
     """Absolute error of semantics (B, A), summed over attributes and averaged over the batch."""
     return (made.float() - target).abs().sum(1).mean()

@@ -15,7 +15,13 @@ import torch
 from torch import Tensor
 from torch.optim import Adam, Optimizer
 
-from zslpipe.losses import bernoulli_reconstruction, cubic_reconstruction, kl_divergence, l1_reconstruction
+from zslpipe.losses import (
+    bernoulli_reconstruction,
+    cubic_reconstruction,
+    gaussian_reconstruction,
+    kl_divergence,
+    l1_reconstruction,
+)
 from zslpipe.parts.feature_gan import FeatureGan
 from zslpipe.parts.own_learner import Cast
 from zslpipe.training import At, Batch
@@ -51,7 +57,7 @@ class Adversarial:
     Args:
         gan: what is trained.
         settings: weights and learning rates.
-        semantics: (S, A) of the classes that labels index, of unit length.
+        conditions: (S, A) `FeatureGan.conditions` of the classes that labels index.
         extra: further loss terms of the generator.
         cast: context of the forward passes.
     """
@@ -60,12 +66,13 @@ class Adversarial:
         self,
         gan: FeatureGan,
         settings: GanSettings,
-        semantics: Tensor,
+        conditions: Tensor,
         extra: Extra | None = None,
         cast: Cast = nullcontext,
     ) -> None:
-        self.module, self.settings, self.semantics, self.extra, self.cast = gan, settings, semantics, extra, cast
-        self.rebuild = cubic_reconstruction if settings.reconstruction == "cubic" else l1_reconstruction
+        self.module, self.settings, self.conditions, self.extra, self.cast = gan, settings, conditions, extra, cast
+        self.semantic_error = cubic_reconstruction if settings.reconstruction == "cubic" else l1_reconstruction
+        self.feature_error = gaussian_reconstruction if gan.sizes.output == "linear" else bernoulli_reconstruction
         adam = partial(Adam, lr=settings.learning_rate, betas=BETAS, fused=True)
         makers: list[dict[str, Any]] = [{"params": list(gan.generator.parameters())}]
         if gan.encoder is not None:
@@ -78,7 +85,7 @@ class Adversarial:
 
     def step(self, batch: Batch, at: At) -> dict[str, float]:
         gan, of = self.module, self.settings
-        x, a = gan.scaled(batch.inputs["global"]), self.semantics[batch.labels]
+        x, a = gan.scaled(batch.inputs["global"]), self.conditions[batch.labels]
         amount = of.feedback if gan.feedback is not None and 2 * at.step >= at.steps else 0.0
         size = len(x) // of.critic_steps
         mix = torch.rand(len(x), 1, device=x.device)
@@ -93,7 +100,7 @@ class Adversarial:
         last = slice(len(x) - size, None)
         losses |= self.generator_step(x[last], a[last], batch.labels[last], amount)
         if at.step == at.steps - 1:
-            losses["spread"] = gan.spread(self.semantics)
+            losses["spread"] = gan.spread(self.conditions)
         return dict(zip(losses, torch.stack([v.detach().float() for v in losses.values()]).tolist()))
 
     def latent(self, x: Tensor, a: Tensor) -> Tensor:
@@ -111,7 +118,7 @@ class Adversarial:
         gan, of, losses = self.module, self.settings, {}
         if gan.decoder is not None:
             with self.cast():
-                losses["decoder"] = self.rebuild(gan.decoder(x)[0], a)
+                losses["decoder"] = self.semantic_error(gan.decoder(x)[0], a / gan.length)
             self.descend("decoder", of.reconstruction_weight * losses["decoder"])
         with self.cast():
             with torch.no_grad():
@@ -138,14 +145,14 @@ class Adversarial:
                 z = mean + (0.5 * log_variance).exp() * gan.noise(len(x))
                 made = gan.make(z, a, amount)
                 losses["kl"] = kl_divergence(mean, log_variance)
-                losses["reconstruction"] = bernoulli_reconstruction(made, x)
+                losses["reconstruction"] = self.feature_error(made, x)
                 terms |= losses
             if gan.encoder is None or not of.encoded_noise:
                 made = gan.make(gan.noise(len(x)), a, amount)
             losses["generator"] = -gan.critic(made, a).float().mean()
             terms["generator"] = of.critic_weight * losses["generator"]
             if gan.decoder is not None:
-                losses["decoder of fake"] = self.rebuild(gan.decoder(made)[0], a)
+                losses["decoder of fake"] = self.semantic_error(gan.decoder(made)[0], a / gan.length)
                 terms["decoder"] = of.reconstruction_weight * losses["decoder of fake"]
             if self.extra is not None:
                 more = dict(self.extra(made, labels))

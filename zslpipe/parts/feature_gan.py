@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from zslpipe.parts.generator import Critic, Decoder, Encoder, Feedback, Generator, small_weights
+from zslpipe.losses import unit
+from zslpipe.parts.generator import Critic, Decoder, Encoder, Feedback, Generator, Output, small_weights
 
 SPREAD_CLASSES, SPREAD_EACH = 32, 8  # synthetic features by which the spread is measured
 
@@ -17,7 +18,7 @@ class GanSizes:
     Attributes:
         vae: with the encoder.
         decoder: with the semantic decoder and the feedback module.
-        sigmoid: features are scaled to [0, 1], and the generator ends in a sigmoid instead of a ReLU.
+        output: how the generator ends. Features are standardised for "linear", else scaled to [0, 1].
     """
 
     width: int
@@ -26,18 +27,20 @@ class GanSizes:
     hidden: int
     vae: bool = True
     decoder: bool = True
-    sigmoid: bool = True
+    output: Output = "linear"
 
 
 class FeatureGan(nn.Module):
-    """Generator and critic, with or without encoder, decoder and feedback; features are scaled to [0, 1] first.
+    """Generator and critic, with or without encoder, decoder and feedback, on scaled features and semantics.
 
-    Buffers: `low` and `range` (D,) of the training features, `penalty_weight` (lambda, which TF-VAEGAN adapts),
-    `real_spread`, the mean standard deviation of scaled features within a class.
+    Buffers: `offset` and `divisor` (D,) of features, `centre` (A,) and `length` of semantics, `penalty_weight` (lambda,
+    which TF-VAEGAN adapts), `real_spread`, the mean standard deviation of scaled features within a class.
     """
 
-    low: Tensor
-    range: Tensor
+    offset: Tensor
+    divisor: Tensor
+    centre: Tensor
+    length: Tensor
     penalty_weight: Tensor
     real_spread: Tensor
 
@@ -45,32 +48,48 @@ class FeatureGan(nn.Module):
         super().__init__()
         width, attributes, latent, hidden = sizes.width, sizes.attributes, sizes.latent, sizes.hidden
         self.sizes = sizes
-        self.generator = Generator(width, attributes, latent, hidden, sizes.sigmoid)
+        self.generator = Generator(width, attributes, latent, hidden, sizes.output)
         self.critic = Critic(width, attributes, hidden)
         self.encoder = Encoder(width, attributes, latent, hidden) if sizes.vae else None
         self.decoder = Decoder(width, attributes, hidden) if sizes.decoder else None
         self.feedback = Feedback(hidden) if sizes.decoder else None
         small_weights(self)
-        self.register_buffer("low", torch.zeros(width))
-        self.register_buffer("range", torch.ones(width))
+        self.register_buffer("offset", torch.zeros(width))
+        self.register_buffer("divisor", torch.ones(width))
+        self.register_buffer("centre", torch.zeros(attributes))
+        self.register_buffer("length", torch.ones(()))
         self.register_buffer("penalty_weight", torch.tensor(penalty_weight))
         self.register_buffer("real_spread", torch.ones(()))
 
-    def fit_scale(self, low: Tensor, high: Tensor) -> None:
-        """Set the range (D,) of the training features; one that does not vary is divided by one."""
-        self.low.copy_(low)
-        self.range.copy_(torch.where(high > low, high - low, 1.0))
+    def fit_features(self, x: Tensor) -> None:
+        """Set offset and divisor by the training features (N, D); one that does not vary is divided by one."""
+        if self.sizes.output == "linear":
+            offset, divisor = x.mean(0), x.std(0, correction=0)
+        else:
+            offset = x.amin(0)
+            divisor = x.amax(0) - offset
+        self.offset.copy_(offset)
+        self.divisor.copy_(torch.where(divisor > 0, divisor, 1.0))
+
+    def fit_semantics(self, semantics: Tensor) -> None:
+        """Centre semantics by those of the training classes (S, A), and scale them to the length of noise."""
+        self.centre.copy_(unit(semantics).mean(0))
+        self.length.fill_(semantics.shape[1] ** 0.5)
 
     def scaled(self, x: Tensor) -> Tensor:
-        """Features (B, D), in [0, 1] if they lie within the range of training."""
-        return (x - self.low) / self.range
+        """Features (B, D) as the networks read and make them."""
+        return (x - self.offset) / self.divisor
 
     def unscaled(self, x: Tensor) -> Tensor:
         """The inverse of `scaled`."""
-        return x * self.range + self.low
+        return x * self.divisor + self.offset
+
+    def conditions(self, semantics: Tensor) -> Tensor:
+        """a (C, A) as the networks read them; divided by `length`, they are what the decoder is to find."""
+        return unit(unit(semantics) - self.centre) * self.length
 
     def noise(self, count: int) -> Tensor:
-        return torch.randn(count, self.sizes.latent, device=self.low.device)
+        return torch.randn(count, self.sizes.latent, device=self.offset.device)
 
     def make(self, z: Tensor, a: Tensor, amount: float = 0.0) -> Tensor:
         """G(z, a), with `amount` times the feedback to what it makes without."""
@@ -97,9 +116,9 @@ class FeatureGan(nn.Module):
         return torch.cat([x, semantics, hidden.float()], 1)
 
     @torch.no_grad()
-    def spread(self, semantics: Tensor) -> Tensor:
-        """Mean standard deviation of synthetic features within a class, as a share of that of real ones."""
-        some = semantics[torch.linspace(0, len(semantics) - 1, SPREAD_CLASSES, device=semantics.device).long().unique()]
+    def spread(self, a: Tensor) -> Tensor:
+        """Mean standard deviation of synthetic features within classes a (C, A), as a share of that of real ones."""
+        some = a[torch.linspace(0, len(a) - 1, SPREAD_CLASSES, device=a.device).long().unique()]
         a = some.repeat_interleave(SPREAD_EACH, 0)
         made = self.make(self.noise(len(a)), a).view(len(some), SPREAD_EACH, -1)
         return made.float().std(1).mean() / self.real_spread

@@ -5,12 +5,16 @@ layer. Layers that read two inputs keep the weights of each apart: products with
 generated features, and the slope of the critic needs only the weights of the features.
 """
 
+from typing import Literal
+
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import leaky_relu, normalize
 
 from zslpipe.losses import penalty_of
 
+Output = Literal["linear", "sigmoid", "relu"]
+OUTPUTS = {"linear": nn.Identity(), "sigmoid": nn.Sigmoid(), "relu": nn.ReLU()}
 SLOPE = 0.2  # of LeakyReLU
 STD = 0.02  # of initial weights
 
@@ -41,11 +45,12 @@ class Encoder(nn.Module):
 
 
 class Generator(nn.Module):
-    """G: [z; a] -> h [+ feedback] -> x in (0, 1), or x >= 0 without `sigmoid`."""
+    """G: [z; a] -> h [+ feedback] -> x."""
 
-    def __init__(self, width: int, attributes: int, latent: int, hidden: int, sigmoid: bool = True) -> None:
+    def __init__(self, width: int, attributes: int, latent: int, hidden: int, output: Output = "linear") -> None:
         super().__init__()
-        self.input, self.output, self.sigmoid = Pair(latent, attributes, hidden), nn.Linear(hidden, width), sigmoid
+        self.input, self.output = Pair(latent, attributes, hidden), nn.Linear(hidden, width)
+        self.last = OUTPUTS[output]
 
     def forward(self, z: Tensor, a: Tensor) -> Tensor:
         return self.finish(self.start(z, a))
@@ -55,8 +60,8 @@ class Generator(nn.Module):
         return leaky_relu(self.input(z, a), SLOPE)
 
     def finish(self, hidden: Tensor) -> Tensor:
-        out: Tensor = self.output(hidden)
-        return torch.sigmoid(out) if self.sigmoid else torch.relu(out)
+        x: Tensor = self.last(self.output(hidden))
+        return x
 
 
 class Critic(nn.Module):

@@ -3,13 +3,12 @@
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, Literal, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from zslpipe.losses import unit
 from zslpipe.parts.adversarial import Adversarial, Extra, GanSettings
 from zslpipe.parts.feature_gan import FeatureGan
 from zslpipe.parts.generator_health import complaints
@@ -46,6 +45,9 @@ class GeneratorHead(OwnLearner, Synthesis, TorchHead[M]):  # type: ignore[misc] 
         critic_weight: gamma, of the critic's and the generator's adversarial losses.
         penalty_weight: lambda, of the gradient penalty, relative to the critic's loss.
         learning_rate: of generator, encoder and critic.
+        features: "standardised", with a linear output of the generator, or with the papers' "range" of [0, 1].
+        semantics: "centred" by the training classes and of length sqrt(A), or of the papers' "unit" length, which
+            differ so little between classes that a generator needs many times as many steps to tell them apart.
     """
 
     separate_zsl: ClassVar[bool] = True
@@ -58,6 +60,8 @@ class GeneratorHead(OwnLearner, Synthesis, TorchHead[M]):  # type: ignore[misc] 
     critic_steps: Count = 5
     critic_weight: Positive = 10.0
     penalty_weight: NonNegative = 10.0
+    features: Literal["standardised", "range"] = "standardised"
+    semantics: Literal["centred", "unit"] = "centred"
 
     @classmethod
     def search_space(cls) -> Sequence[Setting]:
@@ -87,18 +91,20 @@ class GeneratorHead(OwnLearner, Synthesis, TorchHead[M]):  # type: ignore[misc] 
         gan, settings = self.gan(self.module_), self.settings_of_gan()
         cast = cast_to(self.precision, task.semantics.device)
         self._scale_and_keep(gan, x, labels, task)
-        learner = Adversarial(gan, settings, unit(task.seen_semantics), extra, cast)
+        learner = Adversarial(gan, settings, gan.conditions(task.seen_semantics), extra, cast)
         passes = 1 if gan.feedback is None else 2
         steps = passes * -(-len(x) // self.batch)
         sampler = Independent(len(x), self.batch, self.seed, steps, self.critic_steps)
         return Stage(GENERATOR, learner, RowBatches(x, labels, sampler), self.epochs, "every", self.every)
 
     def _scale_and_keep(self, gan: FeatureGan, x: Placed, labels: Tensor, task: Task) -> None:
-        """Measure the training features, and keep those that classifiers are trained on."""
+        """Measure training features and semantics, and keep the features that classifiers are trained on."""
         parts = np.array_split(np.arange(len(x)), -(-len(x) // ROWS))
-        ranges = [(v.amin(0), v.amax(0)) for v in (x[part]["global"] for part in parts)]
-        gan.fit_scale(torch.stack([r[0] for r in ranges]).amin(0), torch.stack([r[1] for r in ranges]).amax(0))
-        scaled = np.concatenate([gan.scaled(x[part]["global"]).cpu().numpy() for part in parts])
+        features = torch.cat([x[part]["global"] for part in parts])
+        gan.fit_features(features)
+        if self.semantics == "centred":
+            gan.fit_semantics(task.seen_semantics)
+        scaled = gan.scaled(features).cpu().numpy()
         semantics, of = task.semantics.cpu().numpy(), task.seen[labels].cpu().numpy()
         self.seen_ = SeenFeatures.of(scaled, of, semantics, self.kept)
         classes = [scaled[of == c] for c in np.unique(of)]
@@ -129,7 +135,7 @@ class GeneratorHead(OwnLearner, Synthesis, TorchHead[M]):  # type: ignore[misc] 
 
     def synthesise(self, semantics: np.ndarray, each: int) -> Tensor:
         gan = self.gan(self.module_)
-        a = unit(self._tensor(semantics)).repeat_interleave(each, 0)
+        a = gan.conditions(self._tensor(semantics)).repeat_interleave(each, 0)
         with torch.inference_mode():
             made = [gan.make(gan.noise(len(part)), part, self.synthesis_feedback) for part in a.split(ROWS)]
         return torch.cat(made)

@@ -104,9 +104,9 @@ class Synthesis:
                     for epoch, (weight, bias) in enumerate(steps, 1):
                         ticker.advance()
                         if shared and epoch in wanted:
-                            shared.trained[(*key, epoch)] = weight.clone(), bias.clone()
+                            shared.trained[(*key, epoch)] = weight, bias
                         if epoch == self.classifier_epochs:
-                            found = weight.clone(), bias.clone()
+                            found = weight, bias
         assert found is not None
         back = torch.from_numpy(np.argsort(order)).to(device)
         return found[0][back], found[1][back]

@@ -8,7 +8,7 @@ import hashlib
 import json
 import time
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
@@ -65,8 +65,13 @@ class Checkpoint:
         _write(self.folder / LATEST, tensors, about)
         self.written = time.monotonic()
 
-    def restore(self, learner: Learner[Any], random: OwnRandom) -> dict[str, Any] | None:
-        """Put everything back and return the position; None if nothing was saved."""
+    def restore(
+        self, learner: Learner[Any], random: OwnRandom, kept: Callable[[int], bool] = lambda epoch: True
+    ) -> dict[str, Any] | None:
+        """Put everything back and return the position; None if nothing was saved.
+
+        `kept` says of which epochs, up to that position, the weights must be there too.
+        """
         path = self.folder / LATEST
         if not path.exists():
             return None
@@ -74,7 +79,8 @@ class Checkpoint:
             tensors, about = _read(path)
             if about.get("format") != FORMAT:
                 return None  # of another version of this package: start over
-            for epoch in range(len(self._whole) + 1, about["position"]["epoch"] + 1 if self.keep_epochs else 1):
+            done = about["position"]["epoch"] if self.keep_epochs else 0
+            for epoch in filter(kept, range(max(self._whole, default=0) + 1, done + 1)):
                 _read(self._of_epoch(epoch))
                 self._whole.append(epoch)
         except DamagedError as problem:

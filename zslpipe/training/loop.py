@@ -76,12 +76,12 @@ def train(
     """
     learner, batches = stage.learner, stage.batches
     at = Position()
-    if checkpoint and (found := checkpoint.restore(learner, random)):
+    if checkpoint and (found := checkpoint.restore(learner, random, stage.may_stop)):
         at = Position(**found)
         learner.module.eval()
         if checkpoint.keep_epochs:
             yield from _earlier_epochs(stage, at, checkpoint)
-            checkpoint.restore(learner, random)
+            checkpoint.restore(learner, random, stage.may_stop)
         elif at.epoch == stage.epochs and at.history:
             yield Epoch(stage.name, at.epoch, at.history[-1], 0.0, at.history)
     while at.epoch < stage.epochs:
