@@ -28,7 +28,7 @@ def made(output: Output = "linear", **changes: object) -> tuple[Adversarial, Ten
         p.data *= 10  # so that every loss has a say
     semantics = torch.rand(S, A)
     if output == "linear":
-        gan.fit_semantics(semantics)
+        gan.fit_semantics(semantics, 2.0)
     conditions = gan.conditions(semantics)
     return Adversarial(gan, GanSettings(**{**SETTINGS, **changes}), conditions), conditions  # type: ignore[arg-type]
 

@@ -90,9 +90,9 @@ def test_scaled_features_survive_constant_ones() -> None:
 def test_semantics_are_of_unit_length_or_centred_by_the_training_classes() -> None:
     net, (_, _, a, _) = gan(), batch()
     torch.testing.assert_close(net.conditions(3 * a), torch.nn.functional.normalize(a, dim=1))
-    net.fit_semantics(a)
+    net.fit_semantics(a, 3.0)
     centred = torch.nn.functional.normalize(a, dim=1)
-    centred = torch.nn.functional.normalize(centred - centred.mean(0), dim=1) * A**0.5
+    centred = torch.nn.functional.normalize(centred - centred.mean(0), dim=1) * 3
     torch.testing.assert_close(net.conditions(3 * a), centred)
     torch.testing.assert_close(net.conditions(a[:1]), centred[:1])
 

@@ -177,3 +177,12 @@ def test_the_command(workspace: Workspace, store: FeatureStore, heads: None, tmp
     assert "given twice" in twice.output
     missing = CliRunner().invoke(main, ["report", "nothing", *places])
     assert missing.exit_code == 2
+
+
+def test_synthetic_features_are_compared_with_test_images(workspace: Workspace, store: FeatureStore) -> None:
+    settings = {"epochs": 2, "batch": 16, "hidden": 8, "synthetic": 5, "classifier_epochs": 1, "device": "cpu"}
+    trained(workspace, store, "tf-vaegan", settings=settings, selection_options={"folds": 1})
+    shown = report(workspace).runs[0]
+    assert shown.synthetic is not None
+    assert set(shown.synthetic.sides) == {"seen", "unseen"}
+    assert "Real and synthetic features" in report(workspace).path.read_text()

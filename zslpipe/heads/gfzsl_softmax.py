@@ -72,6 +72,18 @@ class GfzslSoftmax(Synthesis, Gfzsl):
     def transform(self, x: Tensor) -> Tensor:
         return x / torch.from_numpy(self._deviation()).to(x.device)
 
+    # --- report ---
+
+    def make_features(self, semantics: np.ndarray, each: int) -> np.ndarray:
+        """(C, each, r) samples of the Gaussians, whitened; see `MakesFeatures`."""
+        return self.sample(semantics, each, self.seed)[0].reshape(len(semantics), each, -1)
+
+    def real_features(self, features: Features) -> np.ndarray:
+        """(N, r) what the samples imitate."""
+        return self.embed(features)
+
+    # --- scores ---
+
     def _deviation(self) -> np.ndarray:
         deviation: np.ndarray = np.sqrt(self.gaussians_.scatter.shrunk(self.shrinkage)).astype(np.float32)
         return deviation

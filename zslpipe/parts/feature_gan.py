@@ -71,10 +71,10 @@ class FeatureGan(nn.Module):
         self.offset.copy_(offset)
         self.divisor.copy_(torch.where(divisor > 0, divisor, 1.0))
 
-    def fit_semantics(self, semantics: Tensor) -> None:
-        """Centre semantics by those of the training classes (S, A), and scale them to the length of noise."""
+    def fit_semantics(self, semantics: Tensor, length: float) -> None:
+        """Centre semantics by those of the training classes (S, A), and give them this length."""
         self.centre.copy_(unit(semantics).mean(0))
-        self.length.fill_(semantics.shape[1] ** 0.5)
+        self.length.fill_(length)
 
     def scaled(self, x: Tensor) -> Tensor:
         """Features (B, D) as the networks read and make them."""

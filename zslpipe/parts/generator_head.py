@@ -19,7 +19,8 @@ from zslpipe.parts.settings import Count, NonNegative, Positive, Whole
 from zslpipe.parts.synthesis import SeenFeatures, Synthesis, split_settings, with_classifiers
 from zslpipe.parts.torch_head import Inputs, Task, TorchHead
 from zslpipe.progress import say
-from zslpipe.training import Epoch, Independent, RowBatches, Stage
+from zslpipe.store.rows import Features
+from zslpipe.training import Epoch, Independent, OwnRandom, RowBatches, Stage
 from zslpipe.training.placed import Placed
 
 GENERATOR = "generator"  # name of the stage
@@ -46,8 +47,9 @@ class GeneratorHead(OwnLearner, Synthesis, TorchHead[M]):  # type: ignore[misc] 
         penalty_weight: lambda, of the gradient penalty, relative to the critic's loss.
         learning_rate: of generator, encoder and critic.
         features: "standardised", with a linear output of the generator, or with the papers' "range" of [0, 1].
-        semantics: "centred" by the training classes and of length sqrt(A), or of the papers' "unit" length, which
-            differ so little between classes that a generator needs many times as many steps to tell them apart.
+        semantics: "centred" by the training classes, or as they are, of the papers' "unit" length: these differ so
+            little between classes that a generator needs many times as many steps to tell them apart.
+        semantic_length: of centred semantics; smaller ones make a smoother generator.
     """
 
     separate_zsl: ClassVar[bool] = True
@@ -62,6 +64,7 @@ class GeneratorHead(OwnLearner, Synthesis, TorchHead[M]):  # type: ignore[misc] 
     penalty_weight: NonNegative = 10.0
     features: Literal["standardised", "range"] = "standardised"
     semantics: Literal["centred", "unit"] = "centred"
+    semantic_length: Positive = 5.0
 
     @classmethod
     def search_space(cls) -> Sequence[Setting]:
@@ -103,7 +106,7 @@ class GeneratorHead(OwnLearner, Synthesis, TorchHead[M]):  # type: ignore[misc] 
         features = torch.cat([x[part]["global"] for part in parts])
         gan.fit_features(features)
         if self.semantics == "centred":
-            gan.fit_semantics(task.seen_semantics)
+            gan.fit_semantics(task.seen_semantics, self.semantic_length)
         scaled = gan.scaled(features).cpu().numpy()
         semantics, of = task.semantics.cpu().numpy(), task.seen[labels].cpu().numpy()
         self.seen_ = SeenFeatures.of(scaled, of, semantics, self.kept)
@@ -129,7 +132,8 @@ class GeneratorHead(OwnLearner, Synthesis, TorchHead[M]):  # type: ignore[misc] 
 
     def record(self) -> dict[str, Any]:
         """The losses of every epoch, and what is wrong with the generator."""
-        return {**super().record(), "health": complaints(getattr(self, "history_", {}).get(GENERATOR, ()))}
+        wrong = complaints(getattr(self, "history_", {}).get(GENERATOR, ()))
+        return {**super().record(), **({"notes": wrong} if wrong else {})}
 
     # --- classifier ---
 
@@ -144,6 +148,21 @@ class GeneratorHead(OwnLearner, Synthesis, TorchHead[M]):  # type: ignore[misc] 
         with torch.inference_mode():
             described = torch.cat([self.gan(self.module_).described(part) for part in x.split(ROWS)])
         return described.clone()  # a copy of its own may enter a training
+
+    # --- report ---
+
+    def make_features(self, semantics: np.ndarray, each: int) -> np.ndarray:
+        """(C, each, D) synthetic features, scaled as in training; see `MakesFeatures`."""
+        with OwnRandom(self.seed, next(self.module_.parameters()).device).active():
+            made = self.synthesise(self.check_semantics(semantics), each)
+        return made.view(len(semantics), each, -1).float().cpu().numpy()
+
+    def real_features(self, features: Features) -> np.ndarray:
+        """(N, D) what the synthetic ones imitate."""
+        gan = self.gan(self.module_)
+        return self.in_batches(features, lambda inputs: gan.scaled(self.represent(self.module_, inputs)))
+
+    # --- scores ---
 
     def scorer(self, classes: Classes) -> Scorer:
         device = next(self.module_.parameters()).device

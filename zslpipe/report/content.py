@@ -10,6 +10,7 @@ from zslpipe.evaluation.confidence import Reliability, ReliabilityBins
 from zslpipe.evaluation.curve import Point
 from zslpipe.evaluation.imbalance import ErrorByValue, ErrorSummary
 from zslpipe.evaluation.results_table import Row
+from zslpipe.evaluation.synthetic import Synthetic
 from zslpipe.report.training import Losses
 from zslpipe.selection import SelectionResult
 
@@ -137,6 +138,7 @@ class RunContent:
         photos: None if there are no image files.
         notes: sentences about what was omitted.
         trust: None for a run without a temperature.
+        synthetic: of the first seed; None for heads that do not generate features.
     """
 
     name: str
@@ -154,6 +156,7 @@ class RunContent:
     photos: Photos | None = None
     notes: tuple[str, ...] = field(default=())
     trust: Trust | None = None
+    synthetic: Synthetic | None = None
 
     @property
     def without_images(self) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from zslpipe.report.markup import Child, Markup, breakable, el, join
 from zslpipe.report.photos import photo_strips
 from zslpipe.report.reliability import reliability
 from zslpipe.report.semantics import error_by_value, error_summary, worst_attributes
+from zslpipe.report.synthetic import synthetic_features
 from zslpipe.report.tables import grid, nested_table
 from zslpipe.report.training import training_curves
 from zslpipe.report.trials import trials_chart, trials_list
@@ -26,6 +27,7 @@ def run_section(index: int, run: RunContent) -> Markup:
         _confusion(run.confusion) if run.confusion else None,
         _errors(run.errors) if run.errors else None,
         reliability(run.trust) if run.trust else None,
+        [el("h3", "Synthetic features"), synthetic_features(run.synthetic)] if run.synthetic else None,
         el("h3", "Selection"),
         [_selection(seed, choice, seed == min(run.choices)) for seed, choice in run.choices.items()],
         _training(run) if any(run.losses.values()) else None,

@@ -16,6 +16,7 @@ from zslpipe.evaluation.protocol import Result, TestScores, evaluate_scores
 from zslpipe.evaluation.results_table import result_rows
 from zslpipe.evaluation.scores import read_scores
 from zslpipe.evaluation.stacking import rivals
+from zslpipe.evaluation.synthetic import MakesFeatures, compare_features
 from zslpipe.heads import Head
 from zslpipe.progress import track
 from zslpipe.report.content import ClassBar, Confusion, RunContent, SeedCurve, SemanticErrors, Trust
@@ -81,13 +82,16 @@ def content(workspace: Workspace, run: Run) -> RunContent:
     if any(choice.rule == "oracle" for choice in choices.values()):
         notes.insert(0, ORACLE_RUN)
     published = run.about.get("recipe", {}).get("published")
-    store, errors = None, None
+    first = run.seeds[0]
+    store, errors, synthetic = None, None, None
     try:
         store = store_of_run(workspace, run)
         errors = _errors(run, store.features())
+        head = run.head(first)
+        if isinstance(head, MakesFeatures):
+            synthetic = compare_features(head, store.features(), run.benchmark)
     except InputError as problem:
-        notes.append(f"The provenance of the features and the semantic errors are left out: {problem}")
-    first = run.seeds[0]
+        notes.append(f"What needs the features is left out: {problem}")
     kept = read_scores(run.path / f"seed-{first}" / "scores")
     return RunContent(
         name=run.name,
@@ -105,6 +109,7 @@ def content(workspace: Workspace, run: Run) -> RunContent:
         photos=photos(kept, deltas[first], run.benchmark.image_root),
         notes=tuple(dict.fromkeys(notes)),
         trust=trust(choices, tests),
+        synthetic=synthetic,
     )
 
 
