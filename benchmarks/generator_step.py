@@ -123,11 +123,11 @@ class Embedding:
 def timed(what: str, memory: str, ways: Ways, repeats: int) -> list[dict[str, str | float]]:
     """Medians of the ways, which take turns, and the ratio of the first to the second."""
     taken: dict[str, list[tuple[float, float]]] = {name: [] for name in ways}
-    for repeat in range(2 + repeats):
+    for repeat in range(1 + repeats):
         for name, way in ways.items():
             elapsed, spent = time.perf_counter(), time.process_time()
             way()
-            if repeat >= 2:
+            if repeat:  # the first is a warm-up
                 taken[name].append((1000 * (time.perf_counter() - elapsed), 1000 * (time.process_time() - spent)))
     rows: list[dict[str, str | float]] = []
     for name, times in taken.items():

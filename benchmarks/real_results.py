@@ -1,7 +1,7 @@
 """Tables of real results, through the command line alone: import or extract, train, evaluate.
 
     python benchmarks/real_results.py spine gaussians remse reweighting dense-attention --data-root DATA --cache CACHE
-    python benchmarks/real_results.py fine-tuning bgsnet --seeds 3 --data-root DATA --cache CACHE
+    python benchmarks/real_results.py fine-tuning bgsnet generative sc-egg --seeds 3 --data-root DATA --cache CACHE
 
 Each suite writes benchmarks/results/real-SUITE-torchVERSION.csv, a row a run: validated numbers first, then those at
 δ = 0, then the oracle's H. Stores that are in the cache already are used again; every run is trained anew.
@@ -183,7 +183,38 @@ def bgsnet() -> list[Task]:
     return [Task(SMALL, "att", label, head, settings, ONE_FOLD) for label, (head, settings) in whole.items()]
 
 
+SHORT = ("synthetic=100", "classifier_epochs=5", "precision=bfloat16")  # of generators, as validation on CUB chose
+ONE_FOLD = ("folds=1",)  # their trainings take minutes
+
+
+def generative() -> list[Task]:
+    """Generators of features and the softmax classifier; f-clswgan has one pass in an epoch, tf-vaegan two."""
+    vaegan, clswgan = ("epochs=2", "every=2", *SHORT), ("epochs=4", "every=4", "seen_epochs=3", *SHORT)
+    stores = (("CUB resnet1000", "att"), ("CUB resnet1000", "sentences"), ("FLO", "att"), ("CUB50", "att"))
+    first = [Task(*where, "tf-vaegan", "tf-vaegan", vaegan, ONE_FOLD) for where in stores]
+    return first + [Task(*where, "f-clswgan", "f-clswgan", clswgan, ONE_FOLD) for where in stores]
+
+
+def sc_egg() -> list[Task]:
+    """Table 2 of Hong et al. on frozen features: what each loss is worth."""
+    embedding = ("correspondence_epochs=2", "precision=bfloat16")
+    shared = ("embedding_epochs=6", "embedding_rate=0.001", *embedding, "epochs=4", "every=4", *SHORT[:2])
+    ablations = {
+        "sc-egg": (),
+        "sc-egg, released reading": ("reading=released",),
+        "sc-egg without L_EGS": ("seen_weight=0", "unseen_weight=0"),
+        "sc-egg without L_SCR": ("correspondence_weight=0",),
+        "sc-egg without L_GCE": ("global_weight=0",),
+        "sc-egg without L_LCE": ("local_weight=0",),
+    }
+    rule = (*ONE_FOLD, "transfer=raw")  # spares a training
+    scen = Task("CUB50", "att", "scen", "scen", ("epochs=6", "learning_rate=0.001", *embedding), rule)
+    return [scen, *(Task("CUB50", "att", label, "sc-egg", (*shared, *own), rule) for label, own in ablations.items())]
+
+
 SUITES = {
+    "generative": generative,
+    "sc-egg": sc_egg,
     "fine-tuning": fine_tuning,
     "bgsnet": bgsnet,
     "spine": spine,

@@ -106,13 +106,13 @@ def test_what_the_classifier_reads() -> None:
 
 def test_spread_is_the_share_of_the_real_one() -> None:
     net, (_, _, a, _) = gan(), batch()
-    net.real_spread.fill_(2.0)
-    half = float(net.spread(a))
-    net.real_spread.fill_(1.0)
     torch.manual_seed(1)
     one = float(net.spread(a))
     torch.manual_seed(1)
-    net.real_spread.fill_(4.0)
+    net.real_variance.fill_(16.0)
     assert one > 0
     assert abs(float(net.spread(a)) - one / 4) < 1e-7
-    assert half > 0
+    torch.manual_seed(1)
+    made = net.make(net.noise(B * 8), a.repeat_interleave(8, 0)).detach().view(B, 8, D)
+    torch.manual_seed(1)
+    torch.testing.assert_close(net.variance(a), made.var(1).mean(0))

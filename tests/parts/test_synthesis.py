@@ -151,7 +151,7 @@ def test_only_what_scoring_needs_is_saved(tmp_path: Path) -> None:
         "centre",
         "length",
         "penalty_weight",
-        "real_spread",
+        "real_variance",
         "seen",
     }
     head.save(tmp_path)
@@ -204,3 +204,24 @@ def test_samples_of_gaussians_feed_the_same_classifier() -> None:
     np.testing.assert_allclose(made.numpy(), head.sample(SEMANTICS[6:], 4, head.seed)[0], rtol=1e-5)
     kept = torch.from_numpy(head.seen_.features).float()
     np.testing.assert_allclose(head.transform(kept).numpy(), head.embed(FEATURES), atol=2e-2)
+
+
+def test_synthetic_features_vary_as_much_as_real_ones_if_asked() -> None:
+    def spread(**changes: Any) -> np.ndarray:
+        head = fitted(**changes)
+        scaled = head.real_features(FEATURES)
+        real = np.mean([scaled[LABELS == c].var(0, ddof=1) for c in range(6)], 0)
+        made = head.make_features(SEMANTICS[:6], 400).var(1, ddof=1).mean(0)
+        return np.sqrt(made / real)
+
+    assert spread(fill_spread=False).max() < 0.5, "of a generator that was hardly trained"
+    np.testing.assert_allclose(spread(), 1, atol=0.1)
+
+
+def test_made_features_are_repeatable_and_lie_where_real_ones_do() -> None:
+    head = fitted(epochs=30, learning_rate=1e-2)
+    np.testing.assert_array_equal(head.make_features(SEMANTICS, 3), head.make_features(SEMANTICS, 3))
+    real, made = head.real_features(FEATURES), head.make_features(SEMANTICS[:6], 50).mean(1)
+    means = np.stack([real[LABELS == c].mean(0) for c in range(6)])
+    distances = np.linalg.norm(made[:, None] - means, axis=2)
+    assert (distances.argmin(1) == np.arange(6)).mean() > 0.6

@@ -36,7 +36,7 @@ class FClswgan(GeneratorHead[GanAndClassifier]):
         L_D = gamma ( E D(x~, a) - E D(x, a) + lambda E (|grad_x D(x', a)| - 1)^2 ),   x' between x and x~ = G(z, a)
         L_G = - gamma E D(x~, a) + beta CE(classifier(x~), y)
 
-    The paper has gamma = 1, one hidden layer of 4096 units and beta = 0.01.
+    The paper has gamma = 1, five critic steps, one hidden layer of 4096 units, and features and semantics as they are.
 
     Args:
         classification_weight: beta.
@@ -45,14 +45,14 @@ class FClswgan(GeneratorHead[GanAndClassifier]):
 
     only_in_training: ClassVar[tuple[str, ...]] = ("gan.critic.", "classifier.")
 
-    critic_weight: NonNegative = 1.0
     classification_weight: NonNegative = 0.01
     seen_epochs: Count = 20
 
     def build(self, problem: Problem) -> GanAndClassifier:
         width, attributes = problem.width("global"), problem.attributes
         output: Output = "linear" if self.features == "standardised" else "relu"
-        sizes = GanSizes(width, attributes, self.latent or attributes, self.hidden, False, False, output)
+        latent = self.latent or attributes
+        sizes = GanSizes(width, attributes, latent, self.hidden, False, False, output, self.unit_length)
         return GanAndClassifier(FeatureGan(sizes, self.penalty_weight), problem.classes)
 
     def gan(self, module: GanAndClassifier) -> FeatureGan:

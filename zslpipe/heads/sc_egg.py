@@ -47,6 +47,8 @@ class ScEgg(EmbeddingSettings, VaeganHead[EmbeddingAndGenerator]):  # type: igno
         seen_weight, unseen_weight: of L_SCE and L_UCE (paper: 0.1 and 0.1; released: 1 and 0.001).
     """
 
+    unit_length: ClassVar[bool] = False  # type: ignore[misc]  # CLS_g reads g as it is
+
     taps = ("region",)
     only_in_training: ClassVar[tuple[str, ...]] = (
         "gan.encoder.",

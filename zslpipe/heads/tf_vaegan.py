@@ -40,19 +40,20 @@ class VaeganHead(GeneratorHead[M]):
         freeze_decoder: leave Dec as it is in steps of the generator.
     """
 
-    adaptive_penalty: bool = True
+    adaptive_penalty: bool = False
     encoded_noise: bool = True
     reconstruction: Literal["cubic", "l1"] = "cubic"
     reconstruction_weight: NonNegative = 0.01
     feedback: NonNegative = 1.0
     synthesis_amount: NonNegative = 1.0
-    feedback_rate: Positive = 1e-5
-    decoder_rate: Positive = 1e-4
+    feedback_rate: Positive = 1e-4
+    decoder_rate: Positive = 1e-3
     freeze_decoder: bool = False
 
     def sizes(self, width: int, attributes: int) -> GanSizes:
         output: Output = "linear" if self.features == "standardised" else "sigmoid"
-        return GanSizes(width, attributes, self.latent or attributes, self.hidden, output=output)
+        latent = self.latent or attributes
+        return GanSizes(width, attributes, latent, self.hidden, output=output, unit_length=self.unit_length)
 
     def settings_of_gan(self) -> GanSettings:
         return GanSettings(**{name: getattr(self, name) for name in GanSettings.__annotations__})

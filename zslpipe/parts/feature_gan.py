@@ -19,6 +19,7 @@ class GanSizes:
         vae: with the encoder.
         decoder: with the semantic decoder and the feedback module.
         output: how the generator ends. Features are standardised for "linear", else scaled to [0, 1].
+        unit_length: features are scaled to unit length first.
     """
 
     width: int
@@ -28,13 +29,14 @@ class GanSizes:
     vae: bool = True
     decoder: bool = True
     output: Output = "linear"
+    unit_length: bool = False
 
 
 class FeatureGan(nn.Module):
     """Generator and critic, with or without encoder, decoder and feedback, on scaled features and semantics.
 
     Buffers: `offset` and `divisor` (D,) of features, `centre` (A,) and `length` of semantics, `penalty_weight` (lambda,
-    which TF-VAEGAN adapts), `real_spread`, the mean standard deviation of scaled features within a class.
+    which TF-VAEGAN adapts), `real_variance` (D,), the mean variance of scaled features within a class.
     """
 
     offset: Tensor
@@ -42,7 +44,7 @@ class FeatureGan(nn.Module):
     centre: Tensor
     length: Tensor
     penalty_weight: Tensor
-    real_spread: Tensor
+    real_variance: Tensor
 
     def __init__(self, sizes: GanSizes, penalty_weight: float = 10.0) -> None:
         super().__init__()
@@ -59,10 +61,11 @@ class FeatureGan(nn.Module):
         self.register_buffer("centre", torch.zeros(attributes))
         self.register_buffer("length", torch.ones(()))
         self.register_buffer("penalty_weight", torch.tensor(penalty_weight))
-        self.register_buffer("real_spread", torch.ones(()))
+        self.register_buffer("real_variance", torch.ones(width))
 
     def fit_features(self, x: Tensor) -> None:
         """Set offset and divisor by the training features (N, D); one that does not vary is divided by one."""
+        x = unit(x) if self.sizes.unit_length else x
         if self.sizes.output == "linear":
             offset, divisor = x.mean(0), x.std(0, correction=0)
         else:
@@ -78,10 +81,11 @@ class FeatureGan(nn.Module):
 
     def scaled(self, x: Tensor) -> Tensor:
         """Features (B, D) as the networks read and make them."""
+        x = unit(x) if self.sizes.unit_length else x
         return (x - self.offset) / self.divisor
 
     def unscaled(self, x: Tensor) -> Tensor:
-        """The inverse of `scaled`."""
+        """The inverse of `scaled`, but for the length of features."""
         return x * self.divisor + self.offset
 
     def conditions(self, semantics: Tensor) -> Tensor:
@@ -116,9 +120,13 @@ class FeatureGan(nn.Module):
         return torch.cat([x, semantics, hidden.float()], 1)
 
     @torch.no_grad()
-    def spread(self, a: Tensor) -> Tensor:
-        """Mean standard deviation of synthetic features within classes a (C, A), as a share of that of real ones."""
+    def variance(self, a: Tensor, amount: float = 0.0) -> Tensor:
+        """(D,) mean variance of synthetic features within the classes a (C, A), with `amount` times the feedback."""
         some = a[torch.linspace(0, len(a) - 1, SPREAD_CLASSES, device=a.device).long().unique()]
-        a = some.repeat_interleave(SPREAD_EACH, 0)
-        made = self.make(self.noise(len(a)), a).view(len(some), SPREAD_EACH, -1)
-        return made.float().std(1).mean() / self.real_spread
+        made = self.make(self.noise(SPREAD_EACH * len(some)), some.repeat_interleave(SPREAD_EACH, 0), amount)
+        return made.float().view(len(some), SPREAD_EACH, -1).var(1).mean(0)
+
+    @torch.no_grad()
+    def spread(self, a: Tensor) -> Tensor:
+        """Standard deviation of synthetic features within the classes a (C, A), as a share of that of real ones."""
+        return self.variance(a).sqrt().mean() / self.real_variance.sqrt().mean()
