@@ -29,14 +29,14 @@ from zslpipe.workflows.runs import find_run
 from zslpipe.workflows.train import train_head
 from zslpipe.workflows.workspace import Workspace
 
-CLASSES, UNSEEN, ATTRIBUTES, WIDTH = 200, 40, 32, 16
+CLASSES, UNSEEN, ATTRIBUTES, WIDTH = 50, 5, 16, 16
 
 
 def problem(rows: int) -> Benchmark:
-    """Images of each class in one run of rows; a fifth of the seen ones and all of the unseen ones are for testing."""
+    """Images of each class in one run of rows; a twentieth of the seen and all unseen ones are for testing."""
     rng = np.random.default_rng(0)
     labels = np.sort(rng.integers(0, CLASSES, rows))
-    test = (np.arange(rows) % 5 == 0) | (labels >= CLASSES - UNSEEN)
+    test = (np.arange(rows) % 20 == 0) | (labels >= CLASSES - UNSEEN)
     return Benchmark(
         name="synthetic",
         class_names=tuple(f"class {c}" for c in range(CLASSES)),

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any, Literal, TypeVar, get_args
 
-from zslpipe.errors import InputError
+from zslpipe.errors import InputError, ZslpipeError
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -128,6 +128,16 @@ def _on_ray(function: Callable[[T], R], tasks: Sequence[T], jobs: int) -> Iterat
 
 def _lost(problem: Exception) -> Lost:
     return Lost(f"its process was killed ({' '.join(str(problem).split())[:200] or type(problem).__name__})")
+
+
+def unwrapped(problem: Exception) -> Exception:
+    """What went wrong in a process of Ray: the error of ours that Ray's wraps, or a sentence with the end of Ray's."""
+    cause = getattr(problem, "cause", None)
+    if isinstance(cause, ZslpipeError):
+        return cause
+    return ZslpipeError(
+        f"a Ray process failed ({' '.join(str(problem).split())[-300:]}): see Ray's logs, then run again."
+    )
 
 
 @contextmanager

@@ -14,6 +14,8 @@ EXAMPLES = examples(
     "zslpipe extract --backbone resnet101 --dataset cub --weights resnet101.safetensors --image-size 448",
     "zslpipe extract --backbone resnet101 --dataset cub --shard 0/4",
     "zslpipe extract --backbone open_clip/ViT-B-32.openai --taps embedding,global --dataset cub",
+    "zslpipe extract --backbone resnet101 --dataset cub --on ray --actors 16 --workers 4",
+    "zslpipe extract --backbone resnet101 --dataset cub --to s3://my-bucket/stores",
     "zslpipe extract --weights cub-remse-20250101-120000 --folds",
 )
 
@@ -54,6 +56,9 @@ EXAMPLES = examples(
     show_default=True,
     help="What to do with an unreadable image.",
 )
+@click.option("--to", metavar="URL", help="Folder in an object store for the store.", show_default="CACHE/stores")
+@click.option("--on", type=click.Choice(["ray"]), help="The cluster of RAY_ADDRESS, or a local one, does the work.")
+@click.option("--actors", type=click.IntRange(1), help="Ray actors.", show_default="one per GPU, or all CPUs")
 @click.option("--shard", help="i/n: part i of n, counted from 0.", show_default="from Slurm, if set")
 @places
 @as_json
@@ -71,7 +76,7 @@ def command(data_root: Path | None, cache: Path | None, json_: bool, taps: str, 
         return
     for note in done.notes:
         click.echo(note)
-    click.echo(f"store    {done.store.path}")
+    click.echo(f"store    {done.as_json()['store']}")
     for tap, shape in done.as_json()["taps"].items():
         click.echo(f"{tap:8s} {' x '.join(map(str, shape))}")
     failures = done.store.failures.values()

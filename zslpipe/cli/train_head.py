@@ -34,7 +34,7 @@ EXAMPLES = examples(
 
 @click.command("train-head", epilog=EXAMPLES)
 @click.argument("head")
-@click.option("--store", help="Name or folder of a store.", show_default="the newest")
+@click.option("--store", help="Name, folder or URL of a store.", show_default="the newest")
 @click.option("--dataset", help="Use the newest store of this dataset.")
 @click.option("--backbone", help="Use the newest store of this backbone.")
 @click.option(

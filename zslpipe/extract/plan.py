@@ -29,6 +29,7 @@ class Plan:
         load: makes the backbone on a device.
         device: auto, cpu, cuda, ...
         options: the keyword arguments of `extract`.
+        plugins: what `load` needs.
     """
 
     store: Path
@@ -36,6 +37,7 @@ class Plan:
     load: Callable[[str], Backbone]
     device: str = "auto"
     options: dict[str, Any] = field(default_factory=dict)
+    plugins: tuple[str, ...] = ()
 
 
 class Worker:

@@ -97,6 +97,10 @@ class FeatureStore:
         Raises:
             InputError: if there is none, or its own record is damaged.
         """
+        if (path / names.REMOTE).exists():
+            from zslpipe.store.remote import RemoteStore  # which derives from this class
+
+            return RemoteStore.of(path)
         return cls(path, *read_store_record(path))
 
     @classmethod
@@ -274,9 +278,12 @@ class FeatureStore:
             self._claimed.update(free)
             try:
                 self.refresh()
-                yield [piece for piece in pieces if piece not in self._records]
+                missing = [piece for piece in pieces if piece not in self._records]
+                yield missing
             finally:
                 self._claimed.difference_update(free)
+        if missing:
+            self.finish()
 
     @contextmanager
     def claim_free(self, pieces: Iterable[int]) -> Iterator[Iterator[int]]:
@@ -304,6 +311,8 @@ class FeatureStore:
                 yield free()
             finally:
                 self._claimed.difference_update(taken)
+        if taken:
+            self.finish()
 
     def write_piece(self, piece: int, arrays: Mapping[str, np.ndarray], failures: Mapping[int, Failure] = {}) -> None:
         """Commit one piece: its chunk files first, its record last, each synced to the disk before the next.
@@ -332,25 +341,38 @@ class FeatureStore:
             return
         with explain_os_errors(f"could not write piece {piece} of {self.path}"):
             self._drop([piece])
-            self._records[piece] = commit(self.path, self.layout, piece, checked, failures)
-            self.finish()
+            self._records[piece] = self._commit(piece, checked, failures)
+            if self.complete:
+                self.finish()
 
     def forget(self, pieces: Iterable[int]) -> None:
         """Withdraw pieces, so that they are missing again."""
         pieces = sorted(set(pieces))
         with self.claim(pieces), explain_os_errors(f"could not withdraw pieces of {self.path}"):
             self._drop(pieces)
-            withdraw(self.path, self.layout, pieces)
+            self._withdraw(pieces)
 
     def finish(self) -> None:
-        """Mark the store as complete if no piece is missing, whichever process wrote the last one."""
+        """Mark the store as complete if no piece is missing, whichever process wrote the last one.
+
+        Called when a claim ends and not for every piece: it looks at the records of all.
+        """
         if not self.complete:
             self.refresh()
         if self.complete and not (self.path / names.COMPLETE).exists():
             # Writers that finish at the same time would share a temporary file: one marks, the others are refused.
             marking = claim(self.path / names.LOCK, [CREATION], "the completion mark")
             with suppress(LockedError), explain_os_errors(f"could not finish {self.path}"), marking:
-                mark_complete(self.path, self.layout)
+                self._mark_complete()
+
+    def _commit(self, piece: int, values: Mapping[str, np.ndarray], failures: Mapping[int, Failure]) -> Record:
+        return commit(self.path, self.layout, piece, values, failures)
+
+    def _withdraw(self, pieces: list[int]) -> None:
+        withdraw(self.path, self.layout, pieces)
+
+    def _mark_complete(self) -> None:
+        mark_complete(self.path, self.layout)
 
     def _drop(self, pieces: Iterable[int]) -> None:
         for piece in pieces:
@@ -358,6 +380,11 @@ class FeatureStore:
                 self._rows.clear()  # these pieces may be in memory
 
     # --- damage ---
+
+    @property
+    def location(self) -> str:
+        """Where it is, for others: its absolute path, or its URL."""
+        return str(self.path.absolute())
 
     @property
     def remedy(self) -> str:
@@ -387,6 +414,9 @@ class FeatureStore:
             )
 
     # --- reading ---
+
+    def fetch(self, tap: str, pieces: Iterable[int]) -> None:
+        """Called before chunk files are read: a store that is elsewhere brings them here."""
 
     def rows(self, tap: str) -> Rows:
         """The rows of one tap: in memory if small enough, else memory-mapped, else read piece by piece.

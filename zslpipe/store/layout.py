@@ -35,6 +35,7 @@ COMPRESSIONS = (None, "zstd")
 
 STORE, COMPLETE, BENCHMARK, LOCK = "store.json", "complete.json", "benchmark.npz", ".lock"
 GROUP, PIECES = "features.zarr", "pieces"
+REMOTE = ".remote"  # in the mirror of a store elsewhere: its URL
 
 PIECE_BYTES = 32 << 20  # large enough to be read at full speed, small enough to be recomputed
 

@@ -108,6 +108,7 @@ class MappedRows(PieceRows):
 
         If the page cache can hold the tap, rows are requested only once: a request costs as much as a copy.
         """
+        self.store.fetch(self.tap, np.unique(positions // self.store.piece_rows).tolist())
         if not hasattr(os, "posix_fadvise"):
             return
         if self._stays_cached:
@@ -139,6 +140,7 @@ class MappedRows(PieceRows):
 
     def _map(self, number: int) -> np.ndarray:
         self._committed(number)
+        self.store.fetch(self.tap, [number])
         path = self.store.path / self.store.layout.chunk_name(self.tap, number)
         expected = self.store.layout.chunk_bytes(self.tap)
         size = path.stat().st_size if path.exists() else 0

@@ -7,10 +7,12 @@ from typing import Any
 from zslpipe.errors import InputError, ZslpipeError
 from zslpipe.files import REMOVED, remove_folder
 from zslpipe.registry import unknown
+from zslpipe.store.bucket import is_url
 from zslpipe.store.catalog import stores
 from zslpipe.store.derived import readable
 from zslpipe.store.feature_store import FeatureStore
 from zslpipe.store.layout import BENCHMARK
+from zslpipe.store.remote import RemoteStore
 from zslpipe.store.repair import repair
 from zslpipe.store.verify import verify
 from zslpipe.workflows.find import find_store
@@ -26,7 +28,7 @@ def describe(workspace: Workspace, name: str | None) -> dict[str, Any]:
     store = find_store(workspace, name)
     counts = {word: int((store.status == code).sum()) for code, word in enumerate(("missing", "done", "failed"))}
     return {
-        "store": str(store.path),
+        "store": store.location if isinstance(store, RemoteStore) else str(store.path),
         "dataset": store.dataset,
         "rows": counts,
         "taps": {tap: f"{len(store)} x {' x '.join(map(str, s.shape))} {s.dtype}" for tap, s in store.taps.items()},
@@ -39,11 +41,18 @@ def describe(workspace: Workspace, name: str | None) -> dict[str, Any]:
 
 def verify_all(workspace: Workspace, name: str | None) -> dict[str, list[str]]:
     """Damage of each store and run in sentences, for one of them or for all."""
-    path = None if name is None else Path(name) if Path(name).is_dir() else find(workspace, name)
+    path = None if name is None else _place(workspace, name)
     if path is not None:
         return {path.name: _run_damage(path) if _is_run(workspace, path) else _store_damage(path)}
     known_stores = {summary.path.name: _store_damage(summary.path) for summary in stores(workspace.cache)}
     return known_stores | {run.name: _run_damage(run.path) for run in all_runs(workspace.runs)}
+
+
+def _place(workspace: Workspace, name: str) -> Path:
+    """The folder of a store or run by its name, folder or URL (then of its mirror)."""
+    if is_url(name):
+        return RemoteStore.at(name, workspace.mirrors).path
+    return Path(name) if Path(name).is_dir() else find(workspace, name)
 
 
 def _is_run(workspace: Workspace, path: Path) -> bool:
@@ -76,7 +85,7 @@ def repair_store(workspace: Workspace, name: str | None, dataset: str | None = N
     Raises:
         InputError: if what the store was made from is gone or has changed, or `name` is a run.
     """
-    path = find_store(workspace, name).path if name is None else find(workspace, name)
+    path = find_store(workspace, name).path if name is None or is_url(name) else find(workspace, name)
     if _is_run(workspace, path):
         raise InputError(f"{path.name} is a run, which cannot be repaired: remove it and train it again.")
     damages = verify(path)
@@ -84,7 +93,7 @@ def repair_store(workspace: Workspace, name: str | None, dataset: str | None = N
     done = repair(path, damages, benchmark_of(workspace, path, dataset) if lost else None)
     store = FeatureStore.open(path)
     return {
-        "store": str(path),
+        "store": store.location,
         "damaged": len(done.pieces),
         "rebuilt": done.rebuilt,
         "removed": done.removed,

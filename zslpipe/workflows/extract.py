@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from zslpipe.backbones import TAPS, Backbone, load_backbone, weights_source
 from zslpipe.data.benchmark import Benchmark
@@ -17,14 +17,19 @@ from zslpipe.data.load import load_benchmark
 from zslpipe.errors import InputError
 from zslpipe.extract.decode import decoder_version
 from zslpipe.extract.imagelist import hash_images
+from zslpipe.extract.on_ray import extract_on_ray
 from zslpipe.extract.pipeline import ExtractionSummary
 from zslpipe.extract.plan import Plan, Worker
 from zslpipe.extract.shard import own_device, parse_shard, torchrun_ranks
+from zslpipe.plugins import loaded_plugins
+from zslpipe.spread import require_backend
+from zslpipe.store.bucket import is_url
 from zslpipe.store.catalog import newest_store, store_path
 from zslpipe.store.derived import Version, versions_header
 from zslpipe.store.feature_store import MISSING, FeatureStore, TapSpec
 from zslpipe.store.layout import good_piece_rows
 from zslpipe.store.provenance import fingerprint
+from zslpipe.store.remote import RemoteStore
 from zslpipe.workflows.find import lasting
 from zslpipe.workflows.fine_tuned import FineTuned, Source, Versions, version_name, with_tuned
 from zslpipe.workflows.leftovers import alone
@@ -56,7 +61,7 @@ class Extraction:
     def as_json(self) -> dict[str, Any]:
         store = self.store
         return {
-            "store": str(store.path),
+            "store": store.location if isinstance(store, RemoteStore) else str(store.path),
             "fingerprint": store.fingerprint,
             "taps": {tap: [len(store), *spec.shape] for tap, spec in store.taps.items()},
             "computed": self.computed,
@@ -89,6 +94,9 @@ def extract_store(
     on_error: str = "fail",
     shard: str | None = None,
     compile: bool = False,
+    to: str | None = None,
+    on: Literal["ray"] | None = None,
+    actors: int | None = None,
 ) -> Extraction:
     """Run `backbone` over the images of `dataset` and store its taps; resumes where an earlier call stopped.
 
@@ -97,9 +105,18 @@ def extract_store(
     it also has the features of backbones that were fine-tuned inside the run's validation folds, without which no
     setting can be selected on it.
 
+    `to`: the URL of a folder in an object store (s3://bucket/stores) for the store, instead of the cache.
+
+    `on` "ray": `actors` of the cluster of RAY_ADDRESS, or of a local one, extract the missing pieces, each with
+    `workers` CPUs. Images, weights and cache must be there under the same paths.
+
     Raises:
         InputError: if dataset, images, backbone or weights are missing or invalid.
     """
+    if on is not None:
+        require_backend(on)
+    if to is not None and not is_url(to):
+        raise InputError(f"'{to}' is not the URL of a folder in an object store, such as s3://bucket/stores.")
     given = Source(dataset, backbone, weights, class_table, image_size)
     (dataset, backbone, weights, class_table, image_size), several = with_tuned(workspace, given, seed, folds)
     dataset, backbone, notes = _defaults(workspace, dataset, backbone)
@@ -132,16 +149,21 @@ def extract_store(
         **({"folds": True} if folds else {}),
     }
     seen = _labels_seen(several, net, benchmark)
-    store = _open_store(workspace, benchmark, net, images, request, seen)
+    store = _open_store(workspace, to, benchmark, net, images, request, seen)
     if store.redescribe(benchmark):
         notes.append("The class table has changed: the store now has the new one, its features are kept.")
     reused = int((store.status != MISSING).sum())
     options = {"batch_size": batch_size, "workers": workers, "on_error": on_error, "dtype": dtype}
-    plan = Plan(store.path, benchmark.image_root, network, device, options)
+    plan = Plan(store.path, benchmark.image_root, network, device, options, tuple(loaded_plugins()))
     with kept_on_interrupt(store):
         worker = Worker(plan, net, store)
         ranks = torchrun_ranks() if shard is None else None
-        summary = worker.together(*ranks) if ranks else worker.all_of(store.missing_pieces(parse_shard(shard)))
+        if on == "ray":
+            summary = extract_on_ray(plan, store, actors, workers or 1)
+        elif ranks:
+            summary = worker.together(*ranks)
+        else:
+            summary = worker.all_of(store.missing_pieces(parse_shard(shard)))
     return Extraction(store, summary, reused, (*notes, *benchmark.notes))
 
 
@@ -203,6 +225,7 @@ def _labels_seen(several: Sequence[FineTuned], net: Backbone, benchmark: Benchma
 
 def _open_store(
     workspace: Workspace,
+    to: str | None,
     benchmark: Benchmark,
     net: Backbone,
     images: str,
@@ -229,10 +252,10 @@ def _open_store(
     }
     most_rows = SLOW_BATCHES * request["batch_size"] if net.device.type == "cpu" else None
     row_bytes = sum(math.prod(shape) for shape in net.taps.values()) * (2 if dtype == "float16" else 4)
-    return FeatureStore.open_or_create(
-        store_path(workspace.cache, benchmark.name, backbone, fingerprint(provenance)),
-        benchmark,
-        {tap: TapSpec(shape, dtype, net.grids.get(tap)) for tap, shape in net.taps.items()},
-        provenance,
-        good_piece_rows(len(benchmark.labels), row_bytes, most_rows=most_rows),
-    )
+    path = store_path(workspace.cache, benchmark.name, backbone, fingerprint(provenance))
+    taps = {tap: TapSpec(shape, dtype, net.grids.get(tap)) for tap, shape in net.taps.items()}
+    piece_rows = good_piece_rows(len(benchmark.labels), row_bytes, most_rows=most_rows)
+    if to is not None:
+        place = f"{to.rstrip('/')}/{path.name}"
+        return RemoteStore.at_or_create(place, workspace.mirrors, benchmark, taps, provenance, piece_rows)
+    return FeatureStore.open_or_create(path, benchmark, taps, provenance, piece_rows)

@@ -8,10 +8,12 @@ from zslpipe.errors import InputError
 from zslpipe.files import read_json
 from zslpipe.json_types import missing_or_mismatched
 from zslpipe.registry import unknown
+from zslpipe.store.bucket import is_url
 from zslpipe.store.catalog import newest_store, stores
 from zslpipe.store.feature_store import FeatureStore
 from zslpipe.store.layout import STORE
 from zslpipe.store.metadata import image_list_hash
+from zslpipe.store.remote import RemoteStore
 from zslpipe.workflows.runs import Run
 from zslpipe.workflows.workspace import Workspace
 
@@ -22,19 +24,26 @@ PROVENANCE: dict[str, Any] = {"fingerprinted": dict[str, Any], "recorded": dict[
 def find_store(
     workspace: Workspace, store: str | None = None, dataset: str | None = None, backbone: str | None = None
 ) -> FeatureStore:
-    """The store with that name or folder; without one, the newest store of that dataset and backbone.
+    """The store with that name, folder or URL; without one, the newest store of that dataset and backbone.
 
     Raises:
         InputError: if there is none, or the named store has features of another dataset.
     """
     if store is None:
         return newest_store(workspace.cache, dataset, backbone)
+    if is_url(store):
+        return _of_dataset(RemoteStore.at(store, workspace.mirrors), dataset)
     path = Path(store) if Path(store).is_dir() else workspace.stores / store
     if not path.is_dir():
         raise unknown("store", store, [summary.path.name for summary in stores(workspace.cache)])
-    found = FeatureStore.open(path)
+    return _of_dataset(FeatureStore.open(path), dataset)
+
+
+def _of_dataset(found: FeatureStore, dataset: str | None) -> FeatureStore:
     if dataset is not None and found.dataset != dataset:
-        raise InputError(f"{path} has features of {found.dataset}, not of {dataset}: name a store of {dataset}.")
+        raise InputError(
+            f"{found.location} has features of {found.dataset}, not of {dataset}: name a store of {dataset}."
+        )
     return found
 
 
@@ -45,6 +54,11 @@ def store_of_run(workspace: Workspace, run: Run) -> FeatureStore:
         InputError: if there is none.
     """
     wanted = run.about["store"]["fingerprint"]
+    if is_url(run.about["store"]["path"]):
+        there = RemoteStore.at(run.about["store"]["path"], workspace.mirrors)
+        if there.fingerprint == wanted and there.dataset == run.about["dataset"]:
+            _require_same_images(run, there)
+            return there
     places = [Path(run.about["store"]["path"]), *(summary.path for summary in stores(workspace.cache))]
     for path in places:
         if (path / STORE).is_file():

@@ -9,6 +9,7 @@ from zslpipe.data.load import load_benchmark
 from zslpipe.errors import InputError, ZslpipeError
 from zslpipe.registry import unknown
 from zslpipe.store.feature_store import FeatureStore
+from zslpipe.store.remote import RemoteStore
 from zslpipe.store.repair import header_of
 from zslpipe.workflows.convert import import_store
 from zslpipe.workflows.derive import derive_store
@@ -21,7 +22,8 @@ Remake = Callable[[Workspace, FeatureStore, Request], tuple[FeatureStore, int]]
 
 def _extract(workspace: Workspace, store: FeatureStore, request: Request) -> tuple[FeatureStore, int]:
     table, taps = request["class_table"], tuple(request["taps"])
-    done = extract_store(workspace, **{**request, "class_table": table and Path(table), "taps": taps})
+    to = store.url.rpartition("/")[0] if isinstance(store, RemoteStore) else None
+    done = extract_store(workspace, **{**request, "class_table": table and Path(table), "taps": taps}, to=to)
     return done.store, done.computed
 
 

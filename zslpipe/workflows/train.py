@@ -189,7 +189,7 @@ def _described(benchmark: Benchmark, store: FeatureStore, request: Mapping[str, 
         "plugins": loaded_plugins(),
         "sources": dict(benchmark.sources),
         "store": {
-            "path": str(store.path.absolute()),
+            "path": store.location,
             "fingerprint": store.fingerprint,
             "backbone": backbone_name(store.provenance),
         },

@@ -25,5 +25,10 @@ class Workspace:
         return self.cache / "stores"
 
     @property
+    def mirrors(self) -> Path:
+        """Copies of what was read from stores elsewhere; they can be deleted at any time."""
+        return self.cache / "mirrors"
+
+    @property
     def runs(self) -> Path:
         return self.cache / "runs"
