@@ -16,6 +16,7 @@ from typing import Any
 import torch
 from common import RESULTS, write_table
 
+from zslpipe.backbones import load_backbone
 from zslpipe.extract.on_ray import AT_A_TIME, Driver
 from zslpipe.extract.pipeline import ExtractionSummary
 from zslpipe.extract.plan import Plan
@@ -55,9 +56,10 @@ def main() -> None:
     options = parser.parse_args()
     os.environ["RAY_memory_monitor_refresh_ms"] = "0"  # noqa: SIM112  (it counts the memory of everybody on the machine)
     store: Any = Empty(options.pieces)
-    plan = Plan(Path(), Path(), load=lambda device: None, device="cpu")  # type: ignore[arg-type, return-value]
+    few: Any = Empty(8 * options.actors)
+    plan = Plan("", Path(), Path(), load_backbone, device="cpu")
     with ray_session(options.actors):
-        Driver(Plan(Path(), Path(), plan.load, "cpu"), Empty(8 * options.actors), options.actors, 1, Instant).run()  # type: ignore[arg-type]
+        Driver(plan, few, options.actors, 1, Instant).run()  # starts the actors' processes
         wall, cpu = time.perf_counter(), time.process_time()
         done = Driver(plan, store, options.actors, 1, Instant).run()
         wall, cpu = time.perf_counter() - wall, time.process_time() - cpu

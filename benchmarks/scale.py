@@ -2,12 +2,12 @@
 
     python benchmarks/scale.py --rows 100000 1000000 10000000
 
-Every step runs in a process of its own, whose processor time, wall time and peak of resident memory are recorded.
+Every step runs in a process of its own; recorded are its processor time, its wall time, and how much resident memory it
+needed at most beyond what the imports take.
 """
 
 import argparse
 import json
-import resource
 import subprocess
 import sys
 import tempfile
@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from common import RESULTS, write_table
+from common import RESULTS, resident, write_table
 
 from zslpipe.data.benchmark import Benchmark
 from zslpipe.store.feature_store import FeatureStore
@@ -84,7 +84,6 @@ def evaluate(folder: Path) -> None:
 
 
 STEPS: dict[str, Callable[[Path], None]] = {
-    "start": lambda folder: None,
     "import": import_,
     "verify": verify_,
     "train": train,
@@ -104,24 +103,22 @@ def main() -> None:
     parser.add_argument("--step", nargs=2, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.step:
-        started = time.perf_counter()
+        wall, cpu, before = time.perf_counter(), time.process_time(), resident("VmRSS")
         STEPS[options.step[0]](Path(options.step[1]))
-        used = resource.getrusage(resource.RUSAGE_SELF)
-        cpu = used.ru_utime + used.ru_stime
-        print(json.dumps({"s": time.perf_counter() - started, "cpu": cpu, "peak": used.ru_maxrss * 1024}))
+        wall, cpu, peak = time.perf_counter() - wall, time.process_time() - cpu, resident("VmHWM")
+        print(json.dumps({"s": wall, "cpu": cpu, "peak": peak, "grown": peak - before}))
         return
     table: list[dict[str, Any]] = []
     for rows in options.rows:
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
             draw(folder, rows)
-            empty = measured("start", folder)
-            for step in list(STEPS)[1:]:
+            for step in STEPS:
                 found = measured(step, folder)
                 line = {"rows": rows, "step": step, "wall s": round(found["s"], 2)}
-                line["cpu µs a row"] = round(1e6 * (found["cpu"] - empty["cpu"]) / rows, 2)
-                line["peak bytes a row"] = round((found["peak"] - empty["peak"]) / rows)
-                line["peak GiB"] = round(found["peak"] / 2**30, 2)
+                line["cpu µs a row"] = round(1e6 * found["cpu"] / rows, 2)
+                line["bytes a row"] = round(found["grown"] * 2**20 / rows)
+                line["peak GiB"] = round(found["peak"] / 1024, 2)
                 print(line, flush=True)
                 table.append({**line, "torch": torch.__version__})
     write_table(RESULTS / f"scale-torch{torch.__version__}.csv", table)

@@ -24,13 +24,13 @@ import zslpipe
 from zslpipe.store.feature_store import FeatureStore
 from zslpipe.store.layout import TapSpec
 
-CLASSES, EACH, WIDTH, ATTRIBUTES = 60, 60, 512, 64
+CLASSES, EACH, WIDTH, ATTRIBUTES = 60, 60, 256, 64
 SWEEP = """
 heads:
   - head: remse
-    settings: {branch: global, epochs: 12, learning_rate: [0.001, 0.0003]}
+    settings: {branch: global, epochs: 6, learning_rate: [0.001, 0.0003]}
   - head: attention-net
-    settings: {branch: global, epochs: 12, loss: [sce, sce+remse]}
+    settings: {branch: global, epochs: 6, loss: [sce, sce+remse]}
   - head: gfzsl
     settings: {gamma: 0.1, lambda_: [0.1, 1]}
 seeds: 2

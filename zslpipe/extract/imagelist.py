@@ -13,6 +13,7 @@ from zslpipe.files import sha256_file, write_arrays
 from zslpipe.tar_members import member_hash, split_member
 
 MISSING = ""  # the hash of a file that cannot be read
+TOGETHER = 256  # images per task, since a task takes more memory than their hashes
 SETTLED_NS = 2_000_000_000  # a file modified this recently may change again without a new time stamp
 
 Known = dict[str, tuple[int, int, str]]  # path -> size, modification time in ns, sha256
@@ -28,24 +29,29 @@ def hash_images(root: Path, image_ids: Sequence[str], cache_file: Path | None = 
     known = _load(cache_file) if cache_file is not None else {}
     now = time.time_ns()
 
-    def one(image_id: str) -> tuple[str, tuple[int, int, str] | None]:
+    def one(image_id: str) -> tuple[str, tuple[str, tuple[int, int, str]] | None]:
+        """The hash of an image, and of a file also what to keep for the next time: a shard has an index of its own."""
         path = root / image_id
         try:
-            member = split_member(path)
-            if member is not None:  # its shard has an index of its own
-                return str(path), (0, now, member_hash(*member))
+            if (member := split_member(path)) is not None:
+                return member_hash(*member), None
             stat = path.stat()
             entry = known.get(str(path))
             if entry is None or entry[:2] != (stat.st_size, stat.st_mtime_ns):
                 entry = (stat.st_size, stat.st_mtime_ns, sha256_file(path))
         except OSError:
-            return str(path), None
-        return str(path), entry
+            return MISSING, None
+        return entry[2], (str(path), entry)
 
+    def several(start: int) -> list[tuple[str, tuple[str, tuple[int, int, str]] | None]]:
+        return [one(image_id) for image_id in image_ids[start : start + TOGETHER]]
+
+    hashes: list[str] = []
+    settled: Known = {}
     with ThreadPoolExecutor(default_workers()) as pool:
-        found = list(pool.map(one, image_ids, chunksize=64))
-    hashes = [entry[2] if entry else MISSING for _, entry in found]
-    settled = {path: entry for path, entry in found if entry and now - entry[1] > SETTLED_NS}
+        for found in pool.map(several, range(0, len(image_ids), TOGETHER)):
+            hashes += [value for value, _ in found]
+            settled |= dict(kept for _, kept in found if kept and now - kept[1][1] > SETTLED_NS)
     if cache_file is not None and any(known.get(path) != entry for path, entry in settled.items()):
         _save(cache_file, known | settled)
     digest = hashlib.sha256()

@@ -15,6 +15,7 @@ from zslpipe.extract.pipeline import ExtractionSummary, extract
 from zslpipe.progress import say
 from zslpipe.store.claims import AVAILABLE
 from zslpipe.store.feature_store import FeatureStore
+from zslpipe.store.remote import open_store
 
 POLL_S = 0.5  # how often a rank without work looks for pieces that others have committed or left
 
@@ -24,7 +25,8 @@ class Plan:
     """Everything that a process needs to extract pieces; it can be sent to another one.
 
     Attributes:
-        store: its folder.
+        store: its folder or URL.
+        mirrors: folder for the mirror of a store under a URL.
         image_root: folder of the images.
         load: makes the backbone on a device.
         device: auto, cpu, cuda, ...
@@ -32,7 +34,8 @@ class Plan:
         plugins: what `load` needs.
     """
 
-    store: Path
+    store: str
+    mirrors: Path
     image_root: Path
     load: Callable[[str], Backbone]
     device: str = "auto"
@@ -46,7 +49,7 @@ class Worker:
     def __init__(self, plan: Plan, net: Backbone | None = None, store: FeatureStore | None = None) -> None:
         """`net` and `store`: if they are open already."""
         self.plan = plan
-        self.store = store or FeatureStore.open(plan.store)
+        self.store = store or open_store(plan.store, plan.mirrors)
         self.net = net or plan.load(plan.device)
 
     def all_of(self, pieces: Sequence[int]) -> ExtractionSummary:

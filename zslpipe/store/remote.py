@@ -13,9 +13,9 @@ import numpy as np
 
 from zslpipe.data.benchmark import Benchmark
 from zslpipe.errors import DamagedError, InputError, ZslpipeError
-from zslpipe.files import sha256_json, write_text
+from zslpipe.files import atomic_write, sha256_json, write_text
 from zslpipe.store import layout as names
-from zslpipe.store.bucket import Bucket
+from zslpipe.store.bucket import Bucket, is_url
 from zslpipe.store.failure import Failure
 from zslpipe.store.feature_store import FeatureStore
 from zslpipe.store.intact import difference_from
@@ -23,7 +23,7 @@ from zslpipe.store.layout import Layout, TapSpec
 from zslpipe.store.metadata import image_list_hash, read_store_record, write_metadata
 from zslpipe.store.provenance import describe_differences, difference
 from zslpipe.store.records import Record, read_sealed_record
-from zslpipe.store.sealed import Broken, sum_of, write_durable
+from zslpipe.store.sealed import Broken, sum_of
 from zslpipe.store.writing import commit, complete_mark, withdraw
 
 URL = names.REMOTE  # file of a mirror that holds the URL
@@ -60,7 +60,7 @@ class RemoteStore(FeatureStore):
         """Open the store of a mirror."""
         bucket = Bucket((mirror / URL).read_text())
         try:
-            write_durable(mirror / names.STORE, bucket.get(names.STORE))
+            keep(mirror / names.STORE, bucket.get(names.STORE))
         except FileNotFoundError:
             raise InputError(
                 f"{bucket.url} is not a feature store (it has no {names.STORE}): extract to it first."
@@ -71,7 +71,7 @@ class RemoteStore(FeatureStore):
         for name, expected in sums.items():
             if difference_from(mirror / name, expected):
                 try:
-                    write_durable(mirror / name, bucket.get(name))
+                    keep(mirror / name, bucket.get(name))
                 except FileNotFoundError:
                     continue  # whoever needs it says so
         (mirror / names.PIECES).mkdir(exist_ok=True)
@@ -108,7 +108,7 @@ class RemoteStore(FeatureStore):
             write_metadata(mirror, layout, benchmark)
             for name in (*layout.zarr_files(), names.BENCHMARK):
                 if not bucket.create(name, (mirror / name).read_bytes()):
-                    write_durable(mirror / name, bucket.get(name))  # of another creator, who may have been killed
+                    keep(mirror / name, bucket.get(name))  # of another creator, who may have been killed
             sums = {name: sum_of(mirror / name) for name in (*layout.zarr_files(), names.BENCHMARK)}
             bucket.create(names.STORE, _store_record(mirror, layout, sums))
         store = cls.of(mirror)
@@ -134,7 +134,7 @@ class RemoteStore(FeatureStore):
         wanted = {piece: name for piece in range(self.pieces) if (name := self.layout.record_name(piece)) in found}
         new = [name for piece, name in wanted.items() if piece not in self._records]
         for name, content in zip(new, self.bucket.each(self.bucket.get, new)):
-            write_durable(self.path / name, content)
+            keep(self.path / name, content)
         records = {}
         for piece in wanted:
             record = self._records.get(piece) or self._read(piece)
@@ -142,7 +142,7 @@ class RemoteStore(FeatureStore):
                 records[piece] = record
         self._records = records
         try:
-            write_durable(self.path / names.COMPLETE, self.bucket.get(names.COMPLETE))
+            keep(self.path / names.COMPLETE, self.bucket.get(names.COMPLETE))
         except FileNotFoundError:
             (self.path / names.COMPLETE).unlink(missing_ok=True)
 
@@ -177,7 +177,7 @@ class RemoteStore(FeatureStore):
 
     def _mark_complete(self) -> None:
         self.bucket.create(names.COMPLETE, complete_mark(self.layout))
-        write_durable(self.path / names.COMPLETE, complete_mark(self.layout))
+        keep(self.path / names.COMPLETE, complete_mark(self.layout))
 
     # --- reading ---
 
@@ -196,8 +196,7 @@ class RemoteStore(FeatureStore):
             ):
                 lacking.append(name)
         for name, content in zip(lacking, self.bucket.each(self._get_chunk, lacking)):
-            (self.path / name).parent.mkdir(parents=True, exist_ok=True)
-            write_durable(self.path / name, content)
+            keep(self.path / name, content)
 
     def _get_chunk(self, name: str) -> bytes:
         try:
@@ -215,6 +214,11 @@ class RemoteStore(FeatureStore):
             )
 
 
+def open_store(place: str | Path, mirrors: Path) -> FeatureStore:
+    """Open the store in a folder or under a URL."""
+    return RemoteStore.at(place, mirrors) if is_url(place) else FeatureStore.open(Path(place))  # type: ignore[arg-type]
+
+
 def _mirror(url: str, mirrors: Path) -> Path:
     """The folder of a mirror, which is made if it does not exist."""
     url = url.rstrip("/")
@@ -223,6 +227,12 @@ def _mirror(url: str, mirrors: Path) -> Path:
         mirror.mkdir(parents=True, exist_ok=True)
         write_text(mirror / URL, url)
     return mirror
+
+
+def keep(path: Path, content: bytes) -> None:
+    """Write a file of a mirror; several processes may write the same one at a time."""
+    with atomic_write(path) as stream:
+        stream.write(content)
 
 
 def _store_record(mirror: Path, layout: Layout, sums: dict[str, Any]) -> bytes:

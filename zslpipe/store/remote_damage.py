@@ -9,9 +9,9 @@ from zslpipe.progress import track
 from zslpipe.store.layout import BENCHMARK, COMPLETE, STORE
 from zslpipe.store.metadata import image_list_hash, write_metadata
 from zslpipe.store.records import Record, read_sealed_record
-from zslpipe.store.remote import RemoteStore
+from zslpipe.store.remote import RemoteStore, keep
 from zslpipe.store.repair import Repair
-from zslpipe.store.sealed import Broken, Sum, write_durable
+from zslpipe.store.sealed import Broken, Sum
 from zslpipe.store.verify import JUNK, METADATA, RECORD, Damage
 from zslpipe.store.writing import complete_mark
 
@@ -33,7 +33,7 @@ def verify_remote(store: RemoteStore) -> list[Damage]:
         rows, name = layout.piece_range(piece), layout.record_name(piece)
         if name not in there:
             return False, [Damage(piece, RECORD, name, "is missing", rows)]
-        write_durable(store.path / name, bucket.get(name))
+        keep(store.path / name, bucket.get(name))
         try:
             record: Record = read_sealed_record(store.path, layout, piece)
         except Broken as problem:

@@ -154,7 +154,15 @@ def extract_store(
         notes.append("The class table has changed: the store now has the new one, its features are kept.")
     reused = int((store.status != MISSING).sum())
     options = {"batch_size": batch_size, "workers": workers, "on_error": on_error, "dtype": dtype}
-    plan = Plan(store.path, benchmark.image_root, network, device, options, tuple(loaded_plugins()))
+    plan = Plan(
+        store.location,
+        workspace.mirrors.absolute(),
+        benchmark.image_root,
+        network,
+        device,
+        options,
+        tuple(loaded_plugins()),
+    )
     with kept_on_interrupt(store):
         worker = Worker(plan, net, store)
         ranks = torchrun_ranks() if shard is None else None
