@@ -1,48 +1,22 @@
 """The page in headless Chromium, at desktop and phone width, in light and dark mode."""
 
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.browsers import headless, picture, show
 from zslpipe.report.content import RunContent
 from zslpipe.report.page import write_page
 
 pytestmark = pytest.mark.browser
 
-OPTIONS = (
-    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync"
-)
-
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is missing: pip install -e '.[browser]'")
-    from selenium.webdriver.chrome.service import Service
-
-    driver = shutil.which("chromedriver")
-    if not driver or not shutil.which("chromium"):
-        pytest.skip("Chromium is missing: apt-get install chromium chromium-driver")
-    options = webdriver.ChromeOptions()
-    for option in (*OPTIONS.split(), f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
-        options.add_argument(option)
-    options.binary_location = shutil.which("chromium")
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    chrome = webdriver.Chrome(options=options, service=Service(driver))
-    yield chrome
-    chrome.quit()
-
-
-def show(browser: Any, page: Path, width: int, scheme: str = "light") -> None:
-    phone = width < 600
-    size = {"width": width, "height": 844 if phone else 900, "deviceScaleFactor": 1, "mobile": phone}
-    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-    features = [{"name": "prefers-color-scheme", "value": scheme}]
-    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
-    browser.get(page.as_uri())
+    with headless(tmp_path_factory.mktemp("profile")) as chrome:
+        yield chrome
 
 
 @pytest.fixture(scope="module")
@@ -61,8 +35,6 @@ def pages(make_run: Callable[..., RunContent], tmp_path_factory: pytest.TempPath
 def test_nothing_overflows_and_the_browser_log_is_empty(
     browser: Any, pages: dict[str, Path], which: str, width: int, scheme: str, tmp_path: Path
 ) -> None:
-    import base64
-
     show(browser, pages[which], width, scheme)
     # collapsed boxes are opened, since their contents could be too wide as well
     browser.execute_script("document.querySelectorAll('details').forEach(d => d.open = true)")
@@ -72,10 +44,7 @@ def test_nothing_overflows_and_the_browser_log_is_empty(
     assert not [message for message in asked if '"url":"http' in message]
     background = browser.execute_script("return getComputedStyle(document.body).backgroundColor")
     assert background == ("rgb(255, 255, 255)" if scheme == "light" else "rgb(20, 23, 27)")
-    height = min(browser.execute_script("return document.documentElement.scrollHeight"), 6000)
-    clip = {"x": 0, "y": 0, "width": width, "height": height, "scale": 1}
-    shot = browser.execute_cdp_cmd("Page.captureScreenshot", {"captureBeyondViewport": True, "clip": clip})
-    (tmp_path / f"{which}-{width}-{scheme}.png").write_bytes(base64.b64decode(shot["data"]))
+    picture(browser, width, tmp_path / f"{which}-{width}-{scheme}.png")
 
 
 def test_on_a_phone_text_is_readable_and_wide_content_scrolls_in_its_box(browser: Any, pages: dict[str, Path]) -> None:

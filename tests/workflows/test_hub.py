@@ -40,9 +40,13 @@ class FakeHub(ModuleType):
         self._copy(folder_path, self.folder / repo_id, allow_patterns)
         return type("Commit", (), {"commit_url": f"https://hub.example/{repo_id}/commit/1a2b"})
 
-    def snapshot_download(self, repo: str, revision: str | None, allow_patterns: list[str], local_dir: str) -> None:
+    def repo_info(self, repo: str, revision: str | None) -> Any:
         if not (self.folder / repo).is_dir():
             raise ConnectionError(f"404 Client Error\nfor {repo}")
+        return type("Info", (), {"sha": "1a2b"})
+
+    def snapshot_download(self, repo: str, revision: str, allow_patterns: list[str], local_dir: str) -> None:
+        assert revision == "1a2b"
         self._copy(self.folder / repo, Path(local_dir), allow_patterns)
 
     @staticmethod

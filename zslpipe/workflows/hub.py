@@ -83,7 +83,10 @@ def pull(workspace: Workspace, repo: str, *, revision: str | None = None) -> Run
     hub = _hub(repo)
     with tempfile.TemporaryDirectory() as place:
         with _explained(repo):
-            hub.snapshot_download(repo, revision=revision, allow_patterns=list(PATTERNS), local_dir=place)
+            commit = (
+                hub.HfApi().repo_info(repo, revision=revision).sha
+            )  # without it, a hub that is away is an empty folder
+            hub.snapshot_download(repo, revision=commit, allow_patterns=list(PATTERNS), local_dir=place)
         return unpack(workspace, Path(place), repo.split("/")[1])
 
 
