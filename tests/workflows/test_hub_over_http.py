@@ -98,6 +98,7 @@ def run(endpoint: str, home: Path, *line: str) -> "subprocess.CompletedProcess[s
     )
 
 
+@pytest.mark.slow
 def test_there_and_back(endpoint: str, tmp_path: Path) -> None:
     pytest.importorskip("huggingface_hub")
     place = make_place(tmp_path / "mine")
