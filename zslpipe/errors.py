@@ -28,6 +28,10 @@ class InputError(ZslpipeError, ValueError):
     exit_code = 2
 
 
+class OtherVersionError(InputError):
+    """A file has a format that this version of zslpipe does not know."""
+
+
 class UnknownNameError(InputError, LookupError):
     """No head, backbone, dataset, setting, ... has this name."""
 

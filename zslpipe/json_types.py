@@ -1,8 +1,9 @@
 """Whether a JSON value, which may come from anyone, has the type that the code expects."""
 
 import reprlib
-from collections.abc import Mapping
-from dataclasses import is_dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import MISSING, fields, is_dataclass
+from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
@@ -24,13 +25,15 @@ def mismatch(value: Any, kind: Any, at: str) -> str | None:
 
     Args:
         value: as `json.loads` returns it.
-        kind: bool, int, float (any number), str, None, list[X], dict[str, X], tuple[X, ...] for a list, a Literal, a
-            union of these, or a dataclass, which stands for an object with its fields. Any other type fits every value.
+        kind: bool, int, float (any number), str, Path (for text), None, list[X], Sequence[X], dict[str, X],
+            tuple[X, ...] (for a list), a Literal, a union of these, or a dataclass, which stands for an object with its
+            fields, of which those with defaults may be missing. Any other type fits every value.
         at: the name of the value.
     """
     if kind is Any:
         return None
-    if kind in (bool, int, float, str):
+    if kind in (bool, int, float, str, Path):
+        kind = str if kind is Path else kind
         accepted = (int, float) if kind is float else kind
         fits = isinstance(value, accepted) and isinstance(value, bool) == (kind is bool)
         return None if fits else _not(value, kind, at)
@@ -42,13 +45,13 @@ def mismatch(value: Any, kind: Any, at: str) -> str | None:
     if origin is Literal:
         return None if value in parts else f"{at} must be one of {', '.join(map(str, parts))}, not {shown(value)}"
     if is_dataclass(kind):
-        return _object(value, get_type_hints(kind), at)
+        return _object(value, kind, at)
     if origin is dict or kind is dict:
         inner = parts[1] if parts else Any
         if not isinstance(value, dict):
             return _not(value, dict, at)
         return next((w for k, v in value.items() if (w := mismatch(v, inner, f"{at}.{k}"))), None)
-    if origin in (list, tuple) or kind in (list, tuple):
+    if origin in (list, tuple, Sequence) or kind in (list, tuple):
         inner = parts[0] if parts else Any
         if not isinstance(value, list):
             return _not(value, list, at)
@@ -76,9 +79,13 @@ def shown(value: Any) -> str:
     return _short.repr(value)
 
 
-def _object(value: Any, kinds: Mapping[str, Any], at: str) -> str | None:
+def _object(value: Any, kind: Any, at: str) -> str | None:
     if not isinstance(value, dict):
         return _not(value, dict, at)
+    kinds = get_type_hints(kind)
+    needed = [f.name for f in fields(kind) if f.default is MISSING and f.default_factory is MISSING]
+    if lacking := [key for key in needed if key not in value]:
+        return f"{at} has no '{lacking[0]}'"
     if unknown := [key for key in value if key not in kinds]:
         return f"{at} has an unknown key {shown(unknown[0])}"
     return next((w for k, v in value.items() if (w := mismatch(v, kinds[k], f"{at}.{k}"))), None)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -89,3 +90,10 @@ def test_a_valid_benchmark_passes(tiny: Tiny) -> None:
         labels=with_entry(benchmark.labels, benchmark.test_unseen[-1], -1),
         test_unseen=benchmark.test_unseen[:-1],
     )
+
+
+@pytest.mark.parametrize("image", ["../secret.jpg", "a/../../secret.jpg", "/home/someone/secret.jpg"])
+def test_images_lie_below_their_folder(tiny: tuple[Benchmark, np.ndarray], tmp_path: Path, image: str) -> None:
+    benchmark, _ = tiny
+    with pytest.raises(InputError, match="is outside of the image folder"):
+        replace(benchmark, image_root=tmp_path, image_ids=(image, *benchmark.image_ids[1:]))

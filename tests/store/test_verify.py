@@ -1,13 +1,15 @@
 """Any damage to any file of a store is found and attributed to the right piece; repair undoes exactly that."""
 
+import json
 import shutil
 
 import numpy as np
 import pytest
 
-from zslpipe.errors import InputError
+from zslpipe.errors import InputError, OtherVersionError
 from zslpipe.store.feature_store import FeatureStore
 from zslpipe.store.repair import repair
+from zslpipe.store.sealed import seal, sealed_bytes
 from zslpipe.store.verify import verify
 
 
@@ -171,3 +173,20 @@ def test_repair_reports_what_it_cannot_do(full, benchmark_):
 def test_verifying_without_a_store_is_refused(tmp_path):
     with pytest.raises(InputError, match="is not a feature store"):
         verify(tmp_path)
+
+
+def test_a_store_of_a_later_version_is_left_as_it_is(full):
+    """Both copies of the header are sealed, so that nothing seems to be damaged but the format."""
+    record = json.loads((full.path / "store.json").read_text())
+    header = {**record["header"], "format": 2}
+    del header["sha256"]
+    (full.path / "store.json").write_bytes(sealed_bytes({"header": seal(header), "files": record["files"]}))
+    before = contents_of(full.path)
+    for use in (FeatureStore.open, verify, repair):
+        with pytest.raises(OtherVersionError, match="it has format 2, not 1"):
+            use(full.path)
+    assert contents_of(full.path) == before
+
+
+def contents_of(root):
+    return {path: path.read_bytes() for path in root.rglob("*") if path.is_file()}

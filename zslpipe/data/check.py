@@ -55,6 +55,10 @@ def _check_images(b: "Benchmark") -> None:
         seen: set[str] = set()
         repeated = next(i for i in b.image_ids if i in seen or seen.add(i))  # type: ignore[func-returns-value]
         raise _fail(b, f"image '{repeated}' is listed twice.")
+    if b.image_root is not None:
+        for image in b.image_ids:
+            if image.startswith("/") or ".." in image.split("/"):
+                raise _fail(b, f"image '{image[:80]}' is outside of the image folder.")
     if len(b.labels) and not (b.labels.min() >= -1 and b.labels.max() < len(b.class_names)):
         raise _fail(
             b, f"labels range from {b.labels.min()} to {b.labels.max()}, but there are {len(b.class_names)} classes."

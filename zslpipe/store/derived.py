@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from zslpipe.data.benchmark import Benchmark
-from zslpipe.errors import LeakError
+from zslpipe.errors import InputError, LeakError
+from zslpipe.json_types import mismatch
 from zslpipe.store.rows import Features
 
 
@@ -59,11 +60,33 @@ def versions_header(versions: Sequence[Version]) -> dict[str, Any]:
     }
 
 
+@dataclass(frozen=True)
+class _Described:
+    """A version in a provenance."""
+
+    of: str
+    classes: list[str]
+    images: str
+    model: str
+
+
 def labels_seen(provenance: Mapping[str, Any], rows: int) -> tuple[Version, ...]:
-    """The versions that a provenance describes, the final ones first; empty if no model saw labels."""
-    found = []
-    for tap, about in provenance["fingerprinted"].get("derived", {}).get("versions", {}).items():
-        bits = np.frombuffer(base64.b64decode(about["images"]), np.uint8)
+    """The versions that a provenance describes, the final ones first; empty if no model saw labels.
+
+    Raises:
+        InputError: if they are not described as `versions_header` does it.
+    """
+    found, derived = [], provenance["fingerprinted"].get("derived", {})
+    described = derived.get("versions", {}) if isinstance(derived, dict) else derived
+    if wrong := mismatch(described, dict[str, _Described], "versions"):
+        raise InputError(f"the store does not say which labels its model saw ({wrong}): derive it again.")
+    for tap, about in described.items():
+        try:
+            bits = np.frombuffer(base64.b64decode(about["images"], validate=True), np.uint8)
+        except ValueError:
+            bits = np.zeros(0, np.uint8)
+        if len(bits) != -(-rows // 8):
+            raise InputError(f"the store does not say which of {rows} images '{tap}' depends on: derive it again.")
         images = np.unpackbits(bits, count=rows).astype(bool)
         found.append(Version(tap, about["of"], images, tuple(about["classes"]), about["model"]))
     return tuple(sorted(found, key=lambda version: version.tap != version.of))

@@ -22,7 +22,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zslpipe.errors import InputError
+from zslpipe.errors import InputError, OtherVersionError
+from zslpipe.json_types import missing_or_mismatched, shown
 from zslpipe.store.provenance import check_provenance, fingerprint
 from zslpipe.store.sealed import seal
 
@@ -36,6 +37,19 @@ COMPRESSIONS = (None, "zstd")
 STORE, COMPLETE, BENCHMARK, LOCK = "store.json", "complete.json", "benchmark.npz", ".lock"
 GROUP, PIECES = "features.zarr", "pieces"
 REMOTE = ".remote"  # in the mirror of a store elsewhere: its URL
+
+TAP_HEADER: dict[str, Any] = {"shape": list[int], "dtype": str}
+HEADER: dict[str, Any] = {
+    "dataset": str,
+    "images": str,
+    "rows": int,
+    "piece_rows": int,
+    "taps": dict[str, dict[str, Any]],
+    "compression": str | None,
+    "provenance": dict[str, dict[str, Any]],
+}
+SEALING = {"format", "fingerprint", "sha256"}  # what else a header contains
+MOST_ROWS, MOST_BYTES = 1 << 32, 1 << 60  # more is no store, but a damaged or malicious header
 
 PIECE_BYTES = 32 << 20  # large enough to be read at full speed, small enough to be recomputed
 
@@ -75,7 +89,12 @@ class TapSpec:
 
     @classmethod
     def from_header(cls, values: Mapping[str, Any]) -> "TapSpec":
+        """Raises `InputError` if a value has the wrong type."""
+        if wrong := missing_or_mismatched(values, TAP_HEADER, {"grid": list[int] | None}):
+            raise InputError(f"a tap is not described as one ({wrong}).")
         grid = values.get("grid")
+        if grid is not None and len(grid) != 2:
+            raise InputError(f"a grid must have two sides, not {len(grid)}.")
         return cls(tuple(values["shape"]), values["dtype"], None if grid is None else (grid[0], grid[1]))
 
 
@@ -173,10 +192,33 @@ class Layout:
         return seal({**asdict(self), "taps": taps, "format": FORMAT, "fingerprint": self.fingerprint})
 
     @classmethod
-    def from_header(cls, header: dict[str, Any]) -> "Layout":
-        fields = {k: v for k, v in header.items() if k not in ("format", "fingerprint", "sha256")}
-        taps = {tap: TapSpec.from_header(spec) for tap, spec in header["taps"].items()}
-        return cls(**{**fields, "taps": taps})
+    def from_header(cls, header: Any) -> "Layout":
+        """The inverse of `header`, for headers that may come from anyone.
+
+        Raises:
+            OtherVersionError: if its format is not the one of this version.
+            InputError: if it is not a header.
+        """
+        if isinstance(header, dict) and header.get("format", FORMAT) != FORMAT:
+            raise OtherVersionError(f"it has format {shown(header['format'])}, not {FORMAT}.")
+        wrong = missing_or_mismatched(header, HEADER, {})
+        if not wrong and (unknown := sorted(set(header) - HEADER.keys() - SEALING)):
+            wrong = f"it has an unknown key {shown(unknown[0])}"
+        if wrong:
+            raise InputError(f"it is not a header ({wrong}).")
+        fields = {key: header[key] for key in HEADER}
+        found = cls(**{**fields, "taps": {tap: TapSpec.from_header(spec) for tap, spec in header["taps"].items()}})
+        if not 1 <= found.rows <= MOST_ROWS or found.piece_rows > found.rows:
+            raise InputError(f"it claims {shown(found.rows)} rows in pieces of {shown(found.piece_rows)}.")
+        for tap, spec in found.taps.items():
+            if min(spec.shape, default=1) < 1 or found.rows * math.prod(spec.shape) > MOST_BYTES:
+                raise InputError(f"its tap '{tap}' has the shape {shown(spec.shape)}.")
+        return found
+
+    @cached_property
+    def metadata_names(self) -> tuple[str, ...]:
+        """The files that exist before the first piece, but for the store's own record."""
+        return (BENCHMARK, f"{GROUP}/zarr.json", *(f"{GROUP}/{tap}/zarr.json" for tap in self.taps))
 
     def zarr_files(self) -> dict[str, bytes]:
         """The metadata files of the group and its arrays, as zarr itself writes them."""

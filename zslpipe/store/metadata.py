@@ -4,10 +4,22 @@ import json
 from pathlib import Path
 
 from zslpipe.data.benchmark import Benchmark
-from zslpipe.errors import InputError
+from zslpipe.errors import InputError, OtherVersionError
 from zslpipe.files import sha256_json
-from zslpipe.store.layout import BENCHMARK, FORMAT, GROUP, LOCK, PIECES, STORE, Layout
-from zslpipe.store.sealed import Broken, Sum, is_sealed, read_sealed, sealed_bytes, sum_of, sync_folders, write_durable
+from zslpipe.store.layout import BENCHMARK, GROUP, LOCK, PIECES, STORE, Layout
+from zslpipe.store.sealed import (
+    Broken,
+    Sum,
+    is_sealed,
+    read_sealed,
+    read_sums,
+    sealed_bytes,
+    sum_of,
+    sync_folders,
+    write_durable,
+)
+
+LABEL_BYTES = 8  # of an image in a benchmark, which holds more than that about it
 
 
 def image_list_hash(benchmark: Benchmark) -> str:
@@ -41,18 +53,25 @@ def read_store_record(path: Path) -> tuple[Layout, dict[str, Sum]]:
     """The layout of a store, and the checksums of its metadata files.
 
     Raises:
-        InputError: if there is no store, or its record is damaged.
+        InputError: if there is no store, or its record is damaged or not one.
+        OtherVersionError: if another version of zslpipe wrote it.
     """
     try:
         value = read_sealed(path / STORE)
+        layout, sums = Layout.from_header(value.get("header")), read_sums(value.get("files"))
+        if sums.keys() != set(layout.metadata_names) or sums[BENCHMARK].bytes < LABEL_BYTES * layout.rows:
+            raise Broken("describes other files than those of a store")
     except OSError as problem:
         raise InputError(f"{path} is not a feature store (it has no {STORE}): extract or import first.") from problem
     except Broken as problem:
         raise InputError(f"{path / STORE} {problem}: repair the store.") from problem
-    known = value["header"]["format"]
-    if known != FORMAT:
-        raise InputError(f"{path} has format {known}, not {FORMAT}: install the version of zslpipe that wrote it.")
-    return Layout.from_header(value["header"]), {name: Sum(*file_sum) for name, file_sum in value["files"].items()}
+    except OtherVersionError as problem:
+        raise OtherVersionError(f"{path / STORE}: {problem} Install the version of zslpipe that wrote it.") from problem
+    except InputError as problem:
+        raise InputError(
+            f"{path / STORE} is not the record of a store: {problem} Repair or remove the store."
+        ) from None
+    return layout, sums
 
 
 def read_group_header(path: Path) -> Layout:
@@ -60,15 +79,21 @@ def read_group_header(path: Path) -> Layout:
 
     Raises:
         OSError: if it is missing.
-        Broken: if it is damaged.
+        Broken: if it is damaged or not one.
+        OtherVersionError: if another version of zslpipe wrote it.
     """
     try:
         header = json.loads((path / GROUP / "zarr.json").read_bytes())["attributes"]
-    except (ValueError, KeyError, TypeError) as problem:
+    except (ValueError, KeyError, TypeError, RecursionError) as problem:
         raise Broken("is not readable") from problem
     if not is_sealed(header):
         raise Broken("does not match its own checksum")
-    return Layout.from_header(header)
+    try:
+        return Layout.from_header(header)
+    except OtherVersionError:
+        raise
+    except InputError as problem:
+        raise Broken(f"is no copy of the header: {problem}") from problem
 
 
 def is_unfinished(path: Path) -> bool:

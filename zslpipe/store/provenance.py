@@ -4,12 +4,15 @@ from typing import Any
 
 from zslpipe.errors import InputError
 from zslpipe.files import sha256_json
+from zslpipe.json_types import mismatch, shown
 
 
 def check_provenance(provenance: dict[str, Any]) -> None:
     """Raise `InputError` unless it is {"fingerprinted": {...}, "recorded": {...}}."""
     if set(provenance) != {"fingerprinted", "recorded"}:
         raise InputError(f"provenance must have the keys 'fingerprinted' and 'recorded', not {sorted(provenance)}.")
+    if wrong := mismatch(provenance["recorded"].get("request", {}), dict[str, Any], "the request"):
+        raise InputError(f"{wrong}.")
 
 
 def fingerprint(provenance: dict[str, Any]) -> str:
@@ -49,6 +52,6 @@ def describe_differences(differences: list[tuple[str, Any, Any]], most: int = 3)
     >>> describe_differences([("size", 224, 448)])
     'size is 224 there and 448 here'
     """
-    words = [f"{key} is {mine!r} there and {other!r} here" for key, mine, other in differences[:most]]
+    words = [f"{key} is {shown(mine)} there and {shown(other)} here" for key, mine, other in differences[:most]]
     more = len(differences) - most
     return "; ".join(words) + (f"; and {more} more" if more > 0 else "")

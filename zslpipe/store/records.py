@@ -4,9 +4,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from zslpipe.json_types import mismatch
 from zslpipe.store.failure import Failure
 from zslpipe.store.layout import PIECES, Layout
-from zslpipe.store.sealed import Broken, Sum, read_sealed, sealed_bytes
+from zslpipe.store.sealed import Broken, Sum, read_sealed, read_sums, sealed_bytes
 
 
 @dataclass(frozen=True)
@@ -36,13 +37,16 @@ def read_sealed_record(root: Path, layout: Layout, piece: int) -> Record:
     """
     value: dict[str, Any] = read_sealed(root / layout.record_name(piece))
     names = {layout.chunk_name(tap, piece) for tap in layout.taps}
-    if {k: value.get(k) for k in ("fingerprint", "rows")} != _identity(layout, piece) or set(value["files"]) != names:
+    if {k: value.get(k) for k in ("fingerprint", "rows")} != _identity(layout, piece):
         raise Broken("belongs to another piece or store")
-    return Record(
-        piece,
-        {name: Sum(*file_sum) for name, file_sum in value["files"].items()},
-        {int(row): Failure(**failure) for row, failure in value["failures"].items()},
-    )
+    sums, failures = read_sums(value.get("files")), value.get("failures", {})
+    if set(sums) != names:
+        raise Broken("belongs to another piece or store")
+    if wrong := mismatch(failures, dict[str, Failure], "failures"):
+        raise Broken(f"is not the record of a piece ({wrong})")
+    if not set(failures) <= set(map(str, layout.piece_range(piece))):
+        raise Broken("describes failures of other rows")
+    return Record(piece, sums, {int(row): Failure(**failure) for row, failure in failures.items()})
 
 
 def read_record(root: Path, layout: Layout, piece: int) -> Record:

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from zslpipe.data.benchmark import Benchmark
-from zslpipe.errors import InputError
+from zslpipe.errors import InputError, OtherVersionError
 from zslpipe.store.claims import CREATION, claim
 from zslpipe.store.feature_store import FeatureStore
 from zslpipe.store.layout import BENCHMARK, COMPLETE, LOCK, REMOTE, Layout
@@ -91,6 +91,8 @@ def header_of(path: Path) -> Layout:
     """The layout of a store, from either copy of its header; raises `InputError` if both are lost."""
     try:
         return read_store_record(path)[0]
+    except OtherVersionError:
+        raise
     except InputError as problem:
         try:
             return read_group_header(path)

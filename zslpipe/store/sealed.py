@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from zslpipe.errors import ZslpipeError
 from zslpipe.files import renamed, temporary
+from zslpipe.json_types import shown
 
 
 class Sum(NamedTuple):
@@ -57,6 +58,20 @@ def sync_folders(folders: Iterable[Path]) -> None:
 def sum_of(path: Path) -> Sum:
     with path.open("rb") as stream:
         return Sum(os.fstat(stream.fileno()).st_size, hashlib.file_digest(stream, "sha256").hexdigest())
+
+
+def read_sums(value: Any) -> dict[str, Sum]:
+    """Sums by the names of their files, as they are kept in JSON: [bytes, sha256].
+
+    Raises:
+        Broken: if the value is anything else.
+    """
+    if not isinstance(value, dict):
+        raise Broken("has no checksums")
+    for name, one in value.items():
+        if not isinstance(one, list) or [type(part) for part in one] != [int, str]:
+            raise Broken(f"has no usable checksum of {shown(name)}")
+    return {name: Sum(*one) for name, one in value.items()}
 
 
 def _canonical(value: Any) -> bytes:

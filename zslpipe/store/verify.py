@@ -6,10 +6,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from zslpipe.errors import OtherVersionError
 from zslpipe.files import temporary
 from zslpipe.progress import track
 from zslpipe.store.feature_store import FeatureStore
-from zslpipe.store.layout import BENCHMARK, COMPLETE, GROUP, LOCK, PIECES, REMOTE, STORE, Layout
+from zslpipe.store.layout import COMPLETE, GROUP, LOCK, PIECES, REMOTE, STORE, Layout
 from zslpipe.store.metadata import is_unfinished, read_group_header, read_store_record
 from zslpipe.store.records import Record, committed_pieces, read_sealed_record
 from zslpipe.store.sealed import Broken, Sum, read_sealed, sum_of
@@ -82,6 +83,8 @@ def _own_record(root: Path) -> tuple[list[Damage], Layout | None, dict[str, Sum]
     """Damage of the store's own record; its layout, from the zarr group if the record is lost; metadata checksums."""
     try:
         return [], *read_store_record(root)
+    except OtherVersionError:
+        raise
     except Exception as problem:
         if not (root / STORE).exists() and not (root / GROUP).exists():
             raise
@@ -145,10 +148,8 @@ def _unknown_files(root: Path, layout: Layout, uncommitted: set[int]) -> Iterato
     files = {
         STORE,
         COMPLETE,
-        BENCHMARK,
         LOCK,
-        f"{GROUP}/zarr.json",
-        *(f"{GROUP}/{tap}/zarr.json" for tap in layout.taps),
+        *layout.metadata_names,
     }
     unfinished = {COMPLETE} if not uncommitted else set()
     for piece in range(layout.pieces):
