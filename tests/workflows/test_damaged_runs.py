@@ -155,6 +155,7 @@ def edit_json(path: Path, change: Callable[[dict[str, object]], object]) -> None
 def forget_checksums(run: Path) -> None:
     """Strangers can write checksums too."""
     edit_json(run / "run.json", lambda about: [about.pop(key) for key in ("files", "sha256")])
+    edit_json(run / "seed-0" / "head.json", lambda about: [about.pop(key) for key in ("weights", "sha256")])
 
 
 def edit_arrays(path: Path, **changes: np.ndarray | None) -> None:
@@ -239,6 +240,11 @@ def test_a_head_that_claims_terabytes_allocates_nothing(
     head = HEADS["attention-net"](branch="global", epochs=1)
     rows = benchmark.trainval
     head.fit({"global": features[rows]}, benchmark.labels[rows], benchmark.semantics).save(tmp_path)
-    edit_json(tmp_path / "head.json", lambda v: v["problem"].update(attributes=10**12))  # type: ignore[index, attr-defined]
+
+    def edit(value: dict) -> None:  # type: ignore[type-arg]
+        value["problem"].update(attributes=10**12)
+        del value["sha256"]
+
+    edit_json(tmp_path / "head.json", edit)
     with pytest.raises(InputError, match="does not contain a usable attention-net"):
         load_head(tmp_path)

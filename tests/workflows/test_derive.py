@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from zslpipe.cli import main
 from zslpipe.data.benchmark import Benchmark
-from zslpipe.errors import InputError, LeakError
+from zslpipe.errors import InputError, LeakError, ZslpipeError
 from zslpipe.store import layout
 from zslpipe.store.failure import Failure
 from zslpipe.store.feature_store import FeatureStore
@@ -256,3 +256,25 @@ def test_semantics_of_the_run_are_those_of_its_folds(
     store = derive_store(workspace, run.name).store
     assert {spec.shape for spec in store.taps.values()} == {(4,)}
     assert np.array_equal(store.benchmark.semantics, parent.benchmark.semantics)
+
+
+def test_a_damaged_head_of_a_fold_is_refused(workspace: Workspace, run: Run) -> None:
+    derive_store(workspace, run.name)
+    before = list(workspace.stores.iterdir())
+    for file in ("head.safetensors", "head.json"):
+        path = next((run.path / "seed-0" / "folds").glob(f"*/{file}"))
+        whole = path.read_bytes()
+        content = bytearray(whole)
+        content[content.index(b"0.", len(content) // 3) if file == "head.json" else -9] ^= 1
+        path.write_bytes(content)
+        with pytest.raises(ZslpipeError, match=rf"{file} is damaged"):
+            derive_store(workspace, run.name)
+        path.write_bytes(whole)
+    assert list(workspace.stores.iterdir()) == before
+
+
+def test_what_a_kill_has_left_is_swept(workspace: Workspace, run: Run) -> None:
+    left = workspace.cache / "checkpoints" / ".abc.1234.removed"
+    left.mkdir(parents=True)
+    derive_store(workspace, run.name)
+    assert not left.exists()

@@ -9,14 +9,16 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
-from zslpipe.errors import InputError, NotFittedError, ZslpipeError
-from zslpipe.files import atomic_write
+from zslpipe.errors import DamagedError, InputError, NotFittedError, ZslpipeError
+from zslpipe.files import atomic_write, read_json, sha256_json, write_text
 from zslpipe.json_types import missing_or_mismatched
 from zslpipe.parts.check import check_scoring, check_semantics, check_training
 from zslpipe.parts.problem import Attributes, Classes, Problem, TrainingData
 from zslpipe.parts.settings import check_settings
 from zslpipe.registry import Registry, unknown
+from zslpipe.store.intact import require_intact
 from zslpipe.store.rows import Features
+from zslpipe.store.sealed import read_sums, sum_of
 
 if TYPE_CHECKING:  # closed forms do without torch until they are exported
     from torch import nn
@@ -230,17 +232,27 @@ class Head(ABC):
         raise InputError(f"this {cls.name} was saved by an older version: train it again.")
 
     def save(self, folder: Path) -> None:
-        """Write head.safetensors and head.json (the latter last: if it exists, both are complete)."""
+        """Write head.safetensors and head.json (the latter last: if it exists, both are complete).
+
+        The latter contains the checksums of both.
+        """
         from safetensors.numpy import save
 
         with atomic_write(folder / "head.safetensors") as stream:
             stream.write(save({k: np.require(v, requirements="C") for k, v in self.state().items()}))
-        with atomic_write(folder / "head.json") as stream:
-            about = {"format": FORMAT, "head": self.name, "params": self.get_params()}
-            stream.write(json.dumps({**about, "problem": self.problem_.to_json(), **self.record()}, indent=1).encode())
+        about = {"format": FORMAT, "head": self.name, "params": self.get_params(), "problem": self.problem_.to_json()}
+        weights = {"weights": list(sum_of(folder / "head.safetensors"))}
+        plain = json.loads(json.dumps({**about, **self.record(), **weights}))
+        write_text(folder / "head.json", json.dumps({**plain, "sha256": sha256_json(plain)}, indent=1))
 
 
 SAVED: dict[str, Any] = {"head": str, "params": dict[str, Any]}  # keys of head.json
+SINCE: dict[str, Any] = {  # keys that earlier versions did not write
+    "format": int,
+    "losses": dict[str, list[float]],
+    "notes": list[str],
+    "problem": dict[str, Any],
+}
 PROBLEM: dict[str, Any] = {
     "attributes": int,
     "backbone": dict[str, Any],
@@ -266,19 +278,22 @@ def load_head(folder: Path) -> Head:
 
     Raises:
         InputError: if the folder has no complete head, or one that this version cannot read.
+        DamagedError: if a file is not what was written; heads of earlier versions have no checksums.
     """
     from safetensors.numpy import load_file
 
     folder = Path(folder)
+    about = read_about(folder)
     try:
-        about = json.loads((folder / "head.json").read_text())
-        wrong = missing_or_mismatched(about, SAVED, {"format": int, "problem": dict[str, Any]})
-        if wrong:
-            raise ValueError(wrong)
+        if "weights" in about:
+            weights = read_sums({"weights": about["weights"]})["weights"]
+            require_intact(folder / "head.safetensors", weights, "train again")
         name, params, written = about["head"], about["params"], about.get("format", 1)
         state = load_file(folder / "head.safetensors") if written <= FORMAT else {}
+    except ZslpipeError:
+        raise
     except Exception as problem:
-        raise InputError(f"{folder} does not contain a complete head ({_reason(problem)}): train again.") from problem
+        raise _incomplete(folder, problem) from problem
     if written > FORMAT:
         raise InputError(f"{folder} was written by a later version of zslpipe (format {written}): update zslpipe.")
     cls = HEADS[name]
@@ -296,6 +311,29 @@ def load_head(folder: Path) -> Head:
     except Exception as problem:  # whatever a head makes of values that it has not written
         raise InputError(f"{folder} does not contain a usable {name} ({_reason(problem)}): train again.") from problem
     return head
+
+
+def read_about(folder: Path) -> dict[str, Any]:
+    """The content of head.json.
+
+    Raises:
+        InputError: if it is not what a head writes.
+        DamagedError: if it does not match its own checksum.
+    """
+    try:
+        about = read_json(folder / "head.json")
+        wrong = missing_or_mismatched(about, SAVED, SINCE)
+        if wrong:
+            raise ValueError(wrong)
+    except (OSError, ValueError, RecursionError) as problem:
+        raise _incomplete(folder, problem) from problem
+    if "sha256" in about and about.pop("sha256") != sha256_json(about):
+        raise DamagedError(f"{folder / 'head.json'} is damaged (it does not match its own checksum): train again.")
+    return about  # type: ignore[no-any-return]
+
+
+def _incomplete(folder: Path, problem: Exception) -> InputError:
+    return InputError(f"{folder} does not contain a complete head ({_reason(problem)}): train again.")
 
 
 def _check_state(head: Head, state: Mapping[str, np.ndarray]) -> None:

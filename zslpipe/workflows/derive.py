@@ -22,7 +22,7 @@ from zslpipe.store.provenance import backbone_name, fingerprint
 from zslpipe.store.rows import Features, take
 from zslpipe.training import checkpoints
 from zslpipe.workflows.find import store_of_run
-from zslpipe.workflows.leftovers import resumable
+from zslpipe.workflows.leftovers import resumable, sweep
 from zslpipe.workflows.runs import Run, find_run
 from zslpipe.workflows.train import usable_benchmark
 from zslpipe.workflows.versions import versions
@@ -120,6 +120,7 @@ def derive_store(
     if not isinstance(head, Embeds):
         able = ", ".join(name for name in HEADS if hasattr(HEADS[name], "embed"))
         raise InputError(f"head '{head.name}' of run {run.name} has no embedding: train one of {able}.")
+    sweep(workspace)
     models = [
         trained_model(head, folder, parent, run.benchmark, TAP),
         *fold_models(workspace, folder, head, parent, problems),

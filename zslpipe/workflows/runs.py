@@ -97,15 +97,16 @@ class Run:
 
     def losses(self, seed: int) -> dict[str, list[float]]:
         """The mean of every loss term per epoch of the final training; empty for heads in closed form."""
-        path = self.file(f"seed-{seed}/head.json")
-        kept: dict[str, list[float]] = read_json(path).get("losses", {})
-        if wrong := mismatch(kept, dict[str, list[float]], "losses"):
-            raise InputError(f"{path} is not what a training wrote ({wrong}): train the run again.")
-        return kept
+        return dict(self._about_head(seed).get("losses", {}))
 
     def notes(self, seed: int) -> list[str]:
         """What the trained head tells about itself."""
-        return list(read_json(self.path / f"seed-{seed}" / "head.json").get("notes", ()))
+        return list(self._about_head(seed).get("notes", ()))
+
+    def _about_head(self, seed: int) -> dict[str, Any]:
+        from zslpipe.parts.head import read_about
+
+        return read_about(self.file(f"seed-{seed}/head.json").parent)
 
     def choice(self, seed: int) -> "SelectionResult":
         """What selection chose for a seed.
