@@ -5,12 +5,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 from zslpipe.errors import InputError, LeakError
 from zslpipe.store.feature_store import FeatureStore
 from zslpipe.workflows.evaluate import evaluate_runs
 from zslpipe.workflows.explain import explain_images
 from zslpipe.workflows.extract import extract_store
+from zslpipe.workflows.fine_tuned import KEY, FineTuned
 from zslpipe.workflows.predict import predictor_of
 from zslpipe.workflows.remake import remake
 from zslpipe.workflows.runs import Run
@@ -106,3 +108,11 @@ def test_what_cannot_be_extracted_is_told(workspace: Workspace) -> None:
         extract(workspace, frozen.name)
     with pytest.raises(InputError, match="weights 'random' have no folds"):
         extract(workspace, folds=True)
+
+
+@pytest.mark.parametrize("said", ["", "[]", "{}", '{"images": 3}', "[" * 100_000])
+def test_weights_that_do_not_say_which_labels_they_saw(tmp_path: Path, said: str) -> None:
+    path = tmp_path / "backbone.safetensors"
+    save_file({"a": np.zeros(3, np.float32)}, path, metadata={KEY: said})
+    with pytest.raises(InputError, match="does not say which labels its backbone has seen"):
+        FineTuned.read(path)

@@ -107,3 +107,14 @@ def test_a_kind_of_store_that_this_version_does_not_know(store: Path) -> None:
     repaired = CliRunner().invoke(main, ["cache", "repair", "later"])
     assert repaired.exit_code == 2
     assert "unknown kind of store 'dreamt'" in repaired.stderr
+
+
+@pytest.mark.parametrize("edit", [{"taps": 3}, {"class_table": {}}, {"device": ["x"]}, {"more": 1}, {"backbone": None}])
+def test_a_request_of_a_stranger(store: Path, edit: dict[str, object]) -> None:
+    opened = FeatureStore.open(store)
+    request = {**opened.provenance["recorded"]["request"], **edit}
+    provenance = {**opened.provenance, "recorded": {"request": request}}
+    FeatureStore.create(store.with_name("theirs"), opened.benchmark, opened.taps, provenance)
+    repaired = CliRunner().invoke(main, ["cache", "repair", "theirs"])
+    assert repaired.exit_code == 2
+    assert len(repaired.stderr.splitlines()) == 1, repaired.stderr

@@ -10,6 +10,7 @@ from PIL import Image
 from timm.data.transforms_factory import transforms_imagenet_eval
 
 from zslpipe.errors import InputError
+from zslpipe.json_types import mismatch
 
 RESAMPLING = {
     "nearest": Image.Resampling.NEAREST,
@@ -17,6 +18,7 @@ RESAMPLING = {
     "bicubic": Image.Resampling.BICUBIC,
     "lanczos": Image.Resampling.LANCZOS,
 }
+LARGEST = 8192  # pixels
 MODES = ("center", "squash", "border")  # timm's names for how an image that is not square is cropped
 
 
@@ -49,8 +51,11 @@ class Transform:
             raise InputError(f"crop mode must be one of {', '.join(MODES)}, not '{self.mode}'.")
         if not 0 < self.crop_pct <= 1:
             raise InputError(f"crop_pct must be in (0, 1], not {self.crop_pct}: 0.875 is usual.")
-        if min(self.size) < 1:
-            raise InputError(f"image size must be >= 1, not {self.size[0]} x {self.size[1]}.")
+        if len(self.size) != 2 or not 1 <= min(self.size) <= max(self.size) <= LARGEST:
+            sides = " x ".join(map(str, self.size[:3]))
+            raise InputError(f"image size must be between 1 and {LARGEST} pixels, not {sides}.")
+        if len(self.mean) != 3 or len(self.std) != 3 or not min(self.std) > 0:
+            raise InputError("mean and std must be three numbers each, those of std positive.")
 
     def __call__(self, image: Image.Image) -> np.ndarray:
         """Pixels (height, width, 3) uint8 of an RGB image, not yet normalised."""
@@ -77,7 +82,13 @@ class Transform:
 
     @classmethod
     def described(cls, values: Mapping[str, Any]) -> "Transform":
-        """The transform with these arguments."""
+        """The transform with these arguments, which may come from anyone.
+
+        Raises:
+            InputError: if they are not those of a transform.
+        """
+        if wrong := mismatch(values, cls, "the transform"):
+            raise InputError(f"{wrong}.")
         given: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
         return cls(**given)
 

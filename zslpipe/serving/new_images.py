@@ -17,9 +17,12 @@ from zslpipe.backbones.taps import Grid
 from zslpipe.errors import InputError
 from zslpipe.extract.decode import UnreadableImage, read_image, to_rgb
 from zslpipe.extract.pipeline import DTYPES, ExtractionSummary, extract_images
+from zslpipe.json_types import missing_or_mismatched
 from zslpipe.store.failure import Failure
-from zslpipe.store.provenance import describe_differences, difference
+from zslpipe.store.provenance import backbone_name, describe_differences, difference
 from zslpipe.store.rows import IMAGE
+
+REQUEST: dict[str, Any] = {"backbone": str, "weights": str, "image_size": int | list[int] | None, "precision": str}
 
 AnyImage = str | Path | Image.Image | np.ndarray  # a file, an opened image, or pixels (H, W, 3) uint8
 BATCHES = 8  # batches whose features are handed over at a time
@@ -82,13 +85,15 @@ class ImageFeatures:
             InputError: if no backbone made the features, or it does not make the same ones any more.
         """
         if self.taps == (IMAGE,):
-            return Pixels(self.provenance["fingerprinted"]["transform"])
+            return Pixels(self.provenance["fingerprinted"].get("transform", {}))
         request = self.provenance["recorded"].get("request", {})
         if "backbone" not in request:
             raise InputError(
                 f"{self.source} was not extracted from images, so features of new images cannot be made: extract the "
                 "features of your dataset with zslpipe extract and train on those."
             )
+        if wrong := missing_or_mismatched(request, REQUEST, {"compile": bool}):
+            raise InputError(f"{self.source} does not record how it was extracted ({wrong}): extract it again.")
         size = request["image_size"]
         net = load_backbone(
             request["backbone"],
@@ -102,6 +107,16 @@ class ImageFeatures:
         self._check_same(net)
         return net
 
+    @property
+    def stored(self) -> str:
+        """The dtype of the features in the store."""
+        dtype = str(self.provenance["fingerprinted"].get("dtype", "float16"))
+        if dtype not in DTYPES:
+            raise InputError(
+                f"{self.source} does not record the type of its features ('{dtype[:40]}'): extract it again."
+            )
+        return dtype
+
     def _check_same(self, net: Backbone) -> None:
         """Raise `InputError` unless the backbone is described as in the store: weights, transform, precision, taps."""
         now = json.loads(json.dumps(net.describe()))
@@ -112,7 +127,7 @@ class ImageFeatures:
         found = difference({"fingerprinted": then}, {"fingerprinted": now})
         if found:
             raise InputError(
-                f"the backbone {self.provenance['fingerprinted']['backbone']} is not the one that made {self.source} "
+                f"the backbone {backbone_name(self.provenance)} is not the one that made {self.source} "
                 f"({describe_differences(found)}): give back what has changed, or extract and train again."
             )
 
@@ -121,7 +136,7 @@ class ImageFeatures:
 
         A batch is computed at once: its size must fit into memory.
         """
-        dtype = DTYPES[self.provenance["fingerprinted"].get("dtype", "float16")]
+        dtype = DTYPES[self.stored]
         features = self.backbone(torch.from_numpy(pixels))
         return {tap: features[tap].to(dtype).cpu().numpy() for tap in self.taps}
 
@@ -143,7 +158,7 @@ class ImageFeatures:
             batch_size=batch_size,
             workers=workers,
             on_error="skip",
-            dtype=self.provenance["fingerprinted"].get("dtype", "float16"),
+            dtype=self.stored,
         )
 
 

@@ -20,6 +20,7 @@ from zslpipe.data.benchmark import Benchmark
 from zslpipe.errors import InputError
 from zslpipe.files import atomic_write, sha256_file
 from zslpipe.heads import Head, load_head
+from zslpipe.json_types import missing_or_mismatched
 from zslpipe.parts.networks import model_of
 from zslpipe.parts.torch_head import TorchHead
 from zslpipe.selection import selection_rule
@@ -30,6 +31,16 @@ from zslpipe.workflows.workspace import Workspace
 
 WEIGHTS = "backbone.safetensors"
 KEY = "labels_seen"
+ABOUT_WEIGHTS: dict[str, Any] = {
+    "backbone": str,
+    "image_size": int | list[int] | None,
+    "dataset": str,
+    "dataset_given": str | None,
+    "class_table": str | None,
+    "trunk_trained": bool,
+    "images": list[str],
+    "classes": list[str],
+}
 
 
 @dataclass(frozen=True)
@@ -46,7 +57,11 @@ class FineTuned:
 
     @classmethod
     def read(cls, path: Path) -> "FineTuned | None":
-        """What a weights file says about itself; None if it is not of a run."""
+        """What a weights file says about itself; None if it is not of a run.
+
+        Raises:
+            InputError: if it says so, but not what is needed.
+        """
         from safetensors import SafetensorError, safe_open
 
         try:
@@ -54,7 +69,16 @@ class FineTuned:
                 kept = (file.metadata() or {}).get(KEY)
         except (OSError, SafetensorError):
             return None  # whoever loads it says what is wrong
-        return None if kept is None else cls(path, json.loads(kept))
+        if kept is None:
+            return None
+        try:
+            about = json.loads(kept)
+            wrong = missing_or_mismatched(about, ABOUT_WEIGHTS, {})
+        except (ValueError, RecursionError):
+            wrong = "it is not readable"
+        if wrong:
+            raise InputError(f"{path} does not say which labels its backbone has seen ({wrong}): train it again.")
+        return cls(path, about)
 
     def version(self, tap: str, of: str, benchmark: Benchmark) -> Version:
         """Of a tap of a store of the benchmark that this backbone makes.

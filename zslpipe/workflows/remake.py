@@ -2,11 +2,12 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 from zslpipe.data.benchmark import Benchmark
 from zslpipe.data.load import load_benchmark
 from zslpipe.errors import InputError, ZslpipeError
+from zslpipe.json_types import missing_or_mismatched, shown
 from zslpipe.registry import unknown
 from zslpipe.store.feature_store import FeatureStore
 from zslpipe.store.remote import RemoteStore
@@ -21,29 +22,44 @@ Remake = Callable[[Workspace, FeatureStore, Request], tuple[FeatureStore, int]]
 
 
 def _extract(workspace: Workspace, store: FeatureStore, request: Request) -> tuple[FeatureStore, int]:
-    table, taps = request["class_table"], tuple(request["taps"])
     to = store.url.rpartition("/")[0] if isinstance(store, RemoteStore) else None
-    done = extract_store(workspace, **{**request, "class_table": table and Path(table), "taps": taps}, to=to)
+    done = extract_store(workspace, **_arguments(extract_store, request), to=to)
     return done.store, done.computed
 
 
 def _derive(workspace: Workspace, store: FeatureStore, request: Request) -> tuple[FeatureStore, int]:
-    done = derive_store(workspace, **request)
+    done = derive_store(workspace, **_arguments(derive_store, request))
     return done.store, done.computed
 
 
 def _import(workspace: Workspace, store: FeatureStore, request: Request) -> tuple[FeatureStore, int]:
-    given = [Path(file) for file in request.get("files", ())]
-    if given and all(file.is_file() for file in given):
+    given = _arguments(import_store, request)
+    given["files"] = [Path(file) for file in given.get("files", ())]
+    if given["files"] and all(file.is_file() for file in given["files"]):
         rows = sum(len(store.piece_rows_of(piece)) for piece in store.missing_pieces())
-        table, grid = request["class_table"], request["grid"]
-        places = {"files": given, "class_table": table and Path(table), "grid": grid and tuple(grid)}
-        return import_store(workspace, **{**request, **places}), rows
+        return import_store(workspace, **given), rows
     files = " ".join(dict.fromkeys(file["name"] for file in store.provenance["recorded"].get("files", {}).values()))
     raise InputError(
         f"{len(store.missing_pieces())} pieces of {store.path} are lost and cannot be made again: import the same file "
         f"again (zslpipe import {files or 'FILE'} --dataset {store.dataset})."
     )
+
+
+def _arguments(function: Callable[..., Any], request: Request) -> dict[str, Any]:
+    """The arguments in a request, which may come from anyone, as the function takes them.
+
+    Raises:
+        InputError: if one is unknown or has the wrong type.
+    """
+    kinds = {name: kind for name, kind in get_type_hints(function).items() if name not in ("workspace", "to", "return")}
+    wrong = missing_or_mismatched(request, {}, kinds)
+    if unknown_keys := set(request) - set(kinds):
+        wrong = f"it has an unknown key {shown(min(unknown_keys))}"
+    if wrong:
+        raise InputError(f"the store does not record how it was made ({wrong}): make it anew.")
+    found = {key: tuple(value) if isinstance(value, list) else value for key, value in request.items()}
+    table = request.get("class_table")
+    return {**found, "class_table": Path(table)} if table else found
 
 
 KINDS: dict[str, Remake] = {"extract": _extract, "derive": _derive, "import": _import}
@@ -85,10 +101,12 @@ def benchmark_of(workspace: Workspace, path: Path, dataset: str | None = None) -
     request: Request = recorded.get("request", {})
     try:
         if dataset is None and request.get("kind") == "derive":
-            return FeatureStore.open(workspace.stores / recorded["parent"]).benchmark
+            return FeatureStore.open(workspace.stores / str(recorded.get("parent"))).benchmark
         table = request.get("class_table") if dataset is None else None
         name = dataset or str(request.get("dataset", layout.dataset))
-        return load_benchmark(name, workspace.data_root, tables=table and Path(table), cache=workspace.cache)
+        return load_benchmark(
+            name, workspace.data_root, tables=Path(str(table)) if table else None, cache=workspace.cache
+        )
     except ZslpipeError as problem:
         raise InputError(
             f"the benchmark of {path} is damaged and cannot be read again ({problem}): name its dataset with --dataset."
