@@ -21,8 +21,10 @@ from zslpipe.workflows.train import train_head
 from zslpipe.workflows.workspace import Workspace
 
 
-def made(folder: Path, each: int, classes: int, attributes: int, taps: dict[str, TapSpec]) -> FeatureStore:
-    """A store of random features."""
+def made(
+    folder: Path, each: int, classes: int, attributes: int, taps: dict[str, TapSpec], tested: int | None = None
+) -> FeatureStore:
+    """A store of random features; `tested` limits the number of test images of seen and of unseen classes."""
     rng = np.random.default_rng(0)
     rows, seen = each * classes, classes * 3 // 4
     order = np.arange(rows).reshape(classes, each)
@@ -34,8 +36,8 @@ def made(folder: Path, each: int, classes: int, attributes: int, taps: dict[str,
         image_ids=tuple(f"{i}.jpg" for i in range(rows)),
         labels=np.repeat(np.arange(classes), each),
         trainval=order[:seen, 1:].ravel(),
-        test_seen=order[:seen, :1].ravel(),
-        test_unseen=order[seen:].ravel(),
+        test_seen=order[:seen, :1].ravel()[:tested],
+        test_unseen=order[seen:].ravel()[:tested],
         attribute_vectors=rng.normal(size=(attributes, 50)).astype(np.float32),
     )
     bytes_ = sum(int(np.prod(spec.shape)) * np.dtype(spec.dtype).itemsize for spec in taps.values())

@@ -167,7 +167,7 @@ def main() -> None:
         folder = Path(temporary)
         if options.real:
             store = FeatureStore.open(options.real)
-            source = open_rows(store, "region", memory_bytes=0)
+            source = open_rows(store, "region", most_bytes=0)
             rows, shape = len(store), store.taps["region"].shape
 
             def block(a: int, b: int) -> np.ndarray:
@@ -190,9 +190,9 @@ def main() -> None:
             FeatureStore.open(many.path)
             opening.append(time.perf_counter() - started)
         open_ms = statistics.median(opening) * 1e3
-        ours = open_rows(FeatureStore.open(store.path), "region", memory_bytes=0)
+        ours = open_rows(FeatureStore.open(store.path), "region", most_bytes=0)
         mapped = np.memmap(folder / "memmap", np.float16, "r", shape=(rows, *shape))
-        decoded = open_rows(packed, "region", memory_bytes=0)
+        decoded = open_rows(packed, "region", most_bytes=0)
         for a in range(0, rows, 256):  # warms the page cache
             _ = ours[a : a + 256], np.array(mapped[a : a + 256])
         probe = np.random.default_rng(2).integers(0, few, 8)
@@ -230,7 +230,7 @@ def main() -> None:
             for name in cold:
                 del mapped, ours  # what is mapped is not forgotten
                 forget(folder / "memmap", store.path)
-                ours = open_rows(FeatureStore.open(store.path), "region", memory_bytes=0)
+                ours = open_rows(FeatureStore.open(store.path), "region", most_bytes=0)
                 mapped = np.memmap(folder / "memmap", np.float16, "r", shape=(rows, *shape))
                 start = time.perf_counter()
                 (mapped if name == "numpy.memmap" else ours)[index]

@@ -1,7 +1,6 @@
 """Arrays in .npy and .npz files of others: sizes are compared with the file and the memory before any is allocated."""
 
 import math
-import os
 import zipfile
 from collections.abc import Collection
 from pathlib import Path
@@ -9,6 +8,8 @@ from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.lib import format as npy
+
+from zslpipe.memory import memory_bytes
 
 READERS: dict[tuple[int, int], Any] = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
 
@@ -61,15 +62,7 @@ def read_header(stream: BinaryIO | Any) -> tuple[tuple[int, ...], np.dtype[Any],
 
 
 def require_memory(size: int) -> None:
-    """Raise `ValueError` if this many bytes are more than the machine's memory."""
+    """Raise `ValueError` if this many bytes are more than the memory that this process may use."""
     memory = memory_bytes()
     if memory and size > memory:
-        raise ValueError(f"it needs {size / 1e9:.0f} GB of memory, and this machine has {memory / 1e9:.0f} GB")
-
-
-def memory_bytes() -> int:
-    """The machine's memory; 0 if the system does not report it (Windows)."""
-    try:
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, ValueError, OSError):
-        return 0
+        raise ValueError(f"it needs {size / 1e9:.0f} GB of memory, and this process may use {memory / 1e9:.0f} GB")

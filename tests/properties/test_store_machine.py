@@ -195,7 +195,7 @@ class StoreMachine(RuleBasedStateMachine):
                 ]
                 assert (np.delete(status[rows.start : rows.stop], [r - rows.start for r in failed]) == DONE).all()
                 for tap in TAPS:
-                    found = open_rows(self.store, tap, memory_bytes=0)[rows.start : rows.stop]
+                    found = open_rows(self.store, tap, most_bytes=0)[rows.start : rows.stop]
                     assert np.array_equal(found, self.expected(tap, piece))
             elif piece not in self.harmed:
                 assert (status[rows.start : rows.stop] == MISSING).all()

@@ -64,7 +64,7 @@ assert repair(Path("s")).pieces == [1]
 store = FeatureStore.open(Path("s"))
 fill()
 assert verify(Path("s")) == []
-rows = open_rows(FeatureStore.open(Path("s")), "region", memory_bytes=0)
+rows = open_rows(FeatureStore.open(Path("s")), "region", most_bytes=0)
 assert isinstance(rows, MappedRows)
 assert np.array_equal(rows[[3, 19, 8]], values[[3, 19, 8]])
 export_h5(store, Path("out/x.h5"), "region")

@@ -33,7 +33,7 @@ def rows(request, tmp_path, make, fill, monkeypatch):
     if request.param == "mapped, rows one by one":
         monkeypatch.setattr(reader, "GATHERED_ROW_BYTES", 1)
     store = fill(make(tmp_path / "s", 7, "zstd" if request.param == "decoded" else None))
-    found = open_rows(store, "region", memory_bytes=0)
+    found = open_rows(store, "region", most_bytes=0)
     assert isinstance(found, DecodedRows if request.param == "decoded" else MappedRows)
     return found
 
@@ -64,7 +64,7 @@ def test_what_is_read_is_a_copy(rows, contents):
 
 def test_small_taps_are_kept_in_memory(full, contents):
     assert isinstance(open_rows(full, "region"), np.ndarray)
-    assert isinstance(open_rows(full, "region", memory_bytes=1000), MappedRows)
+    assert isinstance(open_rows(full, "region", most_bytes=1000), MappedRows)
     assert np.array_equal(open_rows(full, "region"), contents["region"])
 
 
@@ -82,7 +82,7 @@ def test_more_pieces_than_open_files(tmp_path, benchmark_):
     for piece in store.missing_pieces():
         store.write_piece(piece, {"global": np.full((1, 1), piece, np.float32)})
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    rows = open_rows(store, "global", memory_bytes=0)
+    rows = open_rows(store, "global", most_bytes=0)
     resource.setrlimit(resource.RLIMIT_NOFILE, (60, hard))
     try:
         assert rows[:].ravel().tolist() == list(range(120))
@@ -92,7 +92,7 @@ def test_more_pieces_than_open_files(tmp_path, benchmark_):
 
 @pytest.mark.parametrize("harm", ["cut", "gone"])
 def test_a_chunk_truncated_after_opening_raises_instead_of_crashing(full, harm):
-    rows = open_rows(full, "region", memory_bytes=0)
+    rows = open_rows(full, "region", most_bytes=0)
     chunk = full.path / "features.zarr" / "region" / "c.2.0.0"
     chunk.write_bytes(b"short") if harm == "cut" else chunk.unlink()
     with pytest.raises(ZslpipeError, match=r"c\.2\.0\.0 has . bytes instead of 2048: run zslpipe cache repair"):
@@ -102,7 +102,7 @@ def test_a_chunk_truncated_after_opening_raises_instead_of_crashing(full, harm):
 
 @pytest.mark.parametrize("stays", [True, False])
 def test_rows_are_fetched_together_and_once(tmp_path, make, fill, monkeypatch, stays):
-    rows = open_rows(fill(make(tmp_path / "s", 7)), "region", memory_bytes=0)
+    rows = open_rows(fill(make(tmp_path / "s", 7)), "region", most_bytes=0)
     rows._stays_cached = stays
     fetched = []
     monkeypatch.setattr(rows, "_fetch", lambda number, offset, length: fetched.append((number, offset, length)))

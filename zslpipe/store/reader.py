@@ -8,8 +8,8 @@ import numpy as np
 import torch
 import zarr
 
-from zslpipe.arrays import memory_bytes
 from zslpipe.errors import DamagedError, InputError, ZslpipeError
+from zslpipe.memory import free_bytes, memory_bytes
 from zslpipe.store import layout as names
 from zslpipe.store.derived import Version
 from zslpipe.store.layout import TapSpec
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from zslpipe.store.feature_store import FeatureStore
 
 IN_MEMORY_BYTES = 512 << 20  # a tap up to this size is read once and kept
+SHARE = 0.2  # of the free memory that a tap in memory may take
 GATHERED_ROW_BYTES = 4096  # rows longer than this are copied one by one, shorter ones piece by piece
 
 
@@ -180,10 +181,14 @@ class DecodedRows(PieceRows):
         return self._last[1]
 
 
-def open_rows(store: "FeatureStore", tap: str, memory_bytes: int = IN_MEMORY_BYTES) -> Rows:
-    """The fastest reader for a tap of this size: an array in memory, a memory map, or a decoder."""
+def open_rows(store: "FeatureStore", tap: str, most_bytes: int | None = None) -> Rows:
+    """The fastest reader for a tap of this size: an array in memory, a memory map, or a decoder.
+
+    `most_bytes` is the size up to which a tap is held in memory; None for what memory allows.
+    """
+    most = min(IN_MEMORY_BYTES, int(SHARE * free_bytes())) if most_bytes is None else most_bytes
     rows: PieceRows = DecodedRows(store, tap) if store.layout.compression else MappedRows(store, tap)
-    if store.complete and store.pieces * store.layout.chunk_bytes(tap) <= memory_bytes:
+    if store.complete and store.pieces * store.layout.chunk_bytes(tap) <= most:
         return rows[:]
     return rows
 

@@ -1,11 +1,10 @@
 """Training features where steps reach them fastest: on the device if they fit, else read batch by batch."""
 
-from pathlib import Path
-
 import numpy as np
 import torch
 from torch import Tensor
 
+from zslpipe import memory
 from zslpipe.errors import InputError
 from zslpipe.store.rows import Features, Rows
 
@@ -98,10 +97,4 @@ def check_finite(tap: str, values: np.ndarray, start: int = 0) -> None:
 
 def free_bytes(device: torch.device) -> int:
     """Memory that is available on a device without swapping."""
-    if device.type == "cuda":
-        return torch.cuda.mem_get_info(device)[0]
-    try:
-        lines = dict(line.split(":") for line in Path("/proc/meminfo").read_text().splitlines())
-        return int(lines["MemAvailable"].split()[0]) * 1024
-    except (OSError, KeyError, ValueError):  # not Linux: a modest guess
-        return 4 * 2**30
+    return torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else memory.free_bytes()
