@@ -1,15 +1,17 @@
 """Kill every command that writes at random moments, and check that nothing is lost, damaged or left behind.
 
     python benchmarks/kills.py --kills 1000 --out benchmarks/results/kills.csv
+    python benchmarks/kills.py --kills 1000 --minutes 10 --out benchmarks/results/kills.csv   # a portion; they add up
 
 Each life of a command is a fork of this process, which has loaded everything already, so that moments fall into the
-work and not into imports. After a kill every store and run must be listed and intact; the command is then repeated
-until it ends by itself, and what it made must have the bytes that it has without a kill. At the end nothing but stores,
-runs and their files may be in the cache.
+work and not into imports. After a kill every store and run must be listed and intact, and the processes that the
+command had started must have ended; the command is then repeated until it ends by itself, and what it made must have
+the bytes that it has without a kill. At the end nothing but stores, runs and their files may be in the cache.
 """
 
 import argparse
 import csv
+import io
 import os
 import random
 import shutil
@@ -17,22 +19,29 @@ import signal
 import sys
 import tempfile
 import time
+import traceback
 from collections import Counter
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import redirect_stdout, suppress
 from dataclasses import dataclass, field
+from itertools import cycle
 from pathlib import Path
 
 import numpy as np
+import torch
 from PIL import Image
 
 from zslpipe.cli import main
+from zslpipe.files import write_text
 from zslpipe.workflows.cache import verify_all
 from zslpipe.workflows.leftovers import leftovers
 from zslpipe.workflows.listing import listing
 from zslpipe.workflows.workspace import Workspace
 
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
+KILLS = tuple(number.name for number in SIGNALS)
+WRONG = ("lost or other bytes", "damage", "unexpected exit codes", "leftovers", "processes left")
+COLUMNS = (*KILLS, "rounds", *WRONG)
 
 
 @dataclass
@@ -41,15 +50,19 @@ class Verb:
 
     Attributes:
         name: in the table.
-        lines: arguments of each process.
-        needs: the verbs whose results it starts from.
+        lines: arguments of each process; "ROUND" stands for the folder that contains the cache.
         made: the files whose bytes are compared, by a name that is the same in every cache.
+        needs: the verbs whose results it starts from.
+        before: what else is done to the cache before it starts.
+        repeated: the exit codes of a repetition after it has done its work; `cache rm` then finds nothing.
     """
 
     name: str
     lines: list[list[str]]
     made: Callable[[Path], dict[str, bytes]]
     needs: tuple[str, ...] = ()
+    before: Callable[[Path], None] | None = None
+    repeated: tuple[int, ...] = (0,)
     seconds: float = 0.0
     counts: Counter[str] = field(default_factory=Counter)
 
@@ -94,46 +107,122 @@ def score_bytes(cache: Path) -> dict[str, bytes]:
     return run_bytes(cache) | {"/".join(p.parts[-3:]): p.read_bytes() for p in files}
 
 
-def page_bytes(cache: Path) -> dict[str, bytes]:
-    """That there is a whole page; it contains the time of the run."""
-    return {p.suffix: p.read_bytes()[-20:] for p in (cache / "reports").glob("[!.]*.html")}
+def page_ends(cache: Path) -> dict[str, bytes]:
+    """That every page is whole; they contain the time of the run."""
+    return {p.name.split("-")[0]: p.read_bytes()[-20:] for p in cache.parent.rglob("[!.]*.html")}
+
+
+def exported_bytes(cache: Path) -> dict[str, bytes]:
+    """MATLAB files without their header, which contains the time."""
+    return {p.name: p.read_bytes()[128:] for p in (cache.parent / "exported").glob("[!.]*")}
+
+
+def names(cache: Path) -> dict[str, bytes]:
+    """What is in the cache, by kind."""
+    return {kind: b" ".join(bytes(p) for p in (cache / kind).glob("[!.]*")) for kind in ("stores", "runs")}
+
+
+def damage(cache: Path) -> None:
+    """Flip a bit of a chunk, and remove another chunk and the benchmark of the store."""
+    chunks = sorted(cache.glob("stores/*/features.zarr/*/c.*"))
+    content = bytearray(chunks[0].read_bytes())
+    content[len(content) // 2] ^= 1
+    chunks[0].write_bytes(content)
+    chunks[-1].unlink()
+    next(cache.glob("stores/*/benchmark.npz")).unlink()
 
 
 def verbs(folder: Path) -> list[Verb]:
     data, features = str(folder / "photos"), str(folder / "features.npy")
+    images = [f"{data}/c0/0.png", f"{data}/c5/1.png"]
     small = ["--backbone", "resnet18", "--weights", "random", "--image-size", "32", "--batch-size", "8"]
     extract = ["extract", "--dataset", data, *small, "--workers", "1"]
-    remse = ["train-head", "remse", "--set", "epochs=6", "--set", "branch=global", "--dataset", "photos"]
+    train = ["--set", "epochs=3", "--dataset", "photos"]
+    remse = ["train-head", "remse", "--set", "branch=global", *train]
+    gan = [*train, "--set", "every=1", "--set", "hidden=32", "--set", "classifier_epochs=2", "--set", "synthetic=20"]
     imported = ["import", features, "--dataset", data]
     shards = [[*extract, "--shard", f"{i}/2"] for i in range(2)]
+    recipe = folder / "mine" / "photos.yaml"
     return [
         Verb("import", [imported], store_bytes),
         Verb("extract", [extract], store_bytes),
         Verb("extract, 2 shards", shards, store_bytes),
+        Verb("extract, trunk", [[*extract, "--taps", "global,trunk"]], store_bytes),
         Verb("train-head", [remse], run_bytes, ("import",)),
         Verb("train-head, twins", [remse, remse], run_bytes, ("import",)),
+        Verb("train-head, stages", [["train-head", "tf-vaegan", *gan]], run_bytes, ("import",)),
+        Verb("train-head, tail", [[*remse, "--mode", "tail"]], run_bytes, ("extract, trunk",)),
+        Verb("run", [["run", str(recipe)]], run_bytes),
         Verb("eval", [["eval", "--gzsl", "--calibrate"]], score_bytes, ("import", "train-head")),
-        Verb("report", [["report"]], page_bytes, ("import", "train-head", "eval")),
+        Verb("report", [["report"]], page_ends, ("import", "train-head", "eval")),
         Verb("derive", [["derive"]], chunk_bytes, ("import", "train-head")),
+        Verb(
+            "predict",
+            [["predict", "RUN", *images, "--page", "ROUND/page.html", "--workers", "1"]],
+            page_ends,
+            ("extract", "train-head"),
+        ),
+        Verb(
+            "explain", [["explain", "RUN", *images, "--out", "ROUND/page.html"]], page_ends, ("extract", "train-head")
+        ),
+        Verb("export", [["export", "--out", "ROUND/exported"]], exported_bytes, ("import",)),
+        Verb("cache repair", [["cache", "repair"]], store_bytes, ("extract",), damage),
+        Verb("cache rm", [["cache", "rm", "STORE", "RUN", "--yes"]], names, ("import", "train-head"), repeated=(0, 2)),
     ]
 
 
+RECIPE = """system: mine
+paper: none
+dataset: {data}
+backbone: resnet18
+weights: random
+image_size: 32
+head: remse
+settings: {{epochs: 2, branch: global}}
+reading: paper
+published: {{}}
+"""
+
+
+def filled(line: Sequence[str], cache: Path) -> list[str]:
+    """The arguments with the names of this round's cache."""
+    for word, kind in (("RUN", "runs"), ("STORE", "stores")):
+        name = next((path.name for path in (cache / kind).glob("[!.]*")), f"removed-{word.lower()}")
+        line = [name if given == word else given for given in line]
+    return [word.replace("ROUND", str(cache.parent)) for word in line]
+
+
 def live(line: Sequence[str], cache: Path) -> int:
-    """Start a command in a fork; returns its process id."""
+    """Start a command in a fork, as the leader of its own group; returns its process id."""
     pid = os.fork()
     if pid:
         return pid
+    os.setpgid(0, 0)
     os.environ["ZSLPIPE_CACHE"] = str(cache)
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell starts background jobs without it
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 1)
     os.dup2(os.open(cache.parent / "stderr.txt", os.O_WRONLY | os.O_CREAT | os.O_TRUNC), 2)
     try:
-        main(list(line), standalone_mode=True)
+        main(filled(line, cache), standalone_mode=True)
     except SystemExit as end:
         os._exit(int(end.code or 0))
+    except BaseException:
+        traceback.print_exc()
     finally:
         os._exit(99)
+
+
+def outlived(pid: int, seconds: float = 10.0) -> bool:
+    """Whether a process of the group of an ended command is still there after some time; it is then killed."""
+    give_up = time.monotonic() + seconds
+    with suppress(ProcessLookupError):
+        while time.monotonic() < give_up:
+            os.killpg(pid, 0)
+            time.sleep(0.05)
+        os.killpg(pid, signal.SIGKILL)
+        return True
+    return False
 
 
 def end(pids: Sequence[int]) -> list[int]:
@@ -145,51 +234,80 @@ def whole(verb: Verb, cache: Path) -> None:
     for line in verb.lines:
         for _ in range(20):
             code = end([live(line, cache)])[0]
-            if code == 0:
+            if code in verb.repeated:
                 break
-        assert code == 0, f"{verb.name} ended with {code}: {(cache.parent / 'stderr.txt').read_text()[-500:]}"
+        assert code in verb.repeated, f"{verb.name} ended with {code}: {said(cache)}"
+
+
+def said(cache: Path) -> str:
+    return (cache.parent / "stderr.txt").read_text()[-1000:]
 
 
 def prepared(verb: Verb, known: dict[str, Verb], cache: Path) -> None:
-    cache.mkdir()
-    for name in verb.needs:
-        whole(known[name], cache)
+    """Make the cache that a verb starts from; always at the same place, so that a copy will do."""
+    shutil.rmtree(cache.parent, ignore_errors=True)
+    cache.mkdir(parents=True)
+    kept = cache.parents[1] / "prepared" / "+".join(verb.needs)
+    if verb.needs and not kept.exists():
+        for name in verb.needs:
+            whole(known[name], cache)
+        shutil.copytree(cache, kept)
+    elif verb.needs:
+        shutil.copytree(kept, cache, dirs_exist_ok=True)
+    if verb.before:
+        verb.before(cache)
 
 
 def kill_until_done(verb: Verb, cache: Path, rng: random.Random, expected: dict[str, bytes], most: int) -> None:
     """Repeat a verb until it was not killed, then compare what it made."""
     place = Workspace(cache.parent, cache)
+
+    def count(what: str, about: object) -> None:
+        verb.counts[what] += 1
+        print(f"{verb.name}: {what}: {about}", file=sys.stderr)
+
     for _ in range(most):
         pids = [live(line, cache) for line in verb.lines]
-        time.sleep(rng.uniform(0, 1.1 * verb.seconds))
+        time.sleep(rng.uniform(0, verb.seconds))
         number = rng.choice(SIGNALS)
         for pid in pids:
             os.kill(pid, number)
         codes = end(pids)
         killed = [code for code in codes if code in (-number, 130)]
         verb.counts[number.name] += len(killed)
-        verb.counts["unexpected exit codes"] += sum(code not in (0, 1, -number, 130) for code in codes)
+        for code in codes:
+            if code not in (1, -number, 130, *verb.repeated):
+                count("unexpected exit codes", f"{code} after {number.name}: {said(cache)}")
+        for pid in pids:
+            if outlived(pid):
+                count("processes left", number.name)
         listing(place)
-        for store, found in verify_all(place, None).items():
-            if is_damage(found):
-                verb.counts["damage"] += 1
-                print(f"{verb.name}, {number.name}: {store}: {found}", file=sys.stderr)
+        for name, found in {} if verb.before else damage_found(place):
+            count("damage", f"{name} after {number.name}: {found}")
         if not killed:
             break
     whole(verb, cache)
     made = verb.made(cache)
-    verb.counts["lost or other bytes"] += sum(made.get(name) != content for name, content in expected.items())
+    for name, content in expected.items():
+        if made.get(name) != content:
+            count("lost or other bytes", name)
+    for name, found in damage_found(place):
+        count("damage", f"{name} at the end: {found}")
     for left in leftovers(place):
         if not swept_later(left.path):
-            verb.counts["leftovers"] += 1
-            print(f"{verb.name}: {left}", file=sys.stderr)
+            count("leftovers", left)
     verb.counts["rounds"] += 1
 
 
-def is_damage(found: list[str]) -> bool:
-    """A store that a kill left without its record or its last mark is unfinished; the next command goes on with it."""
+def damage_found(place: Workspace) -> Iterator[tuple[str, list[str]]]:
+    """Damaged stores and runs.
+
+    A store that a kill left without its record or its last mark is unfinished; the next command goes on with it.
+    """
     unfinished = ("is not a feature store", "complete.json is missing")
-    return any(not any(words in sentence for words in unfinished) for sentence in found)
+    for name, found in verify_all(place, None).items():
+        if any(not any(words in sentence for words in unfinished) for sentence in found):
+            yield name, found
 
 
 def swept_later(path: Path) -> bool:
@@ -199,56 +317,68 @@ def swept_later(path: Path) -> bool:
 
 def preload(folder: Path, known: dict[str, Verb]) -> dict[str, dict[str, bytes]]:
     """Import everything, measure how long each verb takes and what it makes without a kill."""
-    os.environ["ZSLPIPE_CACHE"] = str(folder / "warm")
-    for verb in known.values():
-        with suppress(SystemExit):
-            main(verb.lines[0], standalone_mode=False)
+    torch.set_num_threads(1)  # threads of this process would be missing in its forks
     expected = {}
-    for verb in known.values():
-        cache = folder / "alone" / verb.name.replace(" ", "-").replace(",", "") / "cache"
-        cache.parent.mkdir(parents=True)
-        prepared(verb, known, cache)
-        started = time.monotonic()
-        whole(verb, cache)
-        verb.seconds = (time.monotonic() - started) / len(verb.lines)
-        expected[verb.name] = verb.made(cache)
-        assert expected[verb.name], f"{verb.name} made nothing"
+    for warm in (True, False):
+        for verb in known.values():
+            cache = folder / ("warm" if warm else "round") / "cache"
+            if warm:
+                cache.mkdir(parents=True, exist_ok=True)
+                os.environ["ZSLPIPE_CACHE"] = str(cache)
+                with suppress(SystemExit), redirect_stdout(None):
+                    main(filled(verb.lines[0], cache), standalone_mode=False)
+                continue
+            prepared(verb, known, cache)
+            started = time.monotonic()
+            whole(verb, cache)
+            verb.seconds = (time.monotonic() - started) / len(verb.lines)
+            expected[verb.name] = verb.made(cache)
+            assert expected[verb.name], f"{verb.name} made nothing"
     return expected
 
 
 def write_table(known: dict[str, Verb], out: Path) -> None:
-    columns = [*(number.name for number in SIGNALS), "rounds", "lost or other bytes", "damage"]
-    columns += ["unexpected exit codes", "leftovers"]
     total = sum((verb.counts for verb in known.values()), Counter())
-    rows = [[verb.name, *(verb.counts[c] for c in columns)] for verb in known.values()]
-    rows.append(["all", *(total[c] for c in columns)])
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with out.open("w", newline="") as stream:
-        csv.writer(stream).writerows([["verb", *columns], *rows])
-    print(out.read_text())
+    rows = [[verb.name, *(verb.counts[c] for c in COLUMNS)] for verb in known.values()]
+    rows.append(["all", *(total[c] for c in COLUMNS)])
+    text = io.StringIO(newline="")
+    csv.writer(text, lineterminator="\n").writerows([["verb", *COLUMNS], *rows])
+    write_text(out, text.getvalue())
+
+
+def read_table(known: dict[str, Verb], out: Path) -> None:
+    """Go on from the counts of an earlier call."""
+    with out.open(newline="") as stream:
+        for row in csv.DictReader(stream):
+            if row["verb"] in known:
+                known[row["verb"]].counts.update({c: int(row[c]) for c in COLUMNS})
 
 
 def run(kills: int, minutes: float, seed: int, out: Path) -> bool:
-    rng, started = random.Random(seed), time.monotonic()
+    started = time.monotonic()
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         photos(folder / "photos")
+        (folder / "mine").mkdir()
+        (folder / "mine" / "photos.yaml").write_text(RECIPE.format(data=folder / "photos"))
         known = {verb.name: verb for verb in verbs(folder)}
+        if out.exists():
+            read_table(known, out)
+
+        def total(*names: str) -> int:
+            return sum(verb.counts[name] for verb in known.values() for name in names)
+
+        rng = random.Random(f"{seed} {total('rounds')}")  # another portion, other moments
         expected = preload(folder, known)
-        number = 0
-        while sum(v.counts[s.name] for v in known.values() for s in SIGNALS) < kills:
-            if time.monotonic() - started > 60 * minutes:
+        for verb in cycle(known.values()):
+            if total(*KILLS) >= kills or time.monotonic() - started > 60 * minutes:
                 break
-            for verb in known.values():
-                number += 1
-                cache = folder / f"round{number}" / "cache"
-                cache.parent.mkdir()
-                prepared(verb, known, cache)
-                kill_until_done(verb, cache, rng, expected[verb.name], most=12)
-                shutil.rmtree(cache.parent)
-            print(number, {v.name: sum(v.counts[s.name] for s in SIGNALS) for v in known.values()}, file=sys.stderr)
-        write_table(known, out)
-    return not any(v.counts[c] for v in known.values() for c in ("lost or other bytes", "damage", "leftovers"))
+            cache = folder / "round" / "cache"
+            prepared(verb, known, cache)
+            kill_until_done(verb, cache, rng, expected[verb.name], most=12)
+            write_table(known, out)
+        print(out.read_text())
+        return not total(*WRONG)
 
 
 if __name__ == "__main__":
@@ -256,6 +386,6 @@ if __name__ == "__main__":
     parser.add_argument("--kills", type=int, default=1000)
     parser.add_argument("--minutes", type=float, default=float("inf"))
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", type=Path, default=Path("kills.csv"))
+    parser.add_argument("--out", type=Path, default=Path("kills.csv"), help="CSV file; an existing one is continued")
     given = parser.parse_args()
     sys.exit(0 if run(given.kills, given.minutes, given.seed, given.out) else 1)
