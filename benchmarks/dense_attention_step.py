@@ -44,15 +44,15 @@ Times = tuple[float, float]
 class Step:
     """A head before training, a batch and its classes; the same for every way of computing."""
 
-    def __init__(self, seen: int = SEEN, classes: int = CLASSES, batch: int = BATCH) -> None:
+    def __init__(self, seen: int = SEEN, classes: int = CLASSES, batch: int = BATCH, device: str = "cpu") -> None:
         torch.manual_seed(0)
         self.head = DenseAttentionAE()
         module = self.head.build(Problem({"region": TapSpec((REGIONS, CHANNELS))}, ATTRIBUTES, classes=classes))
         assert isinstance(module, DenseAttention)
-        self.module = module
-        self.regions = torch.rand(batch, REGIONS, CHANNELS).sub_(0.5).relu_()  # half zeros, after a ReLU
-        self.labels = torch.randint(seen, (batch,))
-        self.task = Task(torch.rand(classes, ATTRIBUTES), torch.arange(seen), None)
+        self.module = module.to(device)
+        self.regions = torch.rand(batch, REGIONS, CHANNELS).sub_(0.5).relu_().to(device)  # half zeros, after a ReLU
+        self.labels = torch.randint(seen, (batch,)).to(device)
+        self.task = Task(torch.rand(classes, ATTRIBUTES).to(device), torch.arange(seen).to(device), None)
         module.centre.copy_(self.task.seen_semantics.mean(0))
         self.optimiser = torch.optim.Adam(module.parameters(), lr=1e-3, fused=True)
 

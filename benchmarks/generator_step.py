@@ -45,14 +45,16 @@ Ways = dict[str, Callable[[], object]]
 class Iteration:
     """An iteration of TF-VAEGAN on a fixed batch, without feedback or with it."""
 
-    def __init__(self, feedback: bool) -> None:
+    def __init__(self, feedback: bool, device: str = "cpu") -> None:
         torch.manual_seed(0)
-        gan = FeatureGan(GanSizes(WIDTH, ATTRIBUTES, ATTRIBUTES, HIDDEN, output="sigmoid"))
-        self.semantics = torch.nn.functional.normalize(torch.rand(SEEN, ATTRIBUTES), dim=1)
+        gan = FeatureGan(GanSizes(WIDTH, ATTRIBUTES, ATTRIBUTES, HIDDEN, output="sigmoid")).to(device)
+        self.device = device
+        self.semantics = torch.nn.functional.normalize(torch.rand(SEEN, ATTRIBUTES), dim=1).to(device)
         self.learner = Adversarial(gan, GanSettings(), self.semantics)
-        self.literal = LiteralTfVaegan(gan, self.learner.settings)
-        count = STEPS * BATCH
-        self.batch = Batch({"global": torch.rand(count, WIDTH)}, torch.randint(SEEN, (count,)), np.arange(count))
+        with torch.device(device):
+            self.literal = LiteralTfVaegan(gan, self.learner.settings)
+            count = STEPS * BATCH
+            self.batch = Batch({"global": torch.rand(count, WIDTH)}, torch.randint(SEEN, (count,)), np.arange(count))
         self.feedback, self.at = feedback, At("", 0, 1, 5 if feedback else 0, 10)
 
     def ours(self) -> dict[str, float]:
@@ -62,7 +64,8 @@ class Iteration:
     def by_the_letter(self) -> dict[str, float]:
         torch.manual_seed(1)
         count = len(self.batch.labels)
-        noise = Noise(torch.rand(count, 1), torch.randn(count, ATTRIBUTES), torch.randn(BATCH, ATTRIBUTES))
+        with torch.device(self.device):
+            noise = Noise(torch.rand(count, 1), torch.randn(count, ATTRIBUTES), torch.randn(BATCH, ATTRIBUTES))
         x, a = self.batch.inputs["global"], self.semantics[self.batch.labels]
         return self.literal.step(x, a, noise, self.feedback)
 
