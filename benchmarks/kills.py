@@ -197,16 +197,17 @@ def live(line: Sequence[str], cache: Path) -> int:
     pid = os.fork()
     if pid:
         return pid
-    os.setpgid(0, 0)
-    os.environ["ZSLPIPE_CACHE"] = str(cache)
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell starts background jobs without it
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 1)
-    os.dup2(os.open(cache.parent / "stderr.txt", os.O_WRONLY | os.O_CREAT | os.O_TRUNC), 2)
     try:
+        os.setpgid(0, 0)
+        os.environ["ZSLPIPE_CACHE"] = str(cache)
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell starts background jobs without it
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        os.dup2(os.open(cache.parent / "stderr.txt", os.O_WRONLY | os.O_CREAT | os.O_TRUNC), 2)
         main(filled(line, cache), standalone_mode=True)
     except SystemExit as end:
         os._exit(int(end.code or 0))
+    except KeyboardInterrupt:  # before the command could answer it
+        os._exit(130)
     except BaseException:
         traceback.print_exc()
     finally:

@@ -109,7 +109,7 @@ def test_a_kind_of_store_that_this_version_does_not_know(store: Path) -> None:
     assert "unknown kind of store 'dreamt'" in repaired.stderr
 
 
-@pytest.mark.parametrize("edit", [{"taps": 3}, {"class_table": {}}, {"device": ["x"]}, {"more": 1}, {"backbone": None}])
+@pytest.mark.parametrize("edit", [{"taps": 3}, {"class_table": {}}, {"device": ["x"]}, {"more": 1}, {"backbone": 5}])
 def test_a_request_of_a_stranger(store: Path, edit: dict[str, object]) -> None:
     opened = FeatureStore.open(store)
     request = {**opened.provenance["recorded"]["request"], **edit}
