@@ -39,6 +39,13 @@ def test_names_are_escaped(make_run: Make) -> None:
     assert EVIL in words(tree)
 
 
+def test_classes_that_no_image_tests_are_not_listed(make_run: Make) -> None:
+    run = make_run()
+    classes = [c if c.seen else c._replace(accuracy=None, uncalibrated=None) for c in run.classes]
+    assert "unseen classes" in words(parsed(page([run])))
+    assert "0 unseen classes" not in words(parsed(page([dataclasses.replace(run, classes=tuple(classes))])))
+
+
 def test_nothing_is_loaded_from_elsewhere(make_run: Make) -> None:
     text = page([make_run()])
     tree = parsed(text)

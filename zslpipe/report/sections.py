@@ -56,7 +56,8 @@ def _photos(run: RunContent) -> Markup:
 
 def _classes(run: RunContent) -> Markup:
     note = "Accuracy in percent among all classes, as in the first row of the results; ticks: without calibration."
-    sides = [class_bars(run.classes, seen) for seen in (False, True)]
+    tested = {c.seen for c in run.classes if c.accuracy is not None}
+    sides = [class_bars(run.classes, seen) for seen in (False, True) if seen in tested]
     return join(el("h3", "Classes"), _note(note), _halves(*sides))
 
 
