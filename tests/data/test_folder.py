@@ -41,7 +41,7 @@ def test_with_images_csv_unlisted_images_are_skipped(birds: Path) -> None:
     b = read_folder(birds)
     assert b.labels[b.test_seen].tolist() == [0, 1, 2, 3]
     assert len(b.image_ids) == 19
-    assert "2 images not listed in images.csv were skipped: a/1.png, unlisted/x.JPG." in b.notes
+    assert "images not listed in images.csv, skipped: 2 (a/1.png, unlisted/x.JPG)." in b.notes
     assert set(b.sources) == {"classes.csv", "images.csv"}
 
 
@@ -74,8 +74,8 @@ def test_stray_and_hidden_files_nested_folders_and_unusual_suffixes(birds: Path)
     assert b.image_ids[8] == "b/deep/er/X.JpEg"
     assert b.labels[8] == 1
     assert len(b.image_ids) == 21
-    assert "4 files that are not images were skipped: Thumbs.db, a/._0.png, a/notes.txt, ...." in b.notes
-    assert "1 images outside a class folder were skipped: loose.png." in b.notes
+    assert "files that are not images, skipped: 4 (Thumbs.db, a/._0.png, a/notes.txt, ...)." in b.notes
+    assert "images outside a class folder, skipped: 1 (loose.png)." in b.notes
 
 
 def test_a_class_may_be_a_folder_in_a_folder(birds: Path) -> None:

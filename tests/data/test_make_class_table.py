@@ -45,11 +45,11 @@ def test_a_folder_with_some_of_the_classes_becomes_a_benchmark(known: Benchmark,
     images = tmp_path / "some"
     here = ("001", "002", "003", "005")
     put(images, [i for i in known.image_ids if i[:3] in here])
-    put(images, ["001.Bird_a/stray.jpg", "else/x.jpg"])
+    put(images, ["001.Bird_a/stray.jpg", "else/x.jpg", "bird_fg/x.jpg"])
     written = make_class_table(KnownClasses.of(known), images, tmp_path / "tables")
     assert {f.name for f in written.files} == {"classes.csv", "images.csv", "attribute_vectors.npy"}
-    assert any("2 images not in the split of cub were skipped" in n for n in written.notes)
-    assert any("1 folders match no class: else." in n for n in written.notes)
+    assert any("images not in the split of cub, skipped: 3" in n for n in written.notes)
+    assert any("folders that match no class: 2 (bird_fg (did you mean 006.Bird_f?), else)." in n for n in written.notes)
 
     b = read_folder(images, tmp_path / "tables")
     assert b.class_names == ("001.Bird_a", "002.Bird_b", "003.Bird_c", "005.Bird_e")

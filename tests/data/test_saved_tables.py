@@ -75,7 +75,7 @@ def test_empty_cells_are_filled_in_and_words_are_numbers(tmp_path: Path) -> None
     (tmp_path / "classes.csv").write_text("\n".join(rows))
     table = read_class_table(tmp_path / "classes.csv")
     assert table.semantics.T.tolist() == [[1, 2, 3, 2], [1, 0, 1, 0], [1, 0, 1, 0]]
-    assert table.notes == ("classes.csv: 2 empty cells filled with the mean of the column.",)
+    assert table.notes == ("empty cells of classes.csv, filled with the mean of their column: 2.",)
     assert table.undecided == {"a", "b", "c", "d"}
 
 

@@ -87,8 +87,7 @@ def read_class_table(path: Path) -> ClassTable:
         filled += empty
     if problems:
         raise TableError(path, problems)
-    cells = "1 empty cell" if filled == 1 else f"{filled} empty cells"
-    note = f"{path.name}: {cells} filled with the mean of the column."
+    note = f"empty cells of {path.name}, filled with the mean of their column: {filled}."
     return ClassTable(
         classes=classes,
         unseen=np.array([s == "unseen" for s in splits]),

@@ -28,7 +28,7 @@ def draw_unseen(table: ClassTable, labels: np.ndarray, seed: int, notes: list[st
     if not table.undecided:
         return unseen
     if unseen.any() or len(table.undecided) < len(table.classes):
-        notes.append(f"{len(table.undecided)} classes have no split: those with images are seen.")
+        notes.append(f"classes without a split: {len(table.undecided)}; those with images are seen.")
         return unseen
     count = min(max(1, round(UNSEEN_SHARE * len(unseen))), max(0, len(unseen) - FEWEST_SEEN))
     if count:

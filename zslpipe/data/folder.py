@@ -124,7 +124,7 @@ def _find_tables(folder: Path, given: Path | None) -> tuple[Path, _Tables]:
 def _note_others(scan: Scan, root: Path, tables: _Tables, notes: list[str]) -> None:
     others = [o for o in scan.others if root / o not in tables.files]
     if others:
-        notes.append(f"{len(others)} files that are not images were skipped: {first_few(others)}.")
+        notes.append(f"files that are not images, skipped: {len(others)} ({first_few(others)}).")
 
 
 def _listed_images(tables: _Tables, root: Path, images: tuple[str, ...]) -> dict[str, ListedImage]:
@@ -161,7 +161,7 @@ def _find_classes(
         reason = f"not listed in {IMAGES}" if listed else "outside a class folder"
         used = set(wanted)
         left = [i for i in images if i not in used]
-        notes.append(f"{skipped} images {reason} were skipped: {first_few(left)}.")
+        notes.append(f"images {reason}, skipped: {skipped} ({first_few(left)}).")
     if not wanted:
         raise InputError(f"{root} has no images in class folders; expected {root}/<class>/<image>.")
     folders = ClassFolders(table.classes)
@@ -184,7 +184,7 @@ def _find_classes(
         raise InputError(f"{tables.classes} {_no_lines(unknown, table.classes, without)}")
     respelled = [f"{folder} ({c})" for folder, c in folders.respelled().items()]
     if respelled:
-        notes.append(f"{len(respelled)} folders are spelled unlike their classes: {first_few(respelled)}.")
+        notes.append(f"folders spelled unlike their classes: {len(respelled)} ({first_few(respelled)}).")
     return {i: c for i, c in found.items() if c is not None}
 
 
@@ -237,7 +237,7 @@ def _validation_folds(table: ClassTable, trained: set[int], notes: list[str]) ->
             splits.append(ClassSplit(train, val))
     unused = len(table.folds) - len(splits)
     if unused:
-        notes.append(f"{unused} validation folds in {CLASSES} have no train or no val classes and are not used.")
+        notes.append(f"validation folds in {CLASSES} without train or val classes, not used: {unused}.")
     return tuple(splits)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from zslpipe.data.class_folders import normalize_name
+from zslpipe.data.class_folders import normalize_name, suggest_class
 from zslpipe.data.class_table import CLASSES, IMAGES, VECTORS, ClassTable, class_rows
 from zslpipe.data.csv_lines import csv_bytes
 from zslpipe.data.known_classes import KnownClasses
@@ -46,8 +46,12 @@ def make_class_table(known: KnownClasses, image_folder: Path, out: Path) -> Writ
     if not folders:
         first = first_few(known.class_names)
         raise InputError(f"no folder in {image_folder} matches a class of {known.name} ({first}).")
-    unmatched = {str(PurePosixPath(i).parent) for i in images} - folders.keys()
-    notes = [f"{len(unmatched)} folders match no class: {first_few(sorted(unmatched))}."] if unmatched else []
+    unmatched = sorted({str(PurePosixPath(i).parent) for i in images} - folders.keys())
+    notes = []
+    if unmatched:
+        left = [name for c, name in enumerate(known.class_names) if c not in folders.values()]
+        named = [f"{f} (did you mean {meant}?)" if (meant := suggest_class(f, left)) else f for f in unmatched]
+        notes.append(f"folders that match no class: {len(unmatched)} ({first_few(named)}).")
     table = _class_table(known, folders)
     rows = _image_rows(known, images, folders, notes)
 
@@ -111,7 +115,7 @@ def _image_rows(
         else:
             unlisted.append(image)
     if rows and unlisted:
-        notes.append(f"{len(unlisted)} images not in the split of {known.name} were skipped: {first_few(unlisted)}.")
+        notes.append(f"images not in the split of {known.name}, skipped: {len(unlisted)} ({first_few(unlisted)}).")
     return rows
 
 
