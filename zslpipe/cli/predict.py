@@ -16,6 +16,7 @@ EXAMPLES = examples(
     "zslpipe predict my-birds-remse-20260101-120000 photo.jpg",
     "zslpipe predict my-birds-remse-20260101-120000 holiday --top 5 --page holiday.html",
     "zslpipe predict my-birds-remse-20260101-120000 holiday --classes more.csv --reject --csv",
+    "zslpipe predict my-birds-remse-20260101-120000 holiday --examples some-photos",
     "zslpipe predict my-birds-remse-20260101-120000 - --json < paths.txt",
 )
 
@@ -25,6 +26,8 @@ EXAMPLES = examples(
 @click.argument("images", nargs=-1, required=True, metavar="IMAGE|FOLDER|-...")
 @click.option("--top", type=click.IntRange(1), default=3, show_default=True, help="Number of classes to show.")
 @click.option("--classes", type=PATH, help="CSV file of new classes, described by the same attributes.")
+@click.option("--examples", type=PATH, help="Folder with a subfolder of photos for some of the unseen classes.")
+@click.option("--refit", is_flag=True, help="Fit the head again with the examples, instead of moving its scores.")
 @click.option("--reject", is_flag=True, help="Say 'none of these' below a validated threshold of certainty.")
 @click.option("--csv", "csv_", is_flag=True, help="Print CSV, one line per image and class.")
 @click.option("--page", type=PATH, help="HTML file to write with the images and their classes.")

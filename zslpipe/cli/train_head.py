@@ -28,6 +28,7 @@ EXAMPLES = examples(
     "zslpipe train-head eszsl --semantics text",
     "zslpipe train-head gem --word-vectors glove.6B.300d.txt",
     "zslpipe train-head prompt --semantics prompts",
+    "zslpipe train-head eszsl --examples photos-of-unseen-classes",
     "zslpipe train-head my-head --plugin my_head.py",
 )
 
@@ -46,6 +47,8 @@ EXAMPLES = examples(
 @click.option(
     "--word-vectors", type=PATH, help="GloVe or word2vec file for the attributes' names, for heads that attend by them."
 )
+@click.option("--examples", type=PATH, help="Folder with a subfolder of photos for some of the unseen classes.")
+@click.option("--refit", is_flag=True, help="Train on the examples as well, instead of moving the scores by them.")
 @click.option(
     "--set",
     "settings",

@@ -56,6 +56,38 @@ class Subset:
         return np.asarray(self[:], dtype)
 
 
+class Appended:
+    """Rows with others after them, read when indexed.
+
+    >>> Appended(np.arange(3), np.array([7, 8]))[np.array([4, 0, 3])]
+    array([8, 0, 7])
+    """
+
+    def __init__(self, rows: Rows, more: np.ndarray) -> None:
+        self.rows, self.more = rows, np.asarray(more, rows.dtype)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return (len(self), *self.rows.shape[1:])
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        return self.rows.dtype
+
+    def __len__(self) -> int:
+        return len(self.rows) + len(self.more)
+
+    def __getitem__(self, index: Any, /) -> np.ndarray:
+        wanted = np.arange(len(self))[index]
+        added = wanted >= len(self.rows)
+        found = np.empty((len(wanted), *self.shape[1:]), self.dtype)
+        found[~added], found[added] = self.rows[wanted[~added]], self.more[wanted[added] - len(self.rows)]
+        return found
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        return np.asarray(self[:], dtype)
+
+
 class Taken(Mapping[str, Rows]):
     """The rows `index` of every tap of other features; a tap is opened and its rows are read when they are used.
 
@@ -105,3 +137,11 @@ class Taken(Mapping[str, Rows]):
 def take(features: Features, index: np.ndarray) -> Taken:
     """The rows `index` of every tap, without reading any."""
     return Taken(features, index)
+
+
+class Joined(dict[str, Rows]):
+    """Rows of the taps that both have, one after the other; what a store knows of its features is kept."""
+
+    def __init__(self, features: Taken, more: Features) -> None:
+        super().__init__({tap: Appended(features[tap], np.asarray(more[tap][:])) for tap in features if tap in more})
+        self.specs, self.backbone, self.source = features.specs, features.backbone, features.source

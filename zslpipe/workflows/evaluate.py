@@ -249,7 +249,7 @@ def evaluate_run(workspace: Workspace, run: Run, gzsl: bool, calibrate: bool, se
     without: list[list[Result]] = []
     deltas_of: dict[int, dict[str, dict[str, float | None]]] = {}
     for seed, delta in deltas.items():
-        head = run.head(seed)
+        head = run.head_with_photos(seed)
         tests = score_tests(head, store.features(), benchmark)
         if isinstance(head, PredictsSemantics):
             errors[seed] = imbalance(head, store.features(), benchmark).sides

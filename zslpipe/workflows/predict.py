@@ -16,7 +16,8 @@ from zslpipe.report.predictions import Card, Named, write_predictions
 from zslpipe.serving.new_images import ImageFeatures
 from zslpipe.serving.predictor import Candidate, ClassList, Prediction, Predictor
 from zslpipe.workflows.class_words import encoder_of
-from zslpipe.workflows.find import origin_of_run
+from zslpipe.workflows.examples import NOTHING, shown
+from zslpipe.workflows.find import origin_of_run, store_of_run
 from zslpipe.workflows.runs import Run, find_run
 from zslpipe.workflows.workspace import Workspace
 
@@ -29,6 +30,7 @@ def load(
     *,
     seed: int | None = None,
     classes: str | Path | None = None,
+    examples: str | Path | None = None,
     device: str = "auto",
     cache: str | Path | None = None,
 ) -> Predictor:
@@ -38,6 +40,7 @@ def load(
         run: its name or folder; None for the newest.
         seed: which of its seeds, None for the first.
         classes: CSV file of further classes, described by the same attributes; see `Predictor.with_classes`.
+        examples: folder with a subfolder of photos for some of the unseen classes, which are taken into account.
         device: where the backbone runs: auto, cpu, cuda, cuda:1, ...
         cache: where stores and runs are; ZSLPIPE_CACHE or ./cache by default.
 
@@ -47,13 +50,19 @@ def load(
     workspace = Workspace.at(cache=None if cache is None else Path(cache))
     found = find_run(workspace.runs, None if run is None else str(run))
     predictor = predictor_of(workspace, found, seed, device)
-    return predictor if classes is None else predictor.with_classes(classes)
+    if classes is not None:
+        predictor = predictor.with_classes(classes)
+    if examples is not None:
+        store = store_of_run(workspace, found)
+        predictor = shown(predictor, found, store, seed_of(found, seed), Path(examples), refit=False, device=device)
+    return predictor
 
 
 def predictor_of(workspace: Workspace, run: Run, seed: int | None = None, device: str = "auto") -> Predictor:
     """The head of a seed (None for the first) with what it needs to name images; the backbone is not loaded yet."""
     seed = seed_of(run, seed)
-    benchmark, choice, head, store = run.benchmark, run.choice(seed), run.head(seed), origin_of_run(workspace, run)
+    benchmark, choice, store = run.benchmark, run.choice(seed), origin_of_run(workspace, run)
+    head = run.head_with_photos(seed)
     classes = ClassList(
         benchmark.class_names,
         benchmark.semantics,
@@ -133,6 +142,8 @@ def predict_images(
     seed: int | None = None,
     top: int = 3,
     classes: Path | None = None,
+    examples: Path | None = None,
+    refit: bool = False,
     reject: bool = False,
     page: Path | None = None,
     device: str = "auto",
@@ -148,6 +159,8 @@ def predict_images(
         seed: which of the run's seeds, None for the first.
         top: number of classes to tell for each image.
         classes: CSV file of further classes, described by the same attributes.
+        examples: folder with a subfolder of photos for some of the unseen classes; they replace those of the run.
+        refit: fit the head again, with these photos among its training images.
         reject: whether images may be none of the classes; without it `known` is None.
         page: HTML file to write with the images and their classes.
         device, batch_size, workers: as for extraction.
@@ -160,6 +173,11 @@ def predict_images(
     predictor = predictor_of(workspace, run, seed, device)
     if classes is not None:
         predictor = predictor.with_classes(classes)
+    if refit and examples is None:
+        raise InputError(NOTHING)
+    if examples is not None:
+        store = store_of_run(workspace, run)
+        predictor = shown(predictor, run, store, seed_of(run, seed), examples, refit=refit, device=device)
     if reject and predictor.confidence is None:
         raise InputError(f"run {run.name} has no threshold for '{NONE}': train it again with --selection unseen-class.")
     files = list(image_files(images))

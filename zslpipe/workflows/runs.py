@@ -95,6 +95,17 @@ class Run:
         rehearse(head, self.benchmark, folder)
         return head
 
+    def head_with_photos(self, seed: int) -> "Head":
+        """The trained head of a seed, with the photos of unseen classes that it was given, if any."""
+        from zslpipe.parts.photos import FILE, WithPhotos
+
+        names = [f"seed-{seed}/{FILE}.{suffix}" for suffix in ("json", "safetensors")]
+        if names[0] not in self.about.get("files", {}):
+            return self.head(seed)
+        for name in names:
+            self.file(name)
+        return WithPhotos.read(self.path / f"seed-{seed}", self.head(seed))
+
     def losses(self, seed: int) -> dict[str, list[float]]:
         """The mean of every loss term per epoch of the final training; empty for heads in closed form."""
         return dict(self._about_head(seed).get("losses", {}))

@@ -10,6 +10,7 @@ from typing import Any
 
 from zslpipe.data.benchmark import Benchmark
 from zslpipe.data.check import NO_ATTRIBUTES
+from zslpipe.data.examples import without_tests
 from zslpipe.data.texts import with_attribute_vectors
 from zslpipe.errors import InputError
 from zslpipe.files import sha256_json, write_json
@@ -23,6 +24,7 @@ from zslpipe.store.provenance import backbone_name
 from zslpipe.store.rows import Features
 from zslpipe.training import checkpoints
 from zslpipe.workflows.class_words import describe, lasting_spec
+from zslpipe.workflows.examples import Given
 from zslpipe.workflows.find import find_store
 from zslpipe.workflows.leftovers import resumable, sweep
 from zslpipe.workflows.run_record import FORMAT, write_record
@@ -96,6 +98,8 @@ def train_head(
     *,
     semantics: str | None = None,
     word_vectors: Path | None = None,
+    examples: Path | None = None,
+    refit: bool = False,
     settings: Mapping[str, Any] | None = None,
     grid: Mapping[str, Sequence[Any]] | None = None,
     selection: str = "unseen-class",
@@ -107,7 +111,8 @@ def train_head(
 ) -> tuple[Run, bool]:
     """Select, train and save one head per seed; returns the run and whether it was found in the cache.
 
-    Word vectors of the attributes are taken from the file `word_vectors`, by default from the benchmark. Given
+    Photos of unseen classes in the folder `examples` move the scores of these classes, or with `refit` are trained on.
+    Word vectors of attributes are taken from the file `word_vectors`, by default from the benchmark. Given
     `settings` are fixed; of those in `grid`, `selection` tries all combinations of the listed values; the others
     are chosen from the head's search space. With `reuse`, a run of the same request is taken from the cache. A call
     that was killed resumes from its last checkpoint when repeated. `jobs` processes share the seeds, or the folds of a
@@ -125,6 +130,12 @@ def train_head(
         selection_options=selection_options,
         seeds=seeds,
     )
+    given = Given.of(examples, benchmark, refit, store)
+    if given is not None:
+        tests = len(benchmark.test_unseen)
+        benchmark = without_tests(benchmark, given.examples)
+        request["examples"] = given.request()
+        notes = (*notes, given.note(tests - len(benchmark.test_unseen)))
     if reuse:
         for run in runs(workspace.runs):
             if run.about["request"] == request:
@@ -139,7 +150,7 @@ def train_head(
         checkpoints(unfinished),
         workers(jobs, loaded_plugins(), partial(checkpoints, unfinished)),
     ):
-        train = partial(_train_seed, made.folder, request, store.features(), benchmark)
+        train = partial(_train_seed, made.folder, request, store.features(), benchmark, given)
         done = map(train, seeds) if len(seeds) == 1 else mapped(train, seeds)
         for _ in track(done, f"{head} on {benchmark.name}, seeds", len(seeds)):
             pass
@@ -155,7 +166,14 @@ def train_head(
     return made.run, False
 
 
-def _train_seed(folder: Path, request: Mapping[str, Any], features: Features, benchmark: Benchmark, seed: int) -> None:
+def _train_seed(
+    folder: Path,
+    request: Mapping[str, Any],
+    features: Features,
+    benchmark: Benchmark,
+    given: Given | None,
+    seed: int,
+) -> None:
     """Select and train the head of one seed, and save it below `folder`."""
     head = HEADS[request["head"]]
     fix_seed = {"seed": seed} if "seed" in head().get_params() else {}
@@ -163,6 +181,10 @@ def _train_seed(folder: Path, request: Mapping[str, Any], features: Features, be
     choice, fitted = selector.select(
         head(**fix_seed), features, benchmark, [{**c, **fix_seed} for c in request["candidates"]]
     )
+    if given is not None:
+        shown = given.to(fitted, choice, benchmark, folder / f"seed-{seed}")
+        shown.save(folder / f"seed-{seed}")
+        fitted = shown.base
     fitted.save(folder / f"seed-{seed}")
     for name, other in selector.refit_without(head(**fix_seed), features, benchmark, choice):
         other.save(folder / f"seed-{seed}" / name)
