@@ -1,21 +1,23 @@
 """Curves of any-shot learning: T1 and H with 0, 1, 2, 5 and 10 photos of every unseen class, on real stores.
 
-    python benchmarks/any_shot.py --data-root DATA --cache CACHE --heads eszsl gfzsl
+    python benchmarks/any_shot.py --data-root DATA --cache CACHE --heads eszsl gfzsl --only CUB50/att
 
 Uses the stores that `real_results.py` makes in CACHE. The settings of a head, δ and the weights of photos are chosen
 once, on the validation classes; each of 5 seeds draws other photos of the test_unseen images, which are then no test
 images. Both rivals know the same photos and the same whitened features: the nearest class mean (whitened or of unit
 length), and logistic regression; for each number of photos the validation classes choose what is best for them (the way
-of scaling, and the ridge). Writes benchmarks/results/any_shot-....csv after every head.
+of scaling, and the ridge). Writes benchmarks/results/any_shot-....csv after every head; rows of other datasets and
+heads that are there already are kept.
 """
 
 import argparse
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from common import result_file, write_table
+from readme_table import read_rows
 
 from zslpipe.data.benchmark import Benchmark
 from zslpipe.data.semantics import load_semantics
@@ -39,9 +41,11 @@ SETTINGS: dict[str, dict[str, Any]] = {"remse": {"branch": "global"}}
 Name = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]  # photos (n, r), places (n,), tests -> places
 
 
-def problems(data_root: Path, cache: Path) -> Iterator[tuple[str, str, Features, Benchmark]]:
+def problems(data_root: Path, cache: Path, only: Sequence[str]) -> Iterator[tuple[str, str, Features, Benchmark]]:
     """Dataset, semantics, global features in memory and benchmark."""
     for dataset, semantics in PROBLEMS:
+        if only and f"{dataset}/{semantics}" not in only:
+            continue
         store = next(FeatureStore.open(s.path) for s in stores(cache) if s.dataset.lower() == dataset.lower())
         benchmark = load_semantics(store.benchmark, semantics, data_root)
         yield dataset, semantics, {"global": np.asarray(store.features()["global"][:])}, benchmark
@@ -147,16 +151,24 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data-root", type=Path, required=True)
     parser.add_argument("--cache", type=Path, default=Path("cache"))
+    parser.add_argument("--only", nargs="+", default=[], help="DATASET/SEMANTICS")
     parser.add_argument("--heads", nargs="+", default=["eszsl", "gfzsl"])
     options = parser.parse_args()
-    rows = []
-    for dataset, semantics, features, benchmark in problems(options.data_root, options.cache):
+    file = result_file("any_shot")
+    for dataset, semantics, features, benchmark in problems(options.data_root, options.cache, options.only):
         others = Rivals(features, benchmark)
         for head in options.heads:
-            for row in curve(head, features, benchmark, others):
-                rows.append({"dataset": dataset, "semantics": semantics, "head": head, **row})
-                print(rows[-1], flush=True)
-            write_table(result_file("any_shot"), rows)
+            about = {"dataset": dataset, "semantics": semantics, "head": head}
+            rows = [{**about, **row} for row in curve(head, features, benchmark, others)]
+            print(*rows, sep="\n", flush=True)
+            kept = (
+                [row for row in read_rows(file) if any(row[k] != v for k, v in about.items())] if file.is_file() else []
+            )
+            write_table(file, sorted([*kept, *rows], key=order))
+
+
+def order(row: dict[str, Any]) -> tuple[int, str, int]:
+    return PROBLEMS.index((row["dataset"], row["semantics"])), row["head"], int(row["photos"])
 
 
 if __name__ == "__main__":

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from zslpipe.parts.problem import Classes as Classes
     from zslpipe.progress import show_progress as show_progress
     from zslpipe.selection import fit as fit
+    from zslpipe.serving.estimator import ClassDisjointKFold as ClassDisjointKFold
+    from zslpipe.serving.estimator import ZeroShotClassifier as ZeroShotClassifier
     from zslpipe.workflows.predict import load as load
 
 __version__ = "0.1.0"
@@ -33,9 +35,11 @@ __version__ = "0.1.0"
 _PUBLIC = {
     "Attributes": "zslpipe.parts.problem:Attributes",
     "Benchmark": "zslpipe.data.benchmark:Benchmark",
+    "ClassDisjointKFold": "zslpipe.serving.estimator:ClassDisjointKFold",
     "Classes": "zslpipe.parts.problem:Classes",
     "Head": "zslpipe.parts.head:Head",
     "InputError": "zslpipe.errors:InputError",
+    "ZeroShotClassifier": "zslpipe.serving.estimator:ZeroShotClassifier",
     "ZslpipeError": "zslpipe.errors:ZslpipeError",
     "create_head": "zslpipe.api:create_head",
     "evaluate": "zslpipe.evaluation.protocol:evaluate",
