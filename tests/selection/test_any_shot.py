@@ -7,12 +7,13 @@ import pytest
 
 from zslpipe.data.benchmark import Benchmark
 from zslpipe.errors import InputError
-from zslpipe.evaluation.metrics import per_class
+from zslpipe.evaluation.metrics import accuracies, per_class
 from zslpipe.evaluation.protocol import classes_of
 from zslpipe.heads import HEADS, Head
 from zslpipe.parts.photos import Photos
 from zslpipe.selection import fit
-from zslpipe.selection.any_shot import SHOTS, Known, choose_mixing, draw_photos, fit_with, learn_photos
+from zslpipe.selection.any_shot import SHOTS, Known, _at_best_delta, choose_mixing, draw_photos, fit_with, learn_photos
+from zslpipe.selection.rules import UnseenClassValidation
 from zslpipe.store.rows import take
 
 
@@ -98,3 +99,25 @@ def test_photos_of_a_class_that_is_described_as_another_are_refused(vague: tuple
     photos, _ = draw_photos(benchmark, 2, seed=0)
     with pytest.raises(InputError, match="class 10 has the same semantics as another unseen class"):
         given(HEADS["eszsl"](), features, replace(benchmark, semantics=alike), photos)
+
+
+def test_the_shift_keeps_seen_and_unseen_classes_in_balance(vague: tuple[Benchmark, np.ndarray]) -> None:
+    """At the chosen shift H on the folds is the largest: larger than without it, and than with the opposite one."""
+    benchmark, features = vague
+    rows, head = {"global": features}, HEADS["eszsl"]()
+    mixing = choose_mixing(head, rows, benchmark)
+    assert abs(mixing.shifts[5]) > 0.1
+    found: dict[float, list[float]] = {1.0: [], 0.0: [], -1.0: []}
+    for fold in UnseenClassValidation(folds=3, seed=0).problems(benchmark):
+        known = _at_best_delta(fit(head.with_params(), rows, fold), rows, fold)
+        photos, rest = draw_photos(fold, 5, seed=0)
+        shown = Photos({"global": features[photos]}, fold.labels[photos])
+        index = np.concatenate([fold.test_seen, rest])
+        for sign, values in found.items():
+            shifts = {n: sign * shift for n, shift in mixing.shifts.items()}
+            moved = learn_photos(known, shown, replace(mixing, shifts=shifts))
+            scores = moved.bind(known.classes)({"global": features[index]})
+            values.append(accuracies(scores, fold.labels[index], known.classes.seen, known.delta).H)
+    means = {sign: np.mean(values) for sign, values in found.items()}
+    assert means[1.0] > means[0.0]
+    assert means[1.0] > means[-1.0]

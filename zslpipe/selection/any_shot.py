@@ -93,7 +93,7 @@ def choose_mixing(
     return Mixing(
         trust=None if refit else best[0],
         ridge=best[1],
-        shifts={shots: -best_common_delta(some) for shots, some in chosen.items()},
+        shifts={shots: best_common_delta(some) for shots, some in chosen.items()},
         values={
             shots: (float(np.mean([c.T1 for c in some])), float(np.mean([c.best().H for c in some])))
             for shots, some in chosen.items()
