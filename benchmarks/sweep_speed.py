@@ -28,9 +28,9 @@ CLASSES, EACH, WIDTH, ATTRIBUTES = 60, 60, 256, 64
 SWEEP = """
 heads:
   - head: remse
-    settings: {branch: global, epochs: 6, learning_rate: [0.001, 0.0003]}
+    settings: {branch: global, epochs: 36, learning_rate: [0.001, 0.0003]}
   - head: attention-net
-    settings: {branch: global, epochs: 6, loss: [sce, sce+remse]}
+    settings: {branch: global, epochs: 36, loss: [sce, sce+remse]}
   - head: gfzsl
     settings: {gamma: 0.1, lambda_: [0.1, 1]}
 seeds: 2

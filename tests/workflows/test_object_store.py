@@ -47,7 +47,11 @@ def test_a_store_under_a_url_is_used_like_a_local_one(places: str, tmp_path: Pat
     assert json.loads(program(*extract).stdout)["reused"] == 60
     run = program("train-head", "eszsl", "--store", url)
     assert run.exit_code == 0, run.output
-    shutil.rmtree(tmp_path / "cache" / "mirrors")  # another machine
+    shutil.rmtree(tmp_path / "cache" / "mirrors")  # another machine, to which the run was brought
+    refused = program("eval")
+    assert refused.exit_code == 2
+    assert f"zslpipe cache info {url}" in refused.stderr
+    assert program("cache", "info", url).exit_code == 0
     evaluated = program("eval", "--gzsl", "--calibrate", "--json")
     assert evaluated.exit_code == 0, evaluated.output
     bucket = Bucket(url)

@@ -97,10 +97,6 @@ class FeatureStore:
         Raises:
             InputError: if there is none, or its own record is damaged.
         """
-        if (path / names.REMOTE).exists():
-            from zslpipe.store.remote import RemoteStore  # which derives from this class
-
-            return RemoteStore.of(path)
         return cls(path, *read_store_record(path))
 
     @classmethod

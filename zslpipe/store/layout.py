@@ -36,7 +36,6 @@ COMPRESSIONS = (None, "zstd")
 
 STORE, COMPLETE, BENCHMARK, LOCK = "store.json", "complete.json", "benchmark.npz", ".lock"
 GROUP, PIECES = "features.zarr", "pieces"
-REMOTE = ".remote"  # in the mirror of a store elsewhere: its URL
 
 TAP_HEADER: dict[str, Any] = {"shape": list[int], "dtype": str}
 HEADER: dict[str, Any] = {

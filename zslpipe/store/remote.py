@@ -13,7 +13,7 @@ import numpy as np
 
 from zslpipe.data.benchmark import Benchmark
 from zslpipe.errors import DamagedError, InputError, ZslpipeError
-from zslpipe.files import atomic_write, sha256_json, write_text
+from zslpipe.files import atomic_write, sha256_json
 from zslpipe.store import layout as names
 from zslpipe.store.bucket import Bucket, is_url
 from zslpipe.store.failure import Failure
@@ -26,15 +26,17 @@ from zslpipe.store.records import Record, read_sealed_record
 from zslpipe.store.sealed import Broken, sum_of
 from zslpipe.store.writing import commit, complete_mark, withdraw
 
-URL = names.REMOTE  # file of a mirror that holds the URL
-
 
 class RemoteStore(FeatureStore):
     """A store under a URL. `path` is its mirror, which can be deleted at any time."""
 
-    def __init__(self, path: Path, layout: Layout, sums: dict[str, Any]) -> None:
-        self.bucket = Bucket((path / URL).read_text())
+    def __init__(self, bucket: Bucket, path: Path, layout: Layout, sums: dict[str, Any]) -> None:
+        self.bucket = bucket
         super().__init__(path, layout, sums)
+
+    def __reduce__(self) -> Any:
+        """Another process opens the store itself."""
+        return RemoteStore.at, (self.url, self.path.parents[1])
 
     @property
     def url(self) -> str:
@@ -53,18 +55,11 @@ class RemoteStore(FeatureStore):
         Raises:
             InputError: if there is none.
         """
-        return cls.of(_mirror(url, mirrors))
-
-    @classmethod
-    def of(cls, mirror: Path) -> "RemoteStore":
-        """Open the store of a mirror."""
-        bucket = Bucket((mirror / URL).read_text())
+        bucket, mirror = Bucket(url), mirror_of(url, mirrors)
         try:
             keep(mirror / names.STORE, bucket.get(names.STORE))
         except FileNotFoundError:
-            raise InputError(
-                f"{bucket.url} is not a feature store (it has no {names.STORE}): extract to it first."
-            ) from None
+            raise InputError(f"{url} is not a feature store (it has no {names.STORE}): extract to it first.") from None
         layout, sums = read_store_record(mirror)
         for name in (*sums, names.LOCK):
             (mirror / name).parent.mkdir(parents=True, exist_ok=True)
@@ -75,7 +70,7 @@ class RemoteStore(FeatureStore):
                 except FileNotFoundError:
                     continue  # whoever needs it says so
         (mirror / names.PIECES).mkdir(exist_ok=True)
-        return cls(mirror, layout, sums)
+        return cls(bucket, mirror, layout, sums)
 
     @classmethod
     def at_or_create(
@@ -92,8 +87,8 @@ class RemoteStore(FeatureStore):
         Raises:
             InputError: if that store was created with different settings.
         """
-        mirror = _mirror(url, mirrors)
-        bucket = Bucket(url)
+        bucket, mirror = Bucket(url), mirror_of(url, mirrors)
+        mirror.mkdir(parents=True, exist_ok=True)
         rows = len(benchmark.labels)
         layout = Layout(
             benchmark.name,
@@ -111,7 +106,7 @@ class RemoteStore(FeatureStore):
                     keep(mirror / name, bucket.get(name))  # of another creator, who may have been killed
             sums = {name: sum_of(mirror / name) for name in (*layout.zarr_files(), names.BENCHMARK)}
             bucket.create(names.STORE, _store_record(mirror, layout, sums))
-        store = cls.of(mirror)
+        store = cls.at(url, mirrors)
         if differences := difference(store.provenance, provenance):
             raise InputError(f"{url} was created with different settings: {describe_differences(differences)}.")
         store.require(benchmark)
@@ -219,14 +214,10 @@ def open_store(place: str | Path, mirrors: Path) -> FeatureStore:
     return RemoteStore.at(place, mirrors) if is_url(place) else FeatureStore.open(Path(place))  # type: ignore[arg-type]
 
 
-def _mirror(url: str, mirrors: Path) -> Path:
-    """The folder of a mirror, which is made if it does not exist."""
+def mirror_of(url: str, mirrors: Path) -> Path:
+    """The folder of the mirror of a store, which exists if the store was opened before."""
     url = url.rstrip("/")
-    mirror = mirrors / sha256_json(url)[:16] / url.rpartition("/")[2]
-    if not (mirror / URL).exists():
-        mirror.mkdir(parents=True, exist_ok=True)
-        write_text(mirror / URL, url)
-    return mirror
+    return mirrors / sha256_json(url)[:16] / url.rpartition("/")[2]
 
 
 def keep(path: Path, content: bytes) -> None:

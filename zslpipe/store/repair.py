@@ -7,7 +7,7 @@ from zslpipe.data.benchmark import Benchmark
 from zslpipe.errors import InputError, OtherVersionError
 from zslpipe.store.claims import CREATION, claim
 from zslpipe.store.feature_store import FeatureStore
-from zslpipe.store.layout import BENCHMARK, COMPLETE, LOCK, REMOTE, Layout
+from zslpipe.store.layout import BENCHMARK, COMPLETE, LOCK, Layout
 from zslpipe.store.metadata import image_list_hash, read_group_header, read_store_record, write_metadata
 from zslpipe.store.sealed import Broken, explain_os_errors, sum_of
 from zslpipe.store.verify import JUNK, METADATA, Damage, verify
@@ -35,11 +35,6 @@ def repair(path: Path, damages: list[Damage] | None = None, benchmark: Benchmark
         ZslpipeError: if another process is writing, or writing fails.
     """
     damages = verify(path) if damages is None else damages
-    if (path / REMOTE).exists():
-        from zslpipe.store.remote import RemoteStore
-        from zslpipe.store.remote_damage import repair_remote  # which uses what is defined here
-
-        return repair_remote(RemoteStore.of(path), damages, benchmark)
     done = Repair()
     with explain_os_errors(f"could not repair {path}"):
         for damage in reversed(damages):  # the contents of a folder before the folder

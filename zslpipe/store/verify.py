@@ -10,7 +10,7 @@ from zslpipe.errors import OtherVersionError
 from zslpipe.files import temporary
 from zslpipe.progress import track
 from zslpipe.store.feature_store import FeatureStore
-from zslpipe.store.layout import COMPLETE, GROUP, LOCK, PIECES, REMOTE, STORE, Layout
+from zslpipe.store.layout import COMPLETE, GROUP, LOCK, PIECES, STORE, Layout
 from zslpipe.store.metadata import is_unfinished, read_group_header, read_store_record
 from zslpipe.store.records import Record, committed_pieces, read_sealed_record
 from zslpipe.store.sealed import Broken, Sum, read_sealed, sum_of
@@ -53,11 +53,6 @@ def verify(store: FeatureStore | Path) -> list[Damage]:
         InputError: if there is no store.
     """
     root = store.path if isinstance(store, FeatureStore) else store
-    if (root / REMOTE).exists():
-        from zslpipe.store.remote import RemoteStore
-        from zslpipe.store.remote_damage import verify_remote  # which uses what is defined here
-
-        return verify_remote(RemoteStore.of(root))
     if (root / PIECES).exists() and is_unfinished(root) and not committed_pieces(root):
         return []  # its creation was interrupted; whoever creates it next goes on with it
     damages, layout, sums = _own_record(root)

@@ -13,6 +13,7 @@ from zslpipe.store.derived import readable
 from zslpipe.store.feature_store import FeatureStore
 from zslpipe.store.layout import BENCHMARK
 from zslpipe.store.remote import RemoteStore
+from zslpipe.store.remote_damage import repair_remote, verify_remote
 from zslpipe.store.repair import repair
 from zslpipe.store.verify import verify
 from zslpipe.workflows.find import find_store
@@ -41,18 +42,13 @@ def describe(workspace: Workspace, name: str | None) -> dict[str, Any]:
 
 def verify_all(workspace: Workspace, name: str | None) -> dict[str, list[str]]:
     """Damage of each store and run in sentences, for one of them or for all."""
-    path = None if name is None else _place(workspace, name)
+    if name is not None and is_url(name):
+        return {name: [str(damage) for damage in verify_remote(RemoteStore.at(name, workspace.mirrors))]}
+    path = None if name is None else Path(name) if Path(name).is_dir() else find(workspace, name)
     if path is not None:
         return {path.name: _run_damage(path) if _is_run(workspace, path) else _store_damage(path)}
     known_stores = {summary.path.name: _store_damage(summary.path) for summary in stores(workspace.cache)}
     return known_stores | {run.name: _run_damage(run.path) for run in all_runs(workspace.runs)}
-
-
-def _place(workspace: Workspace, name: str) -> Path:
-    """The folder of a store or run by its name, folder or URL (then of its mirror)."""
-    if is_url(name):
-        return RemoteStore.at(name, workspace.mirrors).path
-    return Path(name) if Path(name).is_dir() else find(workspace, name)
 
 
 def _is_run(workspace: Workspace, path: Path) -> bool:
@@ -85,15 +81,22 @@ def repair_store(workspace: Workspace, name: str | None, dataset: str | None = N
     Raises:
         InputError: if what the store was made from is gone or has changed, or `name` is a run.
     """
-    path = find_store(workspace, name).path if name is None or is_url(name) else find(workspace, name)
-    if _is_run(workspace, path):
-        raise InputError(f"{path.name} is a run, which cannot be repaired: remove it and train it again.")
-    damages = verify(path)
-    lost = any(damage.file == BENCHMARK for damage in damages)
-    done = repair(path, damages, benchmark_of(workspace, path, dataset) if lost else None)
-    store = FeatureStore.open(path)
+    if name is not None and is_url(name):
+        there = RemoteStore.at(name, workspace.mirrors)
+        damages = verify_remote(there)
+        lost = any(damage.file == BENCHMARK for damage in damages)
+        done = repair_remote(there, damages, benchmark_of(workspace, there.path, dataset) if lost else None)
+        store: FeatureStore = RemoteStore.at(name, workspace.mirrors)
+    else:
+        path = find_store(workspace, name).path if name is None else find(workspace, name)
+        if _is_run(workspace, path):
+            raise InputError(f"{path.name} is a run, which cannot be repaired: remove it and train it again.")
+        damages = verify(path)
+        lost = any(damage.file == BENCHMARK for damage in damages)
+        done = repair(path, damages, benchmark_of(workspace, path, dataset) if lost else None)
+        store = FeatureStore.open(path)
     return {
-        "store": store.location,
+        "store": store.location if isinstance(store, RemoteStore) else str(store.path),
         "damaged": len(done.pieces),
         "rebuilt": done.rebuilt,
         "removed": done.removed,

@@ -13,7 +13,7 @@ from zslpipe.store.catalog import newest_store, stores
 from zslpipe.store.feature_store import FeatureStore
 from zslpipe.store.layout import STORE
 from zslpipe.store.metadata import image_list_hash
-from zslpipe.store.remote import RemoteStore
+from zslpipe.store.remote import RemoteStore, mirror_of
 from zslpipe.workflows.runs import Run
 from zslpipe.workflows.workspace import Workspace
 
@@ -55,7 +55,13 @@ def store_of_run(workspace: Workspace, run: Run) -> FeatureStore:
     """
     wanted = run.about["store"]["fingerprint"]
     if is_url(run.about["store"]["path"]):
-        there = RemoteStore.at(run.about["store"]["path"], workspace.mirrors)
+        url = run.about["store"]["path"]
+        if not mirror_of(url, workspace.mirrors).exists():  # a run of a stranger must not name what is read
+            raise InputError(
+                f"run {run.name} was trained on {url}: open that store here once (zslpipe cache info {url}), then run "
+                "again."
+            )
+        there = RemoteStore.at(url, workspace.mirrors)
         if there.fingerprint == wanted and there.dataset == run.about["dataset"]:
             _require_same_images(run, there)
             return there

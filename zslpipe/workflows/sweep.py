@@ -15,6 +15,7 @@ from zslpipe.plugins import load_plugin, loaded_plugins
 from zslpipe.progress import say, ticking
 from zslpipe.spread import Backend, require_backend, spread
 from zslpipe.store.feature_store import FeatureStore
+from zslpipe.store.remote import open_store
 from zslpipe.workflows.evaluate import EVALUATION, Evaluation, evaluate_run, saved_evaluation, table_rows
 from zslpipe.workflows.find import find_store
 from zslpipe.workflows.report import report
@@ -92,7 +93,7 @@ class _Task(NamedTuple):
 
     workspace: Workspace
     point: Point
-    store: Path
+    store: str  # its folder or URL
     sweep: SweepFile
     plugins: tuple[str, ...]
     threads: int
@@ -140,7 +141,8 @@ def sweep(
     left = [number for number in range(len(points)) if number not in outcomes]
     plugins = tuple(loaded_plugins())
     tasks = [
-        _Task(workspace, points[number], stores[points[number].store].path, asked, plugins, threads) for number in left
+        _Task(workspace, points[number], stores[points[number].store].location, asked, plugins, threads)
+        for number in left
     ]
     with _explained(), ticking(f"sweep {path.stem}, runs", len(left)) as ticker:
         for which, done in spread(_train, tasks, min(jobs, max(1, len(left))), on):
@@ -196,7 +198,7 @@ def _train(task: _Task) -> _Done:
         with _quiet_threads(task.threads):
             for name in task.plugins:
                 load_plugin(name)
-            store = FeatureStore.open(task.store)
+            store = open_store(task.store, task.workspace.mirrors)
             options = _options(task.point, task.sweep)
             run, _ = train_head(task.workspace, task.point.head, store, **options, reuse=True)
             evaluate_run(task.workspace, run, True, True, _calibration(task.sweep))
