@@ -14,7 +14,7 @@ import argparse
 import statistics
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -156,6 +156,34 @@ def with_ratios(rows: list[dict[str, str | float]]) -> list[dict[str, str | floa
     return [{**r, "times_as_fast": round(plain[r["what"]] / float(r["cpu_ms"]), 2)} for r in rows]
 
 
+def problems(only: str) -> Iterator[tuple[str, Ways]]:
+    """One after another, since each holds two gigabytes; says how far losses and g differ."""
+    for name, feedback in (("iteration without feedback", False), ("iteration with feedback", True)):
+        if name.startswith(only):
+            iteration = Iteration(feedback)
+            print(f"{name}: losses differ by {iteration.difference():.1e}", flush=True)
+            yield name, {"literal": iteration.by_the_letter, "zslpipe": iteration.ours}
+            del iteration
+    for reading in ("paper", "released"):
+        embedding = Embedding(reading)
+        loss, letter = float(embedding.loss().detach()), float(embedding.literal_loss().detach())
+        g = float((embedding.g() - embedding.literal_g()).abs().max() / embedding.literal_g().abs().max())
+        print(f"SCEN, {reading}: losses differ by {abs(loss - letter) / letter:.1e}, g by {g:.1e}", flush=True)
+        found: dict[str, Ways] = {f"g, {reading}": {"literal": embedding.literal_g, "zslpipe": embedding.g}}
+        if reading == "paper":
+            found["SCEN stage 1"] = {"literal": embedding.by_the_letter, "zslpipe": embedding.ours}
+        yield from ((name, ways) for name, ways in found.items() if name.startswith(only))
+
+
+def measured(memory: str, only: str, repeats: int) -> list[dict[str, str | float]]:
+    """The times of all problems whose name starts with `only`."""
+    rows = []
+    for name, ways in problems(only):
+        rows += timed(name, memory, ways, repeats)
+        ways.clear()
+    return rows
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--threads", type=int, default=2)
@@ -164,24 +192,9 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=RESULTS)
     asked = parser.parse_args()
     torch.set_num_threads(asked.threads)
-    problems: dict[str, Ways] = {}
-    for feedback in (False, True):
-        iteration = Iteration(feedback)
-        name = f"iteration {'with' if feedback else 'without'} feedback"
-        print(f"{name}: losses differ by {iteration.difference():.1e}")
-        problems[name] = {"literal": iteration.by_the_letter, "zslpipe": iteration.ours}
-    for reading in ("paper", "released"):
-        embedding = Embedding(reading)
-        loss, letter = float(embedding.loss().detach()), float(embedding.literal_loss().detach())
-        g = float((embedding.g() - embedding.literal_g()).abs().max() / embedding.literal_g().abs().max())
-        print(f"SCEN, {reading}: losses differ by {abs(loss - letter) / letter:.1e}, g by {g:.1e}")
-        if reading == "paper":
-            problems["SCEN stage 1"] = {"literal": embedding.by_the_letter, "zslpipe": embedding.ours}
-        problems[f"g, {reading}"] = {"literal": embedding.literal_g, "zslpipe": embedding.g}
-    problems = {name: ways for name, ways in problems.items() if name.startswith(asked.only)}
-    rows = [row for name, ways in problems.items() for row in timed(name, "default", ways, asked.repeats)]
+    rows = measured("default", asked.only, asked.repeats)
     keep_freed_memory()
-    rows += [row for name, ways in problems.items() for row in timed(name, "kept", ways, asked.repeats)]
+    rows += measured("kept", asked.only, asked.repeats)
     write_table(result_file("generator_step", folder=asked.out), with_ratios(rows))
 
 
