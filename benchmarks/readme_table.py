@@ -27,6 +27,10 @@ COLUMNS_OF = {  # by the beginning of the file name
         "worst loss",
         "a fold with the δ of the others",
     ),
+    "real-generative": (*COLUMNS, "H at δ=0", "minutes to train"),
+    "real-sc-egg": (*COLUMNS, "H at δ=0", "minutes to train"),
+    "generator_study": ("dataset", "variant", "T1", "U", "S", "H", "AUSUC", "processor s"),
+    "generator_step": ("what", "memory", "way", "cpu_ms", "times_as_fast"),
     "gfzsl-variants": ("dataset", "semantics", "variant", "T1", "H", "H at δ=0", "oracle H", "AUSUC", "validated H"),
     "gfzsl-photos": (
         "dataset",
