@@ -3,8 +3,8 @@
     python benchmarks/serve_load.py RUN IMAGES --cache cache
 
 Starts a server on a free port of this machine, and stops it. Throughput is measured for 1, 4 and 16 clients, which send
-photos as fast as they are answered; the bare forward pass gets the same photos, decoded, in batches, in this process,
-before and after. Clients, server and forward pass share the processor. Numbers of requests and times are bounded.
+photos as fast as they are answered; before each measurement the bare forward pass gets the same photos, decoded, in
+batches, in this process. Clients and server share the processor. Numbers of requests and times are bounded.
 """
 
 import argparse
@@ -47,47 +47,49 @@ def main() -> None:
     files = sorted(options.images.rglob("*.jpg"))
     chosen = random.Random(0).sample(files, min(32, len(files)))
     photos = [file.read_bytes() for file in chosen]
+    bare = Bare(options.run, options.cache, chosen, options.batch_size)
     rows: list[dict[str, Any]] = []
-    before = bare_rate(options.run, options.cache, chosen, options.batch_size)
+
+    def measured(what: str, requests: int, clients: int) -> None:
+        rate = bare.rate()
+        found = load(port, photos, requests, clients)
+        rows.append({"what": what, **found, "bare_images_per_second": round(rate, 2)})
+        rows[-1]["of_bare"] = round(found["images_per_second"] / rate, 3)
+        print(rows[-1], flush=True)
+
     with server(options.run, options.cache, options.batch_size) as port:
         load(port, photos, 8, 2)  # warm up
         for clients in CLIENTS:
-            rows.append({"what": f"{clients} clients", **load(port, photos, options.requests, clients)})
+            measured(f"{clients} clients", options.requests, clients)
         answers, seconds = flood(port, options.flood)
-        after_flood = load(port, photos, 16, 4)
-    after = bare_rate(options.run, options.cache, chosen, options.batch_size)
-    bare = statistics.mean((before, after))
-    first = {"what": f"bare forward pass, batches of {options.batch_size}", "images_per_second": round(bare, 2)}
-    for row in rows:
-        row["of_bare"] = round(row["images_per_second"] / bare, 3)
-    told = " ".join(f"{status}:{count}" for status, count in sorted(answers.items()))
-    last = {"what": "malformed flood", "requests": options.flood, "seconds": round(seconds, 1), "statuses": told}
-    final = {
-        "what": "4 clients after the flood",
-        **after_flood,
-        "of_bare": round(after_flood["images_per_second"] / bare, 3),
-    }
-    table = [
-        {key: row.get(key, "") for key in (*rows[0], "seconds", "statuses")} for row in (first, *rows, last, final)
-    ]
-    for row in table:
-        print("  ".join(f"{key}={value}" for key, value in row.items() if value != ""))
-    write_table(result_file("serve_load"), table)
+        told = " ".join(f"{status}:{count}" for status, count in sorted(answers.items()))
+        survived = {
+            "what": "malformed flood",
+            "requests": answers.total(),
+            "seconds": round(seconds, 1),
+            "statuses": told,
+        }
+        print(survived, flush=True)
+        measured("4 clients after the flood", options.requests // 2, 4)
+    columns = (*rows[0], "seconds", "statuses")
+    write_table(result_file("serve_load"), [{key: row.get(key, "") for key in columns} for row in (*rows, survived)])
 
 
-def bare_rate(run: str, cache: Path, files: Sequence[Path], batch: int) -> float:
-    """Images per second of backbone alone, on decoded pixels: the best of three passes over them."""
-    images = zslpipe.load(run, cache=cache).images
-    pixels = np.stack([images.backbone.transform(read_image(file)) for file in files])
-    parts = [pixels[i : i + batch] for i in range(0, len(pixels), batch)]
-    rates = []
-    for number in range(4):
+class Bare:
+    """The backbone alone on decoded photos."""
+
+    def __init__(self, run: str, cache: Path, files: Sequence[Path], batch: int) -> None:
+        self.images = zslpipe.load(run, cache=cache).images
+        pixels = np.stack([self.images.backbone.transform(read_image(file)) for file in files])
+        self.parts = [pixels[i : i + batch] for i in range(0, len(pixels), batch)]
+        self.rate()  # warm up
+
+    def rate(self) -> float:
+        """Images per second of one pass over the photos."""
         start = time.perf_counter()
-        for part in parts:
-            images.of_pixels(part)
-        if number:  # the first warms up
-            rates.append(len(pixels) / (time.perf_counter() - start))
-    return max(rates)
+        for part in self.parts:
+            self.images.of_pixels(part)
+        return sum(map(len, self.parts)) / (time.perf_counter() - start)
 
 
 @contextmanager

@@ -1,8 +1,10 @@
 """`zslpipe serve`: a run over HTTP."""
 
 import ipaddress
+import logging
 import socket
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -67,6 +69,7 @@ def serve_run(
             at_once=max(32, 2 * batch_size),
             hosts=hosts_of(host, allowed_hosts),
         )
+        logging.getLogger("python_multipart").setLevel(logging.ERROR)  # it logs every malformed request
         config: Any = uvicorn.Config(
             make_app(answers, limits, batch_size),
             limit_concurrency=CONNECTIONS,
@@ -79,7 +82,8 @@ def serve_run(
         )
         shown = f"[{host}]" if ":" in host else host
         started(f"http://{shown}:{place.getsockname()[1]}/")
-        uvicorn.Server(config).run(sockets=[place])
+        with suppress(KeyboardInterrupt):  # the usual end, after requests in work were answered
+            uvicorn.Server(config).run(sockets=[place])
 
 
 def loaded(workspace: Workspace, name: str | None, seed: int | None, device: str) -> tuple[Any, Any]:

@@ -201,6 +201,7 @@ def test_requests_of_one_address_are_limited(served: Served) -> None:
     with serving(served.place, "--rate", "0.5") as slow:
         found = [slow.describe(name="x", like="red")[0] for _ in range(3)]
     assert found == [200, 429, 429]
+    assert slow.process.returncode == 0, "an interrupt is the usual end"
 
 
 def test_the_server_still_answers(served: Served) -> None:

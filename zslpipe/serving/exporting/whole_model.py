@@ -27,6 +27,7 @@ class WholeModel(nn.Module):
         self.stored = getattr(torch, predictor.images.provenance["fingerprinted"].get("dtype", "float16"))
         self.delta = predictor.delta or 0.0
         self.temperature = predictor.confidence.temperature if predictor.confidence else 1.0
+        self.cpu()  # a head is loaded on the GPU if there is one; it moves with its graph
 
     def forward(self, pixels: Tensor, semantics: Tensor, seen: Tensor) -> tuple[Tensor, Tensor]:
         if self.backbone is None:
