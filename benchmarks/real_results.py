@@ -184,7 +184,6 @@ def bgsnet() -> list[Task]:
 
 
 SHORT = ("synthetic=100", "classifier_epochs=5", "precision=bfloat16")  # of generators, as validation on CUB chose
-ONE_FOLD = ("folds=1",)  # their trainings take minutes
 
 
 def generative() -> list[Task]:
@@ -192,7 +191,7 @@ def generative() -> list[Task]:
     vaegan, clswgan = ("epochs=2", "every=2", *SHORT), ("epochs=4", "every=4", "seen_epochs=3", *SHORT)
     stores = (("CUB resnet1000", "att"), ("CUB resnet1000", "sentences"), ("FLO", "att"), ("CUB50", "att"))
     heads = {"gfzsl": (), "f-clswgan": clswgan, "tf-vaegan": vaegan}
-    return [Task(*where, head, head, settings, ONE_FOLD) for where in stores for head, settings in heads.items()]
+    return [Task(*where, head, head, settings, ("folds=1",)) for where in stores for head, settings in heads.items()]
 
 
 def sc_egg() -> list[Task]:
@@ -207,9 +206,11 @@ def sc_egg() -> list[Task]:
         "sc-egg without L_GCE": ("global_weight=0",),
         "sc-egg without L_LCE": ("local_weight=0",),
     }
-    rule = ("folds=1", "transfer=raw")  # spares a training
-    scen = Task("CUB50", "att", "scen", "scen", ("epochs=6", "learning_rate=0.001", *embedding), rule)
-    return [scen, *(Task("CUB50", "att", label, "sc-egg", (*shared, *own), rule) for label, own in ablations.items())]
+    scen = Task("CUB50", "att", "scen", "scen", ("epochs=6", "learning_rate=0.001", *embedding), ONE_FOLD)
+    return [
+        scen,
+        *(Task("CUB50", "att", label, "sc-egg", (*shared, *own), ONE_FOLD) for label, own in ablations.items()),
+    ]
 
 
 SUITES = {
