@@ -142,6 +142,18 @@ def test_damage_is_found_and_repaired(place: str, tiny: tuple[Benchmark, np.ndar
     assert np.array_equal(RemoteStore.at(place, tmp_path / "d").rows("global")[:], features)
 
 
+def test_a_service_without_conditional_writes_is_refused(
+    place: str, tiny: tuple[Benchmark, np.ndarray], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def ignoring(bucket: Bucket, name: str, content: bytes) -> bool:
+        bucket.replace(name, content)
+        return True
+
+    monkeypatch.setattr(Bucket, "create", ignoring)
+    with pytest.raises(InputError, match="conditional writes"):
+        created(place, tmp_path / "a", tiny[0])
+
+
 def test_what_is_not_there_is_told(place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(InputError, match="is not a feature store"):
         RemoteStore.at(place, tmp_path)

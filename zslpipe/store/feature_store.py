@@ -37,6 +37,8 @@ class FeatureStore:
     by any number of processes, each atomically. Rows of failed images contain zeros.
     """
 
+    elsewhere = False  # whether chunk files are fetched before they are read
+
     def __init__(self, path: Path, layout: Layout, sums: dict[str, Sum]) -> None:
         self.path, self.layout, self.sums = path, layout, sums
         self._records: dict[int, Record] = {}

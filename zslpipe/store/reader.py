@@ -109,7 +109,8 @@ class MappedRows(PieceRows):
 
         If the page cache can hold the tap, rows are requested only once: a request costs as much as a copy.
         """
-        self.store.fetch(self.tap, np.unique(positions // self.store.piece_rows).tolist())
+        if self.store.elsewhere:
+            self.store.fetch(self.tap, np.unique(positions // self.store.piece_rows).tolist())
         if not hasattr(os, "posix_fadvise"):
             return
         if self._stays_cached:

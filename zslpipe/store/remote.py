@@ -30,6 +30,8 @@ from zslpipe.store.writing import commit, complete_mark, withdraw
 class RemoteStore(FeatureStore):
     """A store under a URL. `path` is its mirror, which can be deleted at any time."""
 
+    elsewhere = True
+
     def __init__(self, bucket: Bucket, path: Path, layout: Layout, sums: dict[str, Any]) -> None:
         self.bucket = bucket
         super().__init__(path, layout, sums)
@@ -106,6 +108,11 @@ class RemoteStore(FeatureStore):
                     keep(mirror / name, bucket.get(name))  # of another creator, who may have been killed
             sums = {name: sum_of(mirror / name) for name in (*layout.zarr_files(), names.BENCHMARK)}
             bucket.create(names.STORE, _store_record(mirror, layout, sums))
+        if bucket.create(names.STORE, bucket.get(names.STORE)):
+            raise InputError(
+                f"the service of {url} ignores the condition that an object must not exist, so writers could destroy "
+                "each other's work: use one with conditional writes (If-None-Match), or extract locally and copy."
+            )
         store = cls.at(url, mirrors)
         if differences := difference(store.provenance, provenance):
             raise InputError(f"{url} was created with different settings: {describe_differences(differences)}.")
