@@ -6,12 +6,15 @@ Every reader is given the same rows of the same numbers (49 regions x 2048 chann
 after a ReLU; or a store's own region tap) and answers with a new array in memory. Readers take turns within every
 repetition, so that whatever else the machine does hits them alike; medians are compared. The page cache is warm
 (every file is read once before) but for the lines called cold, before each of which the system is asked to forget
-the files. gzip files hold fewer rows: reading a row of them does not depend on how many there are, making them does.
+the files; what it keeps all the same is written beside them (pages that something maps are not forgotten).
+gzip files hold fewer rows: reading a row of them does not depend on how many there are, making them does.
 """
 
 import argparse
+import gc
 import os
 import statistics
+import subprocess
 import tempfile
 import time
 from collections.abc import Callable
@@ -115,14 +118,35 @@ def read_zarr(store: Path) -> Reader:
     return lambda index: whole.oindex[index]
 
 
+def files_of(path: Path) -> list[Path]:
+    return [path] if path.is_file() else [p for p in path.rglob("*") if p.is_file()]
+
+
 def forget(*paths: Path) -> None:
     """Ask the system to drop the files from the page cache."""
     for path in paths:
-        for file in [path] if path.is_file() else [p for p in path.rglob("*") if p.is_file()]:
+        for file in files_of(path):
             handle = os.open(file, os.O_RDONLY)
             os.fsync(handle)
             os.posix_fadvise(handle, 0, 0, os.POSIX_FADV_DONTNEED)
             os.close(handle)
+
+
+def cached_mib(path: Path) -> float:
+    """MiB of the files in the page cache, by fincore (util-linux)."""
+    command = ["fincore", "--bytes", "--noheadings", "--output", "RES", *map(str, files_of(path))]
+    return sum(map(int, subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.split())) / 2**20
+
+
+def cold_readers(folder: Path, store: Path, rows: int, shape: tuple[int, ...]) -> dict[str, tuple[Path, Reader]]:
+    """Readers opened anew, with the file or folder that each one reads."""
+    ours = open_rows(FeatureStore.open(store), "region", most_bytes=0)
+    mapped = np.memmap(folder / "memmap", np.float16, "r", shape=(rows, *shape))
+    return {
+        "numpy.memmap": (folder / "memmap", lambda i: np.asarray(mapped[i])),
+        "store": (store, lambda i: ours[i]),
+        "h5py, not compressed": (folder / "plain.h5", read_h5(folder / "plain.h5")),
+    }
 
 
 def interleaved(readers: dict[str, tuple[Reader, int, int]], batches: int) -> dict[str, list[float]]:
@@ -153,6 +177,50 @@ def sequential(readers: dict[str, tuple[Reader, int, int]], repeats: int) -> dic
     return taken
 
 
+def warm(
+    folder: Path,
+    store: FeatureStore,
+    packed: FeatureStore,
+    rows: int,
+    shape: tuple[int, ...],
+    few: int,
+    batches: int,
+) -> list[tuple[str, str, list[float], int]]:
+    """Times of random and of sequential batches with the files in the page cache; nothing stays mapped afterwards."""
+    ours = open_rows(FeatureStore.open(store.path), "region", most_bytes=0)
+    mapped = np.memmap(folder / "memmap", np.float16, "r", shape=(rows, *shape))
+    decoded = open_rows(packed, "region", most_bytes=0)
+    for a in range(0, rows, 256):  # warms the page cache
+        _ = ours[a : a + 256], np.array(mapped[a : a + 256])
+    probe = np.random.default_rng(2).integers(0, few, 8)
+    for other in (ours, decoded, read_zarr(store.path), read_h5(folder / "rows.h5")):
+        got = other(probe) if callable(other) else other[probe]
+        assert np.array_equal(got, mapped[probe])
+
+    readers = {
+        "numpy.memmap": (lambda i: np.asarray(mapped[i]), rows, 1),
+        "store": (lambda i: ours[i], rows, 1),
+        "store, zarr-python": (read_zarr(store.path), rows, 6),
+        "store, zstd": (lambda i: decoded[i], rows, 6),
+        "gzip h5, float16, a chunk a row": (read_h5(folder / "rows.h5"), few, 6),
+        "gzip h5 as peers write it": (read_h5(folder / "peers.h5"), few, 30),
+    }
+    lines = [("random 64, warm", name, times, BATCH) for name, times in interleaved(readers, batches).items()]
+
+    copies = {
+        "numpy.memmap": (lambda s: np.array(mapped[s]), rows, 1),
+        "store": (lambda s: ours[s], rows, 1),
+        "store, zarr-python": (lambda s: zarr_array[s], rows, 6),
+        "store, zstd": (lambda s: decoded[s], rows, 6),
+        "gzip h5, float16, a chunk a row": (lambda s: rows_h5[s], few, 6),
+    }
+    zarr_array = zarr.open_group(store.path / "features.zarr", mode="r")["region"]
+    rows_h5 = h5py.File(folder / "rows.h5", "r")["x"]
+    lines += [("sequential 256, warm", name, t, 256) for name, t in sequential(copies, 18).items()]
+
+    return lines
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=4000)
@@ -167,11 +235,11 @@ def main() -> None:
         folder = Path(temporary)
         if options.real:
             store = FeatureStore.open(options.real)
-            source = open_rows(store, "region", most_bytes=0)
             rows, shape = len(store), store.taps["region"].shape
 
             def block(a: int, b: int) -> np.ndarray:
-                return source[a:b].astype(np.float16)
+                # Opened and closed each time: what is mapped cannot be forgotten later.
+                return open_rows(FeatureStore.open(options.real), "region", most_bytes=0)[a:b].astype(np.float16)
         else:
             rows, shape = options.rows, (49, 2048)
             block = fake_regions(rows)
@@ -180,6 +248,11 @@ def main() -> None:
         few = min(options.gzip_rows, rows)
         write_memmap(folder / "memmap", rows, shape, block)
         packed = write_store(folder / "zstd", rows, shape, block, "zstd")
+        with h5py.File(folder / "plain.h5", "w") as file:
+            plain = file.create_dataset("x", (rows, *shape), "f2")
+            for a in range(0, rows, 256):
+                plain[a : a + 256] = block(a, min(a + 256, rows))
+            del plain
         write_gzip(folder / "peers.h5", few, shape, block, peers=True)
         write_gzip(folder / "rows.h5", few, shape, block, peers=False)
 
@@ -190,51 +263,23 @@ def main() -> None:
             FeatureStore.open(many.path)
             opening.append(time.perf_counter() - started)
         open_ms = statistics.median(opening) * 1e3
-        ours = open_rows(FeatureStore.open(store.path), "region", most_bytes=0)
-        mapped = np.memmap(folder / "memmap", np.float16, "r", shape=(rows, *shape))
-        decoded = open_rows(packed, "region", most_bytes=0)
-        for a in range(0, rows, 256):  # warms the page cache
-            _ = ours[a : a + 256], np.array(mapped[a : a + 256])
-        probe = np.random.default_rng(2).integers(0, few, 8)
-        for other in (ours, decoded, read_zarr(store.path), read_h5(folder / "rows.h5")):
-            got = other(probe) if callable(other) else other[probe]
-            assert np.array_equal(got, mapped[probe])
-
-        readers = {
-            "numpy.memmap": (lambda i: np.asarray(mapped[i]), rows, 1),
-            "store": (lambda i: ours[i], rows, 1),
-            "store, zarr-python": (read_zarr(store.path), rows, 6),
-            "store, zstd": (lambda i: decoded[i], rows, 6),
-            "gzip h5, float16, a chunk a row": (read_h5(folder / "rows.h5"), few, 6),
-            "gzip h5 as peers write it": (read_h5(folder / "peers.h5"), few, 30),
-        }
-        lines = [
-            ("random 64, warm", name, times, BATCH) for name, times in interleaved(readers, options.batches).items()
-        ]
-
-        copies = {
-            "numpy.memmap": (lambda s: np.array(mapped[s]), rows, 1),
-            "store": (lambda s: ours[s], rows, 1),
-            "store, zarr-python": (lambda s: zarr_array[s], rows, 6),
-            "store, zstd": (lambda s: decoded[s], rows, 6),
-            "gzip h5, float16, a chunk a row": (lambda s: rows_h5[s], few, 6),
-        }
-        zarr_array = zarr.open_group(store.path / "features.zarr", mode="r")["region"]
-        rows_h5 = h5py.File(folder / "rows.h5", "r")["x"]
-        lines += [("sequential 256, warm", name, t, 256) for name, t in sequential(copies, 18).items()]
-
-        cold: dict[str, list[float]] = {"numpy.memmap": [], "store": []}
+        lines = warm(folder, store, packed, rows, shape, few, options.batches)
+        gc.collect()
+        cold: dict[str, list[float]] = {}
+        kept: dict[str, float] = {}
         rng = np.random.default_rng(3)
-        for _ in range(8):
-            index = rng.integers(0, rows, BATCH)
-            for name in cold:
-                del mapped, ours  # what is mapped is not forgotten
-                forget(folder / "memmap", store.path)
-                ours = open_rows(FeatureStore.open(store.path), "region", most_bytes=0)
-                mapped = np.memmap(folder / "memmap", np.float16, "r", shape=(rows, *shape))
+        for turn in range(9):
+            index = np.sort(rng.integers(0, rows, BATCH))
+            names = ["numpy.memmap", "store", "h5py, not compressed"]
+            for name in names[turn % 3 :] + names[: turn % 3]:
+                forget(folder / "memmap", folder / "plain.h5", store.path)
+                path, read = cold_readers(folder, store.path, rows, shape)[name]
+                kept[name] = max(kept.get(name, 0.0), cached_mib(path))
                 start = time.perf_counter()
-                (mapped if name == "numpy.memmap" else ours)[index]
-                cold[name].append(time.perf_counter() - start)
+                read(index)
+                cold.setdefault(name, []).append(time.perf_counter() - start)
+                del read
+                gc.collect()
         lines += [("random 64, cold", name, times, BATCH) for name, times in cold.items()]
         ratio = store.bytes / packed.bytes
 
@@ -246,17 +291,27 @@ def main() -> None:
         seconds = medians[what, name]
         speed = medians[what, "numpy.memmap"] / seconds
         print(f"{what:22s}{name:34s}{seconds * 1e3:9.2f}{count * row_bytes / seconds / 1e9:8.2f}{speed:10.3f}")
-        table.append([what, name, rows, row_bytes, len(times), f"{seconds * 1e3:.3f}", f"{speed:.4f}"])
+        resident = f"{kept[name]:.1f}" if what == "random 64, cold" else ""
+        table.append([what, name, rows, row_bytes, len(times), f"{seconds * 1e3:.3f}", f"{speed:.4f}", resident])
     base = "random 64, warm"
     for name in ("gzip h5, float16, a chunk a row", "gzip h5 as peers write it"):
         print(f"store is {medians[base, name] / medians[base, 'store']:.0f} times as fast as {name}")
     print(
         f"opening a store of {many.pieces} pieces: {open_ms:.1f} ms; zstd makes the features {ratio:.2f} times smaller"
     )
-    table.append(["open", f"{many.pieces} pieces", many.pieces, "", len(opening), f"{open_ms:.3f}", ""])
-    table.append(["zstd ratio", "real" if options.real else "made", rows, row_bytes, 1, f"{ratio:.4f}", ""])
+    table.append(["open", f"{many.pieces} pieces", many.pieces, "", len(opening), f"{open_ms:.3f}", "", ""])
+    table.append(["zstd ratio", "real" if options.real else "made", rows, row_bytes, 1, f"{ratio:.4f}", "", ""])
     kind = "-real" if options.real else ""
-    columns = ("what", "reader", "rows", "row_bytes", "repeats", "median_ms_or_ratio", "speed_vs_memmap")
+    columns = (
+        "what",
+        "reader",
+        "rows",
+        "row_bytes",
+        "repeats",
+        "median_ms_or_ratio",
+        "speed_vs_memmap",
+        "cached_mib_before",
+    )
     write_table(result_file(f"store_read{kind}", folder=options.results), [dict(zip(columns, line)) for line in table])
 
 

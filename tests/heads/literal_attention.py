@@ -12,7 +12,7 @@ def attention_net(net: CrossAttention, regions: Tensor) -> Tensor:
     regions = net.scale * regions
     query = net.query(net.words)  # (A, M)
     key, value = net.key(regions), net.value(regions)  # (B, R, M)
-    attention = torch.einsum("am,brm->bar", query, key).softmax(2)
+    attention = (net.temperature * torch.einsum("am,brm->bar", query, key)).softmax(2)
     attended = torch.einsum("bar,brm->bam", attention, value)
     features = net.ratio * net.out(attended)  # (B, A, C)
     if net.fused:

@@ -28,7 +28,9 @@ def terms(head: DenseAttentionAE, module: DenseAttention, regions: Tensor, label
     """The three weighted losses."""
     printed = head.reading == "printed"
     k = module.describe(task.semantics)
-    h = module.encoder(k)
+    h = module.encoder(k if printed else k * k.shape[1] ** 0.5)
+    if not printed and head.centre_latent and not head.encoder_hidden:
+        h = h - 0.5
     k_seen, h_seen = k[task.seen], h[task.seen]
     cls = F.cross_entropy((1.0 if printed else head.scale) * scores(module, regions, k_seen, h_seen), labels)
     if not printed:
@@ -37,4 +39,4 @@ def terms(head: DenseAttentionAE, module: DenseAttention, regions: Tensor, label
     reconstruction = (k - module.decoder(h)).square()
     if printed:
         return [cls, head.alpha * matching.sum(), head.eta * reconstruction.sum()]
-    return [cls, head.alpha * matching.mean(), head.eta * reconstruction.mean()]
+    return [cls, head.alpha * matching.mean(), head.eta * reconstruction.sum(1).mean()]

@@ -1,5 +1,7 @@
 """APN's and GEM's losses against loops over samples, regions and groups; groups read from names."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -38,7 +40,36 @@ def problem(head: SemanticHead) -> tuple[SemanticModule, dict[str, Tensor], Tens
 def test_groups_are_what_stands_before_the_colon() -> None:
     assert attribute_groups(NAMES) == [0, 0, 1, 2, 2, 0]
     assert attribute_groups(["body: round", "body: tall", "legs: two"]) == [0, 0, 1]
-    assert attribute_groups(["black", "furry"]) == [0, 0]
+    with pytest.warns(UserWarning, match="all attributes form one group"):
+        assert attribute_groups(["black", "furry"]) == [0, 0]
+
+
+def test_groups_of_awa_and_sun_are_those_of_the_public_table() -> None:
+    awa = attribute_groups(["black", *map(str, range(83)), "domestic"])
+    assert [awa.count(g) for g in range(9)] == [8, 6, 4, 18, 10, 5, 12, 15, 7]
+    assert (awa[43], awa[44], awa[45], awa[46]) == (4, 3, 3, 5)
+    sun = attribute_groups(["sailing/ boating", *map(str, range(100)), "stressful"])
+    assert [sun.count(g) for g in range(4)] == [36, 40, 10, 16]
+    assert (sun[80], sun[99]) == (1, 1)
+
+
+def test_groups_by_parts_of_the_body_leave_out_what_is_of_none() -> None:
+    names = ["has_bill_shape::cone", "has_size::small", "has_upper_tail_color::red", "has_wing_color::red"]
+    assert attribute_groups(names, parts=True) == [0, -1, 2, 1]
+    assert attribute_groups(["has_size::small", "has_shape::round"], parts=True) == [0, 1]
+    vectors = torch.ones(4, 2)
+    norms = group_norms(vectors, torch.tensor([0, -1, 2, 1]), 3)
+    torch.testing.assert_close(norms, torch.ones(3, 2))
+
+
+@pytest.mark.real
+@pytest.mark.parametrize(("name", "groups"), [("CUB", 28), ("SUN", 4), ("AWA2", 9)])
+def test_groups_of_the_real_attributes(data_root: Path, name: str, groups: int) -> None:
+    names = (data_root / "attributes" / f"{name}_names.txt").read_text(encoding="utf-8").splitlines()
+    assert len(set(attribute_groups(names))) == groups
+    if name == "CUB":
+        parts = attribute_groups(names, parts=True)
+        assert len(set(parts)) == 6 + 1
 
 
 @pytest.mark.parametrize("by_channel", [True, False])

@@ -34,7 +34,7 @@ def network(dtype: torch.dtype = torch.float64, **settings: object) -> tuple[Cro
 @pytest.mark.parametrize("hidden", [0, 13])
 @pytest.mark.parametrize("branch", ["fused", "attention"])
 def test_folding_changes_neither_outputs_nor_gradients(branch: str, hidden: int) -> None:
-    net, regions = network(branch=branch, hidden=hidden, ratio=0.6)
+    net, regions = network(branch=branch, hidden=hidden, ratio=0.6, scale_attention=hidden > 0)
     semantics, labels = torch.rand(4, A, dtype=torch.float64), torch.tensor([0, 0, 1, 3, 3])
     outputs, gradients = [], []
     for forward in (net, lambda x: literal.attention_net(net, x)):

@@ -36,6 +36,9 @@ def problem(
     regions, labels = torch.rand(B, R, D, dtype=dtype), torch.randint(classes, (B,))
     if head.reading != "printed":
         module.region_scale.fill_(1.7)
+        module.input_scale.fill_(module.basis.shape[1] ** 0.5)
+        if head.centre_latent and not head.encoder_hidden:
+            module.latent_centre.fill_(0.5)
         module.centre.copy_(task.seen_semantics.mean(0))
         if module.basis.shape[1] < A:
             module.basis.copy_(basis_of(task.semantics - module.centre))
@@ -45,6 +48,7 @@ def problem(
 VARIANTS: list[dict[str, Any]] = [
     {},
     {"eta": 0.0},
+    {"centre_latent": False},
     {"alpha": 0.0},
     {"coupled": False},
     {"similarity": "dot"},
@@ -190,6 +194,8 @@ def test_in_the_span_of_its_classes_nothing_is_lost() -> None:
                 "centre": module.centre,
                 "basis": torch.eye(A),
                 "region_scale": module.region_scale,
+                "input_scale": module.input_scale,
+                "latent_centre": module.latent_centre,
             }
         )
         inputs = {"region": regions}

@@ -70,7 +70,7 @@ class Apn(RegionHead[PrototypeModule]):
 
     E and P (A, C) are the two banks; P predicts from the best region of each attribute. L_CLS is the cross-entropy of
     inner products with the seen classes' semantics, L_reg regresses the semantics of the true class, norms are over
-    groups of attributes (read from their names), L_CPT is the sum of sigmoid(map) times the squared distance from its
+    groups of attributes, L_CPT is the sum of sigmoid(map) times the squared distance from its
     peak. Cached features are not fine-tuned; the paper first fine-tunes the backbone on the seen classes.
 
     `scale` and `pool` were chosen on validation classes of 50 birds with frozen features.
@@ -84,6 +84,8 @@ class Apn(RegionHead[PrototypeModule]):
         compactness: weight of L_CPT.
         reading: the "paper" takes norms of a group channel by channel and applies one softmax; the "released" code
             takes the norm of the complete block, and feeds softmax outputs to a cross-entropy with its own softmax.
+        groups: "parts" of the body where the names have them (CUB; the paper's), else as for "names": what stands
+            before the colon of the names, or a public table for AWA and SUN. The released code counts the belly twice.
         initial: the banks are initialised uniformly in [0, initial).
     """
 
@@ -101,6 +103,7 @@ class Apn(RegionHead[PrototypeModule]):
     prototype_norms: NonNegative = 5e-6
     compactness: NonNegative = 1e-9
     reading: Literal["paper", "released"] = "paper"
+    groups: Literal["parts", "names"] = "parts"
     initial: NonNegative = 2e-4
 
     def build(self, problem: Problem) -> PrototypeModule:
@@ -111,7 +114,8 @@ class Apn(RegionHead[PrototypeModule]):
         super().prepare(module, rows, task)
         module.local_regression.remember(len(task.seen))
         if task.attributes is not None:
-            module.net.groups.copy_(torch.tensor(attribute_groups(task.attributes.names)))
+            groups = attribute_groups(task.attributes.names, parts=self.groups == "parts")
+            module.net.groups.copy_(torch.tensor(groups))
 
     def terms(self, module: PrototypeModule, inputs: Inputs, labels: Tensor, task: Task) -> dict[str, Tensor]:
         net = module.net

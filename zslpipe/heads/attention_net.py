@@ -40,7 +40,7 @@ class CrossAttention(LookingNet):
     With word vectors E (A, W) and regions X (R, C) of an image the paper computes
 
         Q = E W_q^T + b_q,  K = X W_k^T + b_k,  V = X W_v^T + b_v     query, key, value of width M
-        a_s = softmax(Q_s K^T) V                                      attended value of attribute s
+        a_s = softmax(Q_s K^T) V        attended value of attribute s; optionally softmax(Q_s K^T / sqrt(M))
         f_s = mean_r x_r + ratio (W_o a_s + b_o)                      semantic-specific fusion (C,)
         s^_s = <W_h f_s + b_h, P_s>                                   prediction; W_h only with a hidden layer
 
@@ -60,6 +60,7 @@ class CrossAttention(LookingNet):
         width, attributes, words = problem.width("region"), problem.attributes, problem.words
         self.fused = head.branch == "fused"
         self.ratio = head.ratio if self.fused else 1.0
+        self.temperature = head.width**-0.5 if head.scale_attention else 1.0
         self.register_buffer("words", torch.zeros(attributes, words))
         self.query = nn.Linear(words, head.width)
         self.key = nn.Linear(width, head.width)
@@ -82,7 +83,7 @@ class CrossAttention(LookingNet):
 
     def queries(self) -> Tensor:
         """T (A, C): the attributes' queries, in the space of the stored regions."""
-        projected: Tensor = (self.scale * self.query(self.words)) @ self.key.weight
+        projected: Tensor = (self.temperature * self.scale * self.query(self.words)) @ self.key.weight
         return projected
 
     def attention(self, regions: Tensor) -> Tensor:
@@ -107,6 +108,8 @@ class AttentionNet(RegionHead[SemanticModule[TapNet]]):
         ratio: weight of the attended part in the fusion (released: 1).
         prototype_std: standard deviation of the initial P (released: 1).
         normalise_words: scale word vectors to unit length; the paper uses raw sums of word2vec vectors.
+        scale_attention: divide logits by sqrt(M), as transformers do; the paper and its code do not. Without it, and
+            with raw words, the maps are very peaked.
     """
 
     branch: Literal["fused", "attention", "global"] = "fused"
@@ -115,6 +118,7 @@ class AttentionNet(RegionHead[SemanticModule[TapNet]]):
     ratio: NonNegative = 0.3
     prototype_std: NonNegative = 0.02
     normalise_words: bool = False
+    scale_attention: bool = False
 
     def choose_taps(self, available: Collection[str], attributes: Attributes | None = None) -> tuple[str, ...]:
         if self.branch == "global" and "global" in available:

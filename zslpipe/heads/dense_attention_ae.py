@@ -38,6 +38,8 @@ class DenseAttention(nn.Module):
     centre: Tensor
     basis: Tensor
     region_scale: Tensor
+    input_scale: Tensor
+    latent_centre: Tensor
 
     def __init__(self, head: "DenseAttentionAE", width: int, attributes: int, rank: int) -> None:
         super().__init__()
@@ -50,6 +52,8 @@ class DenseAttention(nn.Module):
         self.register_buffer("centre", torch.zeros(attributes))
         self.register_buffer("basis", torch.eye(attributes, rank))
         self.register_buffer("region_scale", torch.ones(()))
+        self.register_buffer("input_scale", torch.ones(()))
+        self.register_buffer("latent_centre", torch.zeros(()))
 
     def describe(self, semantics: Tensor) -> Tensor:
         """Semantics (C, A) as input of the networks: (C, M)."""
@@ -57,6 +61,11 @@ class DenseAttention(nn.Module):
         if self.basis.shape[0] != self.basis.shape[1]:
             described = described @ self.basis
         return described if self.printed else F.normalize(described, dim=1)
+
+    def encode(self, described: Tensor) -> Tensor:
+        """H (C, D) of described classes (C, M)."""
+        latent: Tensor = self.encoder(self.input_scale * described) - self.latent_centre
+        return latent
 
     def queries(self, latent: Tensor) -> Tensor:
         """(C, D) encoded classes, scaled: their products with regions are the affinities."""
@@ -102,6 +111,7 @@ class DenseAttentionAE(TorchHead[DenseAttention]):
         scale: factor of the scores, in the softmax and as returned.
         attention_gain: factor of X H^T / sqrt(D) before the softmax; 0 attends to all regions equally.
         centre: origin of the semantics: the mean of the "seen" classes, of "all" passed to `fit`, or "none".
+        centre_latent: subtract 1/2 from H, the middle of its range (without `encoder_hidden`).
         scale_features: divide regions by their root mean square.
         span: if semantics have more dimensions than there are classes, work in a basis of the space spanned by the
             classes, which shrinks matrix products from A to C. With 1024-d sentence vectors of 102 flowers training
@@ -114,11 +124,13 @@ class DenseAttentionAE(TorchHead[DenseAttention]):
 
     1. X H^T is divided by sqrt(D) and X by its root mean square. With X >= 0 and H in (0, 1)^2048 the printed logits
        are in the hundreds: the softmax starts and stays one-hot.
-    2. L_MA compares cosines, and L_MA and L_SR are means over the entries of their matrices. As printed, H H^T has
-       entries of 512 against K K^T <= 1, so L_MA exceeds L_CLS by nine orders of magnitude; a summed L_SR also
-       dominates L_CLS.
+    2. L_MA compares cosines and is a mean over pairs of classes; L_SR is a mean over classes. As printed, H H^T has
+       entries of 512 against K K^T <= 1, so L_MA exceeds L_CLS by nine orders of magnitude.
     3. Scores are multiplied by `scale`. Unscaled cosines keep the cross-entropy of 150 classes above 3.1.
     4. K is centred and of unit length: uncentred sentence vectors lie within a few degrees of each other.
+    5. The encoder gets K times sqrt(A), and H is centred at 1/2. The entries of unit vectors are so small that H would
+       hardly differ between classes; and vectors without negative entries cannot have the cosines of K, which L_MA
+       asks for, while what all H share makes all classes attend to the same regions.
     """
 
     taps = ("region",)
@@ -133,6 +145,7 @@ class DenseAttentionAE(TorchHead[DenseAttention]):
     scale: Positive = 10.0
     attention_gain: NonNegative = 0.3
     centre: Literal["none", "seen", "all"] = "seen"
+    centre_latent: bool = True
     scale_features: bool = True
     span: bool = False
     reading: Literal["repaired", "printed"] = "repaired"
@@ -150,6 +163,9 @@ class DenseAttentionAE(TorchHead[DenseAttention]):
     def prepare(self, module: DenseAttention, rows: Placed, task: Task) -> None:
         if self.reading == "printed":
             return
+        module.input_scale.fill_(module.basis.shape[1] ** 0.5)  # entries of unit vectors get a mean square of 1
+        if self.centre_latent and not self.encoder_hidden:
+            module.latent_centre.fill_(0.5)
         if self.scale_features and (rms := rows.root_mean_squares(PROBED)["region"]) > 0:
             module.region_scale.fill_(1 / rms)
         if self.centre != "none":
@@ -159,7 +175,7 @@ class DenseAttentionAE(TorchHead[DenseAttention]):
 
     def terms(self, module: DenseAttention, inputs: Inputs, labels: Tensor, task: Task) -> dict[str, Tensor]:
         described = module.describe(task.semantics)
-        latent = module.encoder(described)
+        latent = module.encode(described)
         seen = described[task.seen], latent[task.seen]
         scores = module(inputs["region"], seen[0], module.queries(seen[1]))
         losses = {"cls": F.cross_entropy(self._scale * scores, labels)}
@@ -167,7 +183,7 @@ class DenseAttentionAE(TorchHead[DenseAttention]):
             losses["ma"] = self.alpha * self._matching(*seen)
         if self.eta:
             errors = (described - module.decoder(latent)).square()
-            losses["sr"] = self.eta * (errors.sum() if self.reading == "printed" else errors.mean())
+            losses["sr"] = self.eta * (errors.sum() if self.reading == "printed" else errors.sum(1).mean())
         return losses
 
     def _matching(self, described: Tensor, latent: Tensor) -> Tensor:
@@ -181,7 +197,7 @@ class DenseAttentionAE(TorchHead[DenseAttention]):
 
     def encode(self, module: DenseAttention, semantics: Tensor) -> tuple[Tensor, Tensor]:
         described = module.describe(semantics)
-        return described, module.queries(module.encoder(described))
+        return described, module.queries(module.encode(described))
 
     def scores(self, module: DenseAttention, inputs: Inputs, encoded: tuple[Tensor, Tensor]) -> Tensor:
         regions, (described, queries) = inputs["region"], encoded

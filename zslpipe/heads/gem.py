@@ -7,6 +7,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from zslpipe.losses import unit
 from zslpipe.parts.attention import region_attention, spread
 from zslpipe.parts.groups import attribute_groups, group_norms
 from zslpipe.parts.head import register
@@ -29,6 +30,7 @@ class GazeNet(LookingNet):
         super().__init__("region")
         width, attributes, words = problem.width("region"), problem.attributes, problem.words
         self.grid = problem.taps["region"].grid
+        self.temperature = width**-0.5 if head.scale_attention else 1.0
         self.register_buffer("words", torch.zeros(attributes, words))
         self.register_buffer("groups", torch.zeros(attributes, dtype=torch.int64))
         self.predictor = nn.Parameter(head.predictor_std * torch.randn(attributes, width))  # V (A, C)
@@ -43,7 +45,7 @@ class GazeNet(LookingNet):
         return self.words @ self.query
 
     def attention(self, regions: Tensor) -> Tensor:
-        return region_attention(regions, self.scale * self.queries())
+        return region_attention(regions, self.temperature * self.scale * self.queries())
 
 
 @register("gem")
@@ -55,14 +57,17 @@ class Gem(RegionHead[SemanticModule[GazeNet]]):
 
     L_reg regresses the class's semantics: from the maps' peaks, max_r softmax_r <x_r, query_s> (GEM's own, by MSE), or
     from the prediction itself ("global": what the ReMSE authors report as GEM + ReMSE). L_AD is the mean, over groups
-    of attributes and over channels, of the norm of the group's queries; groups are read from the names. L_CPT is the
-    mean of the maps times the squared distance from their peaks. Like the released code, this head omits the paper's
-    gaze branch. Cached features are not fine-tuned; the paper fine-tunes the backbone.
+    of attributes and over channels, of the norm of the group's queries; groups are read from the names, or from a
+    public table for AWA and SUN. L_CPT is the mean of the maps times the squared distance from their peaks. Like the
+    released code, this head omits the paper's gaze branch. Cached features are not fine-tuned; the paper fine-tunes the
+    backbone.
 
     Args:
         loss, regression_weight, reduction: L_reg and lambda_1 (released: mean with 1, on SUN 0.5).
         regress: peaks or global.
         decorrelation, compactness: lambda_2 and lambda_3 (released: 0.1 and 0.2).
+        normalise_words: scale word vectors to unit length; the released code uses raw sums of word2vec vectors.
+        scale_attention: divide logits by sqrt(C), C channels; the released code does not.
         predictor_std, query_std: standard deviations of the initial V and W. The released code has 1 for both: V then
             learns slowly, and every map starts and stays on a single region.
 
@@ -78,6 +83,8 @@ class Gem(RegionHead[SemanticModule[GazeNet]]):
     compactness: NonNegative = 0.2
     predictor_std: NonNegative = 0.02
     query_std: NonNegative = 0.01
+    normalise_words: bool = False
+    scale_attention: bool = False
 
     def choose_taps(self, available: Collection[str], attributes: Attributes | None = None) -> tuple[str, ...]:
         self.check_words(attributes)
@@ -88,14 +95,14 @@ class Gem(RegionHead[SemanticModule[GazeNet]]):
 
     def prepare(self, module: SemanticModule[GazeNet], rows: Placed, task: Task) -> None:
         super().prepare(module, rows, task)
-        module.net.words.copy_(task.words)
+        module.net.words.copy_(unit(task.words) if self.normalise_words else task.words)
         if task.attributes is not None:
             module.net.groups.copy_(torch.tensor(attribute_groups(task.attributes.names)))
 
     def terms(self, module: SemanticModule[GazeNet], inputs: Inputs, labels: Tensor, task: Task) -> dict[str, Tensor]:
         net = module.net
         queries = net.queries()
-        maps = region_attention(inputs["region"], net.scale * queries)  # (B, R, A)
+        maps = net.attention(inputs["region"])  # (B, R, A)
         predicted = module(inputs)
         losses = self.semantic_terms(
             module, predicted, predicted if self.regress == "global" else maps.amax(1), labels, task
