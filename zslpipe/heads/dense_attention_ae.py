@@ -18,13 +18,14 @@ from zslpipe.parts.class_attention import (
     parts,
 )
 from zslpipe.parts.head import register
-from zslpipe.parts.problem import Problem
+from zslpipe.parts.problem import Problem, TrainingData
 from zslpipe.parts.settings import Count, NonNegative, Positive, Whole
 from zslpipe.parts.torch_head import Inputs, Task, TorchHead
-from zslpipe.store.rows import Features
+from zslpipe.store.rows import Features, take
 from zslpipe.training.placed import Placed
 
 PROBED = 512  # training images from whose regions the scale is estimated
+JUDGED = 100  # training images on which the finished head is judged
 SCORED = 2**22  # affinities per step of scoring: few enough for memory, enough for fast matrix products
 
 
@@ -210,6 +211,41 @@ class DenseAttentionAE(TorchHead[DenseAttention]):
         return self._scale * attended_scores_at_once(
             regions @ queries.T, module.read(regions), described, module.similarity
         )
+
+    def learn(self, data: TrainingData) -> None:
+        super().learn(data)
+        self.health_ = self.health(
+            take(data.features, np.arange(len(data.labels))[:: 1 + len(data.labels) // JUDGED]), data
+        )
+
+    def health(self, features: Features, data: TrainingData) -> dict[str, float]:
+        """Whether the parts work: errors of the reconstruction (zero would have 1) and of the cosines of classes, and
+        how far the maps of two classes are apart on average (total variation, at most 1), on some training images.
+        """
+        net, seen = self.module_, np.unique(data.labels)
+        with torch.inference_mode():
+            described = net.describe(self._tensor(data.semantics[seen]))
+            latent = net.encode(described)
+            errors = (described - net.decoder(latent)).square().sum(1) / described.square().sum(1)
+            matching = gram_gap(F.normalize(latent, dim=1), F.normalize(described, dim=1)) / len(seen) ** 2
+            maps = self.class_attention(features, data.semantics[seen])
+        apart = [np.abs(maps - maps[:, [c]]).sum(2).mean() / 2 for c in range(len(seen))]
+        pairs = max(len(seen) - 1, 1) / len(seen)  # a class is no distance from itself
+        return {
+            "reconstruction": float(errors.mean()),
+            "matching": float(matching),
+            "maps": float(np.mean(apart) / pairs),
+        }
+
+    def record(self) -> dict[str, Any]:
+        kept = super().record()
+        if health := getattr(self, "health_", None):
+            told = (
+                f"reconstruction error {health['reconstruction']:.3g} (zero has 1), error of cosines "
+                f"{health['matching']:.3g}, maps of two classes {health['maps']:.3g} apart (of 1)"
+            )
+            kept |= {"health": health, "notes": [*kept.get("notes", ()), told]}
+        return kept
 
     def class_attention(self, features: Features, semantics: np.ndarray) -> np.ndarray:
         """(N, C, R) float32: attention of each class to each region of the images; sums to one over the regions."""
