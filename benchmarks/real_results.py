@@ -130,17 +130,15 @@ def regression() -> list[Task]:
         "SCE": ("loss=sce",),
         "SCE + ReMSE, λ = 0.003": ("loss=sce+remse", "regression_weight=0.003"),
         "SCE + ReMSE, λ = 0.01": ("loss=sce+remse", "regression_weight=0.01"),
-        "SCE + normalised MSE, λ = 0.003": ("loss=sce+nmse", "regression_weight=0.003"),
-        "SCE + normalised MSE, same size as 0.003": ("loss=sce+nmse", "regression_weight=0.0156"),
         "SCE + normalised MSE, same size as 0.01": ("loss=sce+nmse", "regression_weight=0.052"),
         "SCE + Balanced MSE, λ = 0.01": ("loss=sce+balanced-mse", "regression_weight=0.01"),
     }
+    ways = {"not centred": ("false", list(terms)), "centred": ("true", ["SCE", "SCE + ReMSE, λ = 0.01"])}
     fixed = ("branch=global", "epochs=15")
     return [
-        Task("CUB50", "att", f"{name}, {way}", "attention-net", (*fixed, *term, f"centre_semantics={centre}"))
-        for way, centre in (("not centred", "false"), ("centred", "true"))
-        for name, term in terms.items()
-        if way == "not centred" or "normalised" not in name
+        Task("CUB50", "att", f"{name}, {way}", "attention-net", (*fixed, *terms[name], f"centre_semantics={centre}"))
+        for way, (centre, names) in ways.items()
+        for name in names
     ]
 
 

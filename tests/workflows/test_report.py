@@ -15,7 +15,7 @@ from zslpipe.cli import main
 from zslpipe.data.benchmark import Benchmark
 from zslpipe.errors import InputError
 from zslpipe.evaluation.curve import Curve
-from zslpipe.evaluation.imbalance import semantic_errors
+from zslpipe.evaluation.imbalance import imbalance, semantic_errors
 from zslpipe.evaluation.scores import read_scores
 from zslpipe.heads import HEADS, Classes, Head
 from zslpipe.parts.head import Scorer
@@ -186,3 +186,16 @@ def test_synthetic_features_are_compared_with_test_images(workspace: Workspace, 
     assert shown.synthetic is not None
     assert set(shown.synthetic.sides) == {"seen", "unseen"}
     assert "Real and synthetic features" in report(workspace).path.read_text()
+
+
+def test_errors_can_be_followed_through_the_training(workspace: Workspace, store: FeatureStore) -> None:
+    run, _ = train_head(workspace, "remse", store, settings={"branch": "global", "epochs": 3})
+    closed, _ = train_head(workspace, "eszsl", store)
+    done = report(workspace, [run.name, closed.name], errors_by_epoch=True)
+    (curves,) = done.runs[0].errors_by_epoch.values()
+    epochs = run.choice(0).params["epochs"]
+    assert {len(values) for values in curves.values()} == {epochs}
+    last = imbalance(run.head(0), store.features(), run.benchmark)  # type: ignore[arg-type]
+    assert curves["mean error, unseen classes"][-1] == pytest.approx(last.unseen.mean, rel=1e-4)
+    assert done.runs[1].errors_by_epoch == {}
+    assert "Semantic errors during training" in done.path.read_text(encoding="utf-8")

@@ -12,6 +12,11 @@ from zslpipe.cli.options import as_json, examples, plugins, print_json, print_pa
 if TYPE_CHECKING:
     from zslpipe.workflows.recipe import Recipe
 
+FOLLOWED = {
+    "paper": "the paper where paper and released code differ",
+    "released": "the released code where paper and released code differ",
+    "repaired": "the paper, repaired where it cannot be trained as printed",
+}
 EXAMPLES = examples(
     "zslpipe recipes",
     "zslpipe recipes remse/cub",
@@ -56,7 +61,7 @@ def _print_list(recipes: "Sequence[Recipe]") -> None:
 
 
 def _print_one(recipe: "Recipe") -> None:
-    followed = "the paper" if recipe.reading == "paper" else "the released code"
+    followed = FOLLOWED[recipe.reading]
     size = f"{recipe.image_size} px" if recipe.image_size else "its own image size"
     print_pairs(
         {
@@ -67,7 +72,7 @@ def _print_one(recipe: "Recipe") -> None:
             "semantics": recipe.semantics,
             "head": recipe.head,
             "selection": f"{recipe.selection}, {recipe.seeds} seed{'s' * (recipe.seeds > 1)}",
-            "reading": f"settings follow {followed} where paper and released code differ",
+            "reading": f"settings follow {followed}",
             "file": recipe.path,
         }
     )

@@ -132,6 +132,7 @@ class RunContent:
         confusion, errors: None if there is nothing to show.
         choices: the result of the selection, by seed.
         losses: mean of each loss term in every epoch of the final training, by seed; empty for closed-form heads.
+        errors_by_epoch: statistics of the semantic errors after every epoch, by seed; empty if they were not asked for.
         store: provenance of the store, if it is available.
         interval: description of the intervals; may be empty.
         counts: for the keys "unseen" and "seen", at the calibration of the first row.
@@ -150,6 +151,7 @@ class RunContent:
     errors: SemanticErrors | None
     choices: Mapping[int, SelectionResult]
     losses: Mapping[int, Losses] = field(default_factory=dict)
+    errors_by_epoch: Mapping[int, Losses] = field(default_factory=dict)
     store: Mapping[str, Any] | None = None
     interval: str = ""
     counts: Mapping[str, Count] = field(default_factory=dict)

@@ -31,6 +31,7 @@ def run_section(index: int, run: RunContent) -> Markup:
         el("h3", "Selection"),
         [_selection(seed, choice, seed == min(run.choices)) for seed, choice in run.choices.items()],
         _training(run) if any(run.losses.values()) else None,
+        _errors_by_epoch(run) if any(run.errors_by_epoch.values()) else None,
         el("h3", "Provenance"),
         _details("Settings, versions and hashes (run.json)", nested_table(run.about)),
         _details("Provenance of the features (the store)", nested_table(run.store)) if run.store else None,
@@ -104,6 +105,15 @@ def _training(run: RunContent) -> Markup:
     text = "Mean of each weighted loss term per epoch, in the final training on all of trainval"
     text += "; one line per seed." if len(run.losses) > 1 else "."
     return join(el("h3", "Training"), _note(text), _halves(*training_curves(run.losses)))
+
+
+def _errors_by_epoch(run: RunContent) -> Markup:
+    text = (
+        "Mean and standard deviation of the error matrix on the test images, and r, after every epoch of a training "
+        "with the chosen settings; nothing is chosen by it."
+    )
+    curves = training_curves(run.errors_by_epoch, "The {} by epoch")
+    return join(el("h3", "Semantic errors during training"), _note(text), _halves(*curves))
 
 
 def _details(summary: str, inside: Markup, opened: bool = False) -> Markup:

@@ -8,13 +8,14 @@ from zslpipe.report.svg import Frame, integer_ticks, padded_range, path, with_to
 Losses = Mapping[str, Sequence[float]]  # mean of each loss term per epoch
 
 
-def training_curves(seeds: Mapping[int, Losses]) -> list[Markup]:
-    """One chart per loss term, since their magnitudes differ, with one line per seed."""
+def training_curves(seeds: Mapping[int, Losses], label: str = "The loss term {} by epoch") -> list[Markup]:
+    """One chart per term, since their magnitudes differ, with one line per seed; `label` names it for readers."""
     terms = dict.fromkeys(term for losses in seeds.values() for term in losses)
-    return [_term(term, {seed: losses[term] for seed, losses in seeds.items() if term in losses}) for term in terms]
+    lines = {term: {seed: losses[term] for seed, losses in seeds.items() if term in losses} for term in terms}
+    return [_term(term, by_seed, label.format(term)) for term, by_seed in lines.items()]
 
 
-def _term(term: str, seeds: Mapping[int, Sequence[float]]) -> Markup:
+def _term(term: str, seeds: Mapping[int, Sequence[float]], label: str) -> Markup:
     longest = max(len(values) for values in seeds.values())
     epochs = padded_range([1.0, float(longest)], 0.02)
     frame = Frame(x=epochs, y=padded_range([v for values in seeds.values() for v in values]), height=240, left=62)
@@ -24,9 +25,7 @@ def _term(term: str, seeds: Mapping[int, Sequence[float]]) -> Markup:
         )
         for seed, v in seeds.items()
     ]
-    chart = frame.drawing(
-        frame.axes("epoch", term, x_ticks=integer_ticks(*frame.x)), *lines, label=f"The loss term {term} by epoch"
-    )
+    chart = frame.drawing(frame.axes("epoch", term, x_ticks=integer_ticks(*frame.x)), *lines, label=label)
     return el("div", el("h4", term), chart)
 
 

@@ -35,7 +35,8 @@ class Recipe:
         semantics: as for `train-head --semantics`.
         head, settings: the head and its hyper-parameters by name.
         selection, seeds: as for `train-head`; settings given here are not searched.
-        reading: whether settings follow the paper's text or the released code if the two differ.
+        reading: whether settings follow the paper's text or the released code if the two differ; "repaired" is the
+            text with changes where it cannot be trained as printed.
         published: numbers in per cent by the name of the row in the paper; the first row is this recipe's.
         notes: what paper and code leave open, and what this recipe does differently.
     """
@@ -46,7 +47,7 @@ class Recipe:
     backbone: str
     head: str
     settings: dict[str, Any]
-    reading: Literal["paper", "released"]
+    reading: Literal["paper", "released", "repaired"]
     published: dict[str, dict[str, float]]
     image_size: int | None = None
     weights: str = "timm"

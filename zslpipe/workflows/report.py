@@ -24,6 +24,7 @@ from zslpipe.report.headline import headline
 from zslpipe.report.page import write_page
 from zslpipe.report.tables import kind_of
 from zslpipe.selection import SelectionResult, Trial
+from zslpipe.selection.fitting import fit_candidates
 from zslpipe.store.derived import readable
 from zslpipe.store.rows import Features
 from zslpipe.workflows.evaluate import evaluate_run, kept_tests
@@ -53,8 +54,12 @@ class Report:
         return {"page": str(self.path), "runs": [_numbers(run) for run in self.runs]}
 
 
-def report(workspace: Workspace, names: Sequence[str] = (), out: Path | None = None) -> Report:
+def report(
+    workspace: Workspace, names: Sequence[str] = (), out: Path | None = None, errors_by_epoch: bool = False
+) -> Report:
     """Write one HTML page on runs (by default the newest), by default below `cache/reports`.
+
+    With `errors_by_epoch`, heads that predict semantics are trained once more, and their errors shown by epoch.
 
     Runs without saved scores are evaluated first, which needs their stores.
 
@@ -64,6 +69,11 @@ def report(workspace: Workspace, names: Sequence[str] = (), out: Path | None = N
     found = [find_run(workspace.runs, name) for name in names] or [find_run(workspace.runs, None)]
     refuse_repeated(found)
     contents = tuple(content(workspace, run) for run in track(found, "measuring runs"))
+    if errors_by_epoch:
+        contents = tuple(
+            replace(shown, errors_by_epoch=errors_during_training(workspace, run))
+            for shown, run in zip(contents, found)
+        )
     more = f"-and-{len(found) - 1}-more" if len(found) > 1 else ""
     sweep(workspace)
     path = out or workspace.cache / "reports" / f"{found[0].name}{more}.html"
@@ -225,6 +235,32 @@ def _errors(run: Run, features: Features) -> SemanticErrors | None:
     )
 
 
+def errors_during_training(workspace: Workspace, run: Run) -> dict[int, dict[str, list[float]]]:
+    """Statistics of the semantic errors on the test images after every epoch, by seed (Ye et al., 2023, figure 10).
+
+    The heads are trained once more with the chosen settings. Empty for heads that do not predict semantics or do not
+    train in epochs.
+    """
+    features = store_of_run(workspace, run).features()
+    found: dict[int, dict[str, list[float]]] = {}
+    for seed in track(run.seeds, "training again, seeds"):
+        head, params = run.head(seed), run.choice(seed).params
+        if not isinstance(head, PredictsSemantics) or "epochs" not in head.get_params():
+            continue
+        curves: dict[str, list[float]] = {}
+        setting = {**params, "epochs": head.get_params()["epochs"]}
+        for _, fitted in fit_candidates(head.with_params(), features, run.benchmark, [setting]):
+            for side, summary in imbalance(fitted, features, run.benchmark).sides.items():  # type: ignore[arg-type]
+                for name, value in (
+                    ("mean error", summary.mean),
+                    ("deviation of errors", summary.std),
+                    ("r of errors and values", summary.pearson_mean_over_classes),
+                ):
+                    curves.setdefault(f"{name}, {side} classes", []).append(value)
+        found[seed] = {name: values for name, values in curves.items() if np.isfinite(values).all()}
+    return found
+
+
 def _numbers(run: RunContent) -> dict[str, Any]:
     rows = [
         {
@@ -240,6 +276,7 @@ def _numbers(run: RunContent) -> dict[str, Any]:
         "run": run.name,
         **about,
         "headline": headline(run),
+        "errors_by_epoch": {str(seed): curves for seed, curves in run.errors_by_epoch.items()},
         "counts": {side: count._asdict() for side, count in run.counts.items()},
         "rows": rows,
         "without_images": list(run.without_images),
