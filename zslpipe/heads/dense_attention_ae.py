@@ -212,6 +212,10 @@ class DenseAttentionAE(TorchHead[DenseAttention]):
             regions @ queries.T, module.read(regions), described, module.similarity
         )
 
+    def load_state(self, state: Mapping[str, np.ndarray]) -> None:
+        earlier = {"input_scale": np.float32(1.0), "latent_centre": np.float32(0.0)}  # before these were states
+        super().load_state({**{name: np.asarray(value) for name, value in earlier.items()}, **state})
+
     def learn(self, data: TrainingData) -> None:
         super().learn(data)
         self.health_ = self.health(
