@@ -3,8 +3,9 @@
     python benchmarks/serve_load.py RUN IMAGES --cache cache
 
 Starts a server on a free port of this machine, and stops it. Throughput is measured for 1, 4 and 16 clients, which send
-photos as fast as they are answered; before each measurement the bare forward pass gets the same photos, decoded, in
-batches, in this process. Clients and server share the processor. Numbers of requests and times are bounded.
+photos as fast as they are answered; before and after each measurement the bare forward pass gets the same photos,
+decoded, in batches, in this process. Clients and server share the processor; other work on the machine makes ratios
+meaningless, so its load is told too. Numbers of requests and times are bounded.
 """
 
 import argparse
@@ -51,10 +52,12 @@ def main() -> None:
     rows: list[dict[str, Any]] = []
 
     def measured(what: str, requests: int, clients: int) -> None:
-        rate = bare.rate()
+        before = bare.rate()
         found = load(port, photos, requests, clients)
+        rate = 2 / (1 / before + 1 / bare.rate())  # over both passes
         rows.append({"what": what, **found, "bare_images_per_second": round(rate, 2)})
         rows[-1]["of_bare"] = round(found["images_per_second"] / rate, 3)
+        rows[-1]["load_average"] = round(os.getloadavg()[0], 1)
         print(rows[-1], flush=True)
 
     with server(options.run, options.cache, options.batch_size) as port:

@@ -15,7 +15,7 @@ from click.testing import CliRunner
 from safetensors.numpy import load_file, save_file
 
 import zslpipe
-from tests.painted import make_place
+from tests.painted import make_place, paint
 from zslpipe.cli import main
 from zslpipe.errors import InputError
 from zslpipe.workflows.shared_run import shared_semantics
@@ -103,6 +103,23 @@ def test_json_and_safetensors_only_and_no_paths_of_this_machine(place: Path, pus
         assert str(place).encode() not in file.read_bytes(), file
     assert hub.private == {"jane/paint": True}
     assert "What the numbers do not say" in (pushed / "README.md").read_text()
+
+
+def test_photos_of_unseen_classes_go_with_the_run(hub: FakeHub, tmp_path: Path) -> None:
+    examples = tmp_path / "examples"
+    for seed in range(3):
+        paint(examples / "pink" / f"{seed}.png", (1, 0, 1), seed=50 + seed)
+    place = make_place(tmp_path / "mine", ("eszsl", "--examples", str(examples)))
+    (run,) = (place / "cache" / "runs").glob("paint-*")
+    assert (run / "seed-0" / "photos.safetensors").is_file()
+    assert zslpipe_("push", run.name, "jane/paint", cache=place / "cache").exit_code == 0
+    assert zslpipe_("pull", "jane/paint", cache=tmp_path / "theirs").exit_code == 0
+    files = sorted((place / "new").glob("*.png"))
+    mine, theirs = zslpipe.load(run, cache=place / "cache"), zslpipe.load("paint", cache=tmp_path / "theirs")
+    assert [one.candidates for one in theirs.predict(files)] == [one.candidates for one in mine.predict(files)]
+    done = zslpipe_("export", run.name, "--format", "program", "--out", str(tmp_path / "m"), cache=place / "cache")
+    assert done.exit_code == 2
+    assert "was given photos" in done.output
 
 
 def edit(file: str, change: Callable[[Any], Any]) -> Callable[[Path], None]:

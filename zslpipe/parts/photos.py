@@ -13,7 +13,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
 from scipy.optimize import minimize
@@ -24,6 +24,9 @@ from zslpipe.parts.head import Head, Scorer
 from zslpipe.parts.problem import Classes, TrainingData, spec_of
 from zslpipe.parts.scatter import Scaler, Scatter, Sums, leading_directions
 from zslpipe.store.rows import Features
+
+if TYPE_CHECKING:
+    from torch import nn
 
 SHRINKAGE = 3.0  # of the within-class scatter, in images per dimension
 ITERATIONS = 100
@@ -192,6 +195,9 @@ class WithPhotos(Head):
             return moved
 
         return scores
+
+    def graph(self) -> "nn.Module":
+        raise InputError(f"this {self.name} was given photos, which cannot be exported: export a run without them.")
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         return self.base.get_params(deep)

@@ -21,7 +21,8 @@ from zslpipe.workflows.workspace import Workspace
 
 TEXTS, ARRAYS = "benchmark.json", "benchmark.safetensors"
 OF_A_SEED = ("head.json", "head.safetensors", "choice.json")
-PATTERNS = (ABOUT, ORIGIN, TEXTS, ARRAYS, "README.md", *(f"seed-*/{name}" for name in OF_A_SEED))
+OF_PHOTOS = ("photos.json", "photos.safetensors")  # of unseen classes, if the run was given some
+PATTERNS = (ABOUT, ORIGIN, TEXTS, ARRAYS, "README.md", *(f"seed-*/{name}" for name in (*OF_A_SEED, *OF_PHOTOS)))
 WEIGHTS = ("timm", "package", "random")  # of backbones that everybody can load by name
 LARGEST_JSON = 64 << 20
 SHARED = ("semantics", "labels", "trainval", "test_seen", "test_unseen", "attribute_vectors")
@@ -54,7 +55,8 @@ def pack(workspace: Workspace, run: Run, folder: Path) -> None:
     _write_benchmark(run.benchmark, folder)
     for seed in run.seeds:
         (folder / f"seed-{seed}").mkdir()
-        for name in OF_A_SEED:
+        photos = OF_PHOTOS if f"seed-{seed}/{OF_PHOTOS[0]}" in run.about.get("files", {}) else ()
+        for name in (*OF_A_SEED, *photos):
             shutil.copyfile(run.file(f"seed-{seed}/{name}"), folder / f"seed-{seed}" / name)
 
 
@@ -79,13 +81,14 @@ def unpack(workspace: Workspace, folder: Path, name: str) -> Run:
             write_json(made.folder / ORIGIN, {"provenance": origin["provenance"]})
             for seed in about["seeds"]:
                 (made.folder / f"seed-{int(seed)}").mkdir()
-                for file in OF_A_SEED:
+                photos = OF_PHOTOS if (folder / f"seed-{seed}" / OF_PHOTOS[0]).is_file() else ()
+                for file in (*OF_A_SEED, *photos):
                     shutil.copyfile(folder / f"seed-{seed}" / file, made.folder / f"seed-{seed}" / file)
             write_record(made.folder, {k: v for k, v in about.items() if k not in ("files", "sha256")})
             tried = Run(made.folder)
             for seed in tried.seeds:
                 tried.choice(seed)
-                tried.head(seed)
+                tried.head_with_photos(seed)
         return made.run
     except ZslpipeError:
         raise
