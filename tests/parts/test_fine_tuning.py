@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from zslpipe.backbones import create_model, load_backbone
 from zslpipe.backbones.weights import content_hash
 from zslpipe.errors import InputError
 from zslpipe.heads import HEADS, Attributes, Head, load_head
+from zslpipe.parts.fine_tuning import FineTuningSettings
 from zslpipe.parts.torch_head import TorchHead
 from zslpipe.store.rows import Features, take
 from zslpipe.training import checkpoints
@@ -242,6 +244,11 @@ def test_new_images_may_be_pixels(stored: Stored) -> None:
     np.testing.assert_allclose(
         head.decision_function({"image": pixels}, SEMANTICS), head.decision_function(stored, SEMANTICS), atol=1e-5
     )
+
+
+@pytest.mark.parametrize("name", sorted(set(HEADS) - set(TRAINED)))
+def test_heads_without_the_modes_have_none_of_their_settings(name: str) -> None:
+    assert not {f.name for f in fields(FineTuningSettings)} & HEADS[name]().get_params().keys()
 
 
 def with_backbone(stored: Stored, **changes: Any) -> Stored:

@@ -27,6 +27,7 @@ class OwnLearner:
     train_from: ClassVar[str] = ""
     tail_rate: ClassVar[float] = 0.01
     layer_decay: ClassVar[float] = 1.0
+    warm_up: ClassVar[int] = 0
     batch_norm: ClassVar[Literal["frozen"]] = "frozen"
     recompute: ClassVar[bool] = False
     augment: ClassVar[bool] = False
