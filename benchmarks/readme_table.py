@@ -46,8 +46,8 @@ COLUMNS_OF = {  # by the beginning of the file name
     "real-remse": (*COLUMNS, *ERRORS),
     "regression_grid": ("store", "semantics", "loss", "λ", "T1", "H", "AUSUC"),
     "real-regression": (*COLUMNS, "H, ± folds", *ERRORS),
-    "real-fine-tuning": (*COLUMNS, "minutes to train"),
-    "real-bgsnet": (*COLUMNS, "specialists", "minutes to train"),
+    "real-fine-tuning": COLUMNS,
+    "real-bgsnet": (*COLUMNS, "specialists", "seeds"),
     "real-dense-attention": (*COLUMNS, "U at δ=0", "S at δ=0", "H at δ=0"),
     "extraction": ("way", "precision", "ratio", "to", "cosine_to_naive"),
     "attention_step": ("batch", "step", "times_as_fast", "outputs", "gradients"),
@@ -76,8 +76,11 @@ def markdown(file: Path) -> str:
     columns = [c for c in wanted if c in rows[0]]
     lines = [line for line in ([row[c] for c in columns] for row in rows) if any(map(is_number, line))]
     table = ["| " + " | ".join(line) + " |" for line in (columns, ["---"] * len(columns), *lines)]
-    about = "{seeds} seeds, {processor}, torch {torch}, zslpipe {zslpipe}; "  # for timings it is in the file name
-    caption = f"*{about.format(**rows[0]) if 'seeds' in rows[0] else ''}`{file.name}`*"
+    seeds = {r["seeds"] for r in rows} if "seeds" in rows[0] else set()
+    about = "{processor}, torch {torch}, zslpipe {zslpipe}; ".format(**rows[0]) if seeds else ""  # or in the file name
+    if len(seeds) == 1:
+        about = f"{seeds.pop()} seeds, {about}"
+    caption = f"*{about}`{file.name}`*"
     return "\n".join([*table, "", caption])
 
 

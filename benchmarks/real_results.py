@@ -282,7 +282,9 @@ def surviving(notes: dict[str, list[str]]) -> dict[str, str]:
 
 
 def told(values: list[float], digits: int) -> str:
-    return f"{np.mean(values):.{digits}f} ± {np.std(values, ddof=len(values) > 1):.{digits}f}"
+    """Mean ± standard deviation; a single value has none."""
+    spread = f" ± {np.std(values, ddof=1):.{digits}f}" if len(values) > 1 else ""
+    return f"{np.mean(values):.{digits}f}{spread}"
 
 
 def transfers(run: Path) -> dict[str, str]:

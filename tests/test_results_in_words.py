@@ -134,6 +134,16 @@ def test_semantics_matter_more_than_the_head() -> None:
     assert by_semantics > 2 * by_head
 
 
+def test_fine_tuning_the_last_stage_does_not_help() -> None:
+    found = {r["head"]: r for r in rows("real-fine-tuning")}
+    tuned = {label.removesuffix(", fine-tuned"): r for label, r in found.items() if label.endswith(", fine-tuned")}
+    assert len(tuned) > 1
+    for label, after in tuned.items():
+        before = found[f"{label}, frozen"]
+        assert mean(after, "H") - mean(before, "H") <= max(spread(before, "H"), spread(after, "H"))
+        assert f"from {mean(before, 'H')} to {mean(after, 'H')}" in WORDS
+
+
 def test_speed() -> None:
     extraction = {(r["way"], r["precision"]): float(r["ratio"] or "nan") for r in rows("extraction-AMD-EPYC-cpu2")}
     assert f"{extraction['forward', 'float32']:.1f} times as fast as the usual timm loop" in WORDS
