@@ -4,8 +4,9 @@
 
 Starts a server on a free port of this machine, and stops it. Throughput is measured for 1, 4 and 16 clients, which send
 photos as fast as they are answered; before and after each measurement the bare forward pass gets the same photos,
-decoded, in batches, in this process. Clients and server share the processor; other work on the machine makes ratios
-meaningless, so its load is told too. Numbers of requests and times are bounded.
+decoded, in batches, in this process. Clients and server share the processor, and other work on the machine distorts
+rates; so processor time per image is measured as well, of the server and of the bare pass, and the load average is
+told. Numbers of requests and times are bounded.
 """
 
 import argparse
@@ -52,15 +53,26 @@ def main() -> None:
     rows: list[dict[str, Any]] = []
 
     def measured(what: str, requests: int, clients: int) -> None:
-        before = bare.rate()
+        passes = [bare.run()]
+        start = processor_seconds(process)
         found = load(port, photos, requests, clients)
-        rate = 2 / (1 / before + 1 / bare.rate())  # over both passes
-        rows.append({"what": what, **found, "bare_images_per_second": round(rate, 2)})
-        rows[-1]["of_bare"] = round(found["images_per_second"] / rate, 3)
-        rows[-1]["load_average"] = round(os.getloadavg()[0], 1)
+        used = (processor_seconds(process) - start) / found["requests"]
+        passes.append(bare.run())
+        wall, alone = (statistics.mean(column) for column in zip(*passes))
+        rows.append(
+            {
+                "what": what,
+                **found,
+                "bare_images_per_second": round(1 / wall, 2),
+                "cpu_ms": round(1000 * used, 1),
+                "bare_cpu_ms": round(1000 * alone, 1),
+                "bare_share_of_cpu": round(alone / used, 3),
+                "load_average": round(os.getloadavg()[0], 1),
+            }
+        )
         print(rows[-1], flush=True)
 
-    with server(options.run, options.cache, options.batch_size) as port:
+    with server(options.run, options.cache, options.batch_size) as (port, process):
         load(port, photos, 8, 2)  # warm up
         for clients in CLIENTS:
             measured(f"{clients} clients", options.requests, clients)
@@ -85,26 +97,33 @@ class Bare:
         self.images = zslpipe.load(run, cache=cache).images
         pixels = np.stack([self.images.backbone.transform(read_image(file)) for file in files])
         self.parts = [pixels[i : i + batch] for i in range(0, len(pixels), batch)]
-        self.rate()  # warm up
+        self.run()  # warm up
 
-    def rate(self) -> float:
-        """Images per second of one pass over the photos."""
-        start = time.perf_counter()
+    def run(self) -> tuple[float, float]:
+        """Seconds and processor seconds per image of one pass over the photos."""
+        start, used = time.perf_counter(), time.process_time()
         for part in self.parts:
             self.images.of_pixels(part)
-        return sum(map(len, self.parts)) / (time.perf_counter() - start)
+        count = sum(map(len, self.parts))
+        return (time.perf_counter() - start) / count, (time.process_time() - used) / count
+
+
+def processor_seconds(process: "subprocess.Popen[str]") -> float:
+    """Of the server, all its threads (Linux)."""
+    fields = Path(f"/proc/{process.pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 @contextmanager
-def server(run: str, cache: Path, batch: int) -> Iterator[int]:
-    """The port of a server that is stopped afterwards."""
+def server(run: str, cache: Path, batch: int) -> Iterator[tuple[int, "subprocess.Popen[str]"]]:
+    """The port and the process of a server that is stopped afterwards."""
     command = [sys.executable, "-m", "zslpipe", "serve", run, "--cache", str(cache), "--port", "0", "--rate", "0"]
     command += ["--batch-size", str(batch)]
     environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
     assert process.stdout is not None
     try:
-        yield int(process.stdout.readline().split()[1].rstrip("/").rsplit(":", 1)[1])
+        yield int(process.stdout.readline().split()[1].rstrip("/").rsplit(":", 1)[1]), process
         assert process.poll() is None, "the server has died"
     finally:
         process.send_signal(signal.SIGINT)
