@@ -2,7 +2,7 @@
 
     python benchmarks/first_use_check.py
 
-Prints, for a closed form on global features of the size of CUB and for attention on regions, the seconds of the
+Told are, for a closed form on global features of the size of CUB and for attention on regions, the seconds of the
 training, those spent on checksums, and their share.
 """
 
@@ -12,6 +12,7 @@ from pathlib import Path
 from unittest.mock import patch
 
 import numpy as np
+from common import result_file, write_table
 
 from zslpipe.data.benchmark import Benchmark
 from zslpipe.store import feature_store
@@ -43,9 +44,11 @@ def made(
     bytes_ = sum(int(np.prod(spec.shape)) * np.dtype(spec.dtype).itemsize for spec in taps.values())
     provenance = {"fingerprinted": {"backbone": {"name": "random"}}, "recorded": {}}
     store = FeatureStore.create(folder, benchmark, taps, provenance, good_piece_rows(rows, bytes_))
+    size = len(store.piece_rows_of(0))
+    block = {t: rng.standard_normal((size, *spec.shape), np.float32).astype(spec.dtype) for t, spec in taps.items()}
     for piece in range(store.pieces):
-        size = len(store.piece_rows_of(piece))
-        store.write_piece(piece, {t: rng.normal(size=(size, *s.shape)).astype(s.dtype) for t, s in taps.items()})
+        count = len(store.piece_rows_of(piece))
+        store.write_piece(piece, {t: np.roll(values, piece, -1)[:count] for t, values in block.items()})
     return store
 
 
@@ -66,6 +69,7 @@ def measured(workspace: Workspace, store: FeatureStore, head: str, **settings: o
 
 
 if __name__ == "__main__":
+    rows = []
     with tempfile.TemporaryDirectory() as temporary:
         place = Workspace(Path(temporary), Path(temporary) / "cache")
         globals_ = made(place.stores / "global", 60, 200, 312, {"global": TapSpec((2048,), "float16")})
@@ -76,4 +80,8 @@ if __name__ == "__main__":
             ("attention-net, 4000 x 49 x 512", maps, "attention-net", {"epochs": 3}),
         ):
             total, spent = measured(place, store, head, **settings)
-            print(f"{name:32s} {store.bytes / 1e6:6.0f} MB {total:7.1f} s {spent:6.2f} s {100 * spent / total:5.1f} %")
+            share = round(100 * spent / total, 2)
+            about = {"training": name, "store_mb": round(store.bytes / 1e6), "seconds": round(total, 1)}
+            rows.append({**about, "on_checksums": round(spent, 3), "percent": share})
+            print(rows[-1], flush=True)
+    write_table(result_file("first_use_check"), rows)

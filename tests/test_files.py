@@ -7,7 +7,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from zslpipe.files import atomic_write, read_json, sha256_file, sha256_json, write_arrays, write_json, write_text
+from zslpipe.files import (
+    atomic_text,
+    atomic_write,
+    read_json,
+    sha256_file,
+    sha256_json,
+    sha256_rows,
+    write_arrays,
+    write_json,
+    write_text,
+)
 
 
 def test_a_file_appears_when_it_is_whole(tmp_path: Path) -> None:
@@ -57,3 +67,22 @@ def test_arrays_can_be_read_without_unpickling(tmp_path: Path) -> None:
     with np.load(tmp_path / "a.npz", allow_pickle=False) as file:
         np.testing.assert_array_equal(file["x"], np.eye(2))
         assert file["names"].tolist() == ["a", "b"]
+
+
+def test_text_appears_when_it_is_whole(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    with atomic_text(path) as stream:
+        stream.write("δ,é\r\n")
+        assert not path.exists()
+    assert path.read_bytes() == "δ,é\r\n".encode()
+    with pytest.raises(ValueError, match="stop"), atomic_text(path) as stream:  # noqa: PT012
+        stream.write("half")
+        raise ValueError("stop")
+    assert path.read_bytes() == "δ,é\r\n".encode()
+    assert [p.name for p in tmp_path.iterdir()] == ["a.csv"]
+
+
+@pytest.mark.parametrize("shape", [(0, 3), (1, 1), (4, 3)])
+def test_the_hash_of_rows_is_that_of_their_json(shape: tuple[int, int]) -> None:
+    matrix = np.random.default_rng(0).normal(size=shape).astype(np.float32)
+    assert sha256_rows(matrix) == sha256_json(matrix.tolist())

@@ -1,6 +1,7 @@
 """Atomic file writes, JSON and hashes."""
 
 import hashlib
+import io
 import json
 import os
 import secrets
@@ -8,7 +9,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TextIO
 
 import numpy as np
 
@@ -64,6 +65,18 @@ def write_text(path: Path, text: str) -> None:
         stream.write(text.encode())
 
 
+@contextmanager
+def atomic_text(path: Path) -> Iterator[TextIO]:
+    """As `atomic_write`, for text in UTF-8 whose line ends are written as they are given."""
+    with atomic_write(path) as stream:
+        text = io.TextIOWrapper(stream, encoding="utf-8", newline="")
+        try:
+            yield text
+            text.flush()
+        finally:
+            text.detach()  # `stream` is still to be synced
+
+
 def write_json(path: Path, value: Any) -> None:
     """Write JSON with sorted keys, so that equal values give equal bytes."""
     write_text(path, json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
@@ -87,3 +100,13 @@ def sha256_file(path: Path) -> str:
 def sha256_json(value: Any) -> str:
     """Hash of a JSON value, independent of the order of its keys."""
     return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def sha256_rows(matrix: np.ndarray) -> str:
+    """`sha256_json` of the rows of a matrix as lists, one row at a time: 50,000 classes would take a gigabyte."""
+    digest = hashlib.sha256(b"[")
+    for number, row in enumerate(matrix):
+        digest.update(b"," if number else b"")
+        digest.update(json.dumps(row.tolist(), separators=(",", ":")).encode())
+    digest.update(b"]")
+    return digest.hexdigest()

@@ -25,7 +25,7 @@ from zslpipe.data.benchmark import Benchmark
 from zslpipe.errors import InputError
 from zslpipe.evaluation.protocol import TestScores
 from zslpipe.evaluation.stacking import rivals
-from zslpipe.files import write_arrays, write_text
+from zslpipe.files import atomic_text, write_arrays, write_text
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,18 +57,19 @@ def write_scores(folder: Path, tests: TestScores, benchmark: Benchmark, delta: f
     names = benchmark.class_names
     ids = [benchmark.image_ids[i] for i in tests.index]
     digits = "%.17g" if tests.scores.dtype == np.float64 else "%.9g"  # enough to restore the exact number
-    rows = io.StringIO(newline="")
-    writer = csv.writer(rows)
     unseen = [] if tests.zsl is None else [n for n, s in zip(names, tests.seen) if not s]
     values = tests.scores if tests.zsl is None else np.hstack([tests.scores, tests.zsl])
-    writer.writerow(
-        ["image", "class", "predicted", "predicted_zsl", *(f"score:{n}" for n in names), *(f"zsl:{n}" for n in unseen)]
-    )
-    columns = zip(ids, tests.labels, both.predict(delta or 0.0), tests.zsl_predicted, values.tolist())
-    for image, label, predicted, zsl, scores in columns:
-        among_unseen = names[zsl] if zsl >= 0 else ""
-        writer.writerow([image, names[label], names[predicted], among_unseen, *map(digits.__mod__, scores)])
-    write_text(folder / "scores.csv", rows.getvalue())
+    header = ["image", "class", "predicted", "predicted_zsl"]
+    header += [*(f"score:{n}" for n in names), *(f"zsl:{n}" for n in unseen)]
+    columns = zip(ids, tests.labels, both.predict(delta or 0.0), tests.zsl_predicted, values)
+    with atomic_text(folder / "scores.csv") as rows:  # line by line: with many classes it is larger than memory
+        writer = csv.writer(rows)
+        writer.writerow(header)
+        for image, label, predicted, zsl, scores in columns:
+            among_unseen = names[zsl] if zsl >= 0 else ""
+            writer.writerow(
+                [image, names[label], names[predicted], among_unseen, *map(digits.__mod__, scores.tolist())]
+            )
     classes = io.StringIO(newline="")
     writer = csv.writer(classes)
     writer.writerow(["class", "kind", "subtract"])

@@ -13,7 +13,7 @@ from zslpipe.data.check import NO_ATTRIBUTES
 from zslpipe.data.examples import without_tests
 from zslpipe.data.texts import with_attribute_vectors
 from zslpipe.errors import InputError
-from zslpipe.files import sha256_json, write_json
+from zslpipe.files import sha256_json, sha256_rows, write_json
 from zslpipe.heads import HEADS, Head
 from zslpipe.parallel import mapped, workers
 from zslpipe.plugins import loaded_plugins, source_outside
@@ -81,7 +81,7 @@ def training_request(
         "head": head,
         "candidates": candidates,
         "store": store.fingerprint,
-        "semantics": sha256_json(benchmark.semantics.tolist()),
+        "semantics": sha256_rows(benchmark.semantics),
         **({"word_vectors": benchmark.sources["attribute vectors"]} if word_vectors is not None else {}),
         "selection": selection,
         "selection_options": dict(selection_options or {}),
