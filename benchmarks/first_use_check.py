@@ -23,22 +23,22 @@ from zslpipe.workflows.workspace import Workspace
 
 
 def made(
-    folder: Path, each: int, classes: int, attributes: int, taps: dict[str, TapSpec], tested: int | None = None
+    folder: Path, each: int, classes: int, attributes: int, taps: dict[str, TapSpec], further: int = 0
 ) -> FeatureStore:
-    """A store of random features; `tested` limits the number of test images of seen and of unseen classes."""
+    """A store of random features, of `classes` with images and `further` ones without."""
     rng = np.random.default_rng(0)
     rows, seen = each * classes, classes * 3 // 4
     order = np.arange(rows).reshape(classes, each)
     benchmark = Benchmark(
         name="random",
-        class_names=tuple(f"class {c}" for c in range(classes)),
-        semantics=rng.normal(size=(classes, attributes)).astype(np.float32),
+        class_names=tuple(f"class {c}" for c in range(classes + further)),
+        semantics=rng.normal(size=(classes + further, attributes)).astype(np.float32),
         attribute_names=tuple(f"attribute {a}" for a in range(attributes)),
         image_ids=tuple(f"{i}.jpg" for i in range(rows)),
         labels=np.repeat(np.arange(classes), each),
         trainval=order[:seen, 1:].ravel(),
-        test_seen=order[:seen, :1].ravel()[:tested],
-        test_unseen=order[seen:].ravel()[:tested],
+        test_seen=order[:seen, :1].ravel(),
+        test_unseen=order[seen:].ravel(),
         attribute_vectors=rng.normal(size=(attributes, 50)).astype(np.float32),
     )
     bytes_ = sum(int(np.prod(spec.shape)) * np.dtype(spec.dtype).itemsize for spec in taps.values())
