@@ -17,7 +17,7 @@ COLUMNS = (*ROW, "T1", "U", "S", "H", "AUSUC", "oracle H")
 ERRORS = tuple(f"error {what}, {side}" for side in ("seen", "unseen") for what in ("mean", "std", "r"))
 COLUMNS_OF = {  # by the beginning of the file name
     "real-spine": (*COLUMNS, "H at δ=0", "H, matched δ", "H, quantile δ", "H, raw δ"),
-    "real-gaussians": (*COLUMNS, "H at δ=0"),
+    "real-gaussians": (*COLUMNS, "H at δ=0", "ECE before", "ECE", "AUROC of none", "seeds", "rule"),
     "delta_rules": (
         "problems",
         "number",
@@ -31,7 +31,7 @@ COLUMNS_OF = {  # by the beginning of the file name
     "real-sc-egg": (*COLUMNS, "H at δ=0", "minutes to train"),
     "generator_study": ("dataset", "variant", "T1", "U", "S", "H", "AUSUC", "processor s"),
     "generator_step": ("what", "memory", "way", "cpu_ms", "times_as_fast"),
-    "gfzsl-variants": ("dataset", "semantics", "variant", "T1", "H", "H at δ=0", "oracle H", "AUSUC", "validated H"),
+    "gfzsl-variants": ("dataset", "semantics", "variant", "T1", "H at δ=0", "oracle H", "AUSUC", "validated H"),
     "gfzsl-photos": (
         "dataset",
         "semantics",

@@ -252,6 +252,9 @@ def summary(evaluation: dict[str, Any]) -> dict[str, str]:
     values = {m: [100 * s[m] for s in seeds] for m in METRICS}
     values |= {f"{m} at δ=0": [100 * s["uncalibrated"][m] for s in seeds] for m in ("U", "S", "H")}
     values["oracle H"] = [100 * s["oracle"]["H"] for s in seeds]
+    confidence = list(evaluation["confidence"].values())
+    for name, key in (("ECE before", "ece_uncalibrated"), ("ECE", "ece"), ("AUROC of none", "auroc")):
+        values |= {name: [100 * c[key] for c in confidence]} if confidence else {}
     errors = list(evaluation["semantic_errors"].values())
     for side in ("seen", "unseen") if errors else ():
         of = [e[side] for e in errors]

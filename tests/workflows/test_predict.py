@@ -171,6 +171,16 @@ def test_bad_images_do_not_stop_the_others(place: Path, run: str, tmp_path: Path
     assert predict(place, run, str(bad), str(good)).stdout.count("\n") == 1
 
 
+def test_an_interruption_promises_nothing(place: Path, run: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Predictor, "timed", interrupted)
+    stopped = predict(place, run, str(place / "new"))
+    assert stopped.exit_code == 130
+    assert stopped.stderr == "zslpipe: interrupted; predictions are printed at the end: there are none yet.\n"
+
+
 def test_wrong_requests(place: Path, run: str, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     (tmp_path / "more.csv").write_text("class,red\ngrey,1\n")

@@ -58,7 +58,11 @@ def command(
         raise click.UsageError("--csv and --json exclude each other.")
     keep_freed_memory()
     paths = [path for given in images for path in (_lines() if given == "-" else [given])]
-    done = predict_images(workspace(data_root, cache), run, paths, **options)
+    try:
+        done = predict_images(workspace(data_root, cache), run, paths, **options)
+    except KeyboardInterrupt as stop:
+        stop.add_note("predictions are printed at the end: there are none yet.")
+        raise
     if json_:
         print_json(done.as_json())
     elif csv_:
