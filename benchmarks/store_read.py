@@ -33,6 +33,16 @@ from zslpipe.store.layout import TapSpec, good_piece_rows
 from zslpipe.store.reader import open_rows
 
 BATCH = 64
+COLUMNS = (
+    "what",
+    "reader",
+    "rows",
+    "row_bytes",
+    "repeats",
+    "median_ms_or_ratio",
+    "speed_vs_memmap",
+    "cached_mib_before",
+)
 PEERS_ROWS = 11788  # CUB: chunks of peers' files follow from the size of the dataset
 Reader = Callable[[np.ndarray], np.ndarray]
 
@@ -84,6 +94,13 @@ def write_memmap(path: Path, rows: int, shape: tuple[int, ...], block: Callable)
     for a in range(0, rows, 256):
         whole[a : a + 256] = block(a, min(a + 256, rows))
     whole.flush()
+
+
+def write_plain(path: Path, rows: int, shape: tuple[int, ...], block: Callable) -> None:
+    with h5py.File(path, "w") as file:
+        whole = file.create_dataset("x", (rows, *shape), "f2")
+        for a in range(0, rows, 256):
+            whole[a : a + 256] = block(a, min(a + 256, rows))
 
 
 def write_gzip(path: Path, rows: int, shape: tuple[int, ...], block: Callable, peers: bool) -> None:
@@ -177,6 +194,28 @@ def sequential(readers: dict[str, tuple[Reader, int, int]], repeats: int) -> dic
     return taken
 
 
+def cold(
+    folder: Path, store: Path, rows: int, shape: tuple[int, ...]
+) -> tuple[dict[str, list[float]], dict[str, float]]:
+    """Seconds of batches of random rows after the files were forgotten, and at most how many MiB were cached then."""
+    times: dict[str, list[float]] = {}
+    kept: dict[str, float] = {}
+    rng = np.random.default_rng(3)
+    names = ["numpy.memmap", "store", "h5py, not compressed"]
+    for turn in range(9):
+        index = np.sort(rng.integers(0, rows, BATCH))
+        for name in names[turn % 3 :] + names[: turn % 3]:
+            forget(folder / "memmap", folder / "plain.h5", store)
+            path, read = cold_readers(folder, store, rows, shape)[name]
+            kept[name] = max(kept.get(name, 0.0), cached_mib(path))
+            start = time.perf_counter()
+            read(index)
+            times.setdefault(name, []).append(time.perf_counter() - start)
+            del read
+            gc.collect()
+    return times, kept
+
+
 def warm(
     folder: Path,
     store: FeatureStore,
@@ -227,6 +266,7 @@ def main() -> None:
     parser.add_argument("--gzip-rows", type=int, default=738)
     parser.add_argument("--real", type=Path, help="a store with a region tap in float16")
     parser.add_argument("--batches", type=int, default=60)
+    parser.add_argument("--cold", action="store_true", help="only the cold lines, of a copy of the store")
     parser.add_argument("--results", type=Path, default=RESULTS)
     parser.add_argument("--folder", type=Path, help="where the files are made (default: a temporary folder)")
     options = parser.parse_args()
@@ -247,12 +287,21 @@ def main() -> None:
         row_bytes = int(np.prod(shape)) * 2
         few = min(options.gzip_rows, rows)
         write_memmap(folder / "memmap", rows, shape, block)
+        write_plain(folder / "plain.h5", rows, shape, block)
+        if options.cold:
+            copy = write_store(folder / "copy", rows, shape, block, None)  # which nobody else has mapped
+            times, kept = cold(folder, copy.path, rows, shape)
+            base = statistics.median(times["numpy.memmap"])
+            table = []
+            for name, taken in times.items():
+                seconds = statistics.median(taken)
+                numbers = f"{1e3 * seconds:.3f}", f"{base / seconds:.4f}", f"{kept[name]:.1f}"
+                table.append(["random 64, cold", name, rows, row_bytes, len(taken), *numbers])
+            kind = "cold-real" if options.real else "cold"
+            file = result_file(f"store_read-{kind}", folder=options.results)
+            write_table(file, [dict(zip(COLUMNS, line)) for line in table])
+            return
         packed = write_store(folder / "zstd", rows, shape, block, "zstd")
-        with h5py.File(folder / "plain.h5", "w") as file:
-            plain = file.create_dataset("x", (rows, *shape), "f2")
-            for a in range(0, rows, 256):
-                plain[a : a + 256] = block(a, min(a + 256, rows))
-            del plain
         write_gzip(folder / "peers.h5", few, shape, block, peers=True)
         write_gzip(folder / "rows.h5", few, shape, block, peers=False)
 
@@ -265,22 +314,8 @@ def main() -> None:
         open_ms = statistics.median(opening) * 1e3
         lines = warm(folder, store, packed, rows, shape, few, options.batches)
         gc.collect()
-        cold: dict[str, list[float]] = {}
-        kept: dict[str, float] = {}
-        rng = np.random.default_rng(3)
-        for turn in range(9):
-            index = np.sort(rng.integers(0, rows, BATCH))
-            names = ["numpy.memmap", "store", "h5py, not compressed"]
-            for name in names[turn % 3 :] + names[: turn % 3]:
-                forget(folder / "memmap", folder / "plain.h5", store.path)
-                path, read = cold_readers(folder, store.path, rows, shape)[name]
-                kept[name] = max(kept.get(name, 0.0), cached_mib(path))
-                start = time.perf_counter()
-                read(index)
-                cold.setdefault(name, []).append(time.perf_counter() - start)
-                del read
-                gc.collect()
-        lines += [("random 64, cold", name, times, BATCH) for name, times in cold.items()]
+        times, kept = cold(folder, store.path, rows, shape)
+        lines += [("random 64, cold", name, taken, BATCH) for name, taken in times.items()]
         ratio = store.bytes / packed.bytes
 
     medians = {(what, name): statistics.median(times) for what, name, times, _ in lines}
@@ -302,17 +337,7 @@ def main() -> None:
     table.append(["open", f"{many.pieces} pieces", many.pieces, "", len(opening), f"{open_ms:.3f}", "", ""])
     table.append(["zstd ratio", "real" if options.real else "made", rows, row_bytes, 1, f"{ratio:.4f}", "", ""])
     kind = "-real" if options.real else ""
-    columns = (
-        "what",
-        "reader",
-        "rows",
-        "row_bytes",
-        "repeats",
-        "median_ms_or_ratio",
-        "speed_vs_memmap",
-        "cached_mib_before",
-    )
-    write_table(result_file(f"store_read{kind}", folder=options.results), [dict(zip(columns, line)) for line in table])
+    write_table(result_file(f"store_read{kind}", folder=options.results), [dict(zip(COLUMNS, line)) for line in table])
 
 
 if __name__ == "__main__":
