@@ -48,6 +48,11 @@ COLUMNS_OF = {  # by the beginning of the file name
     "real-regression": (*COLUMNS, "H, ± folds", *ERRORS),
     "real-fine-tuning": COLUMNS,
     "real-bgsnet": (*COLUMNS, "specialists", "seeds"),
+    "dense_attention_grid": (
+        "store",
+        "variant",
+        *("T1", "H", "AUSUC", "H at δ=0", "reconstruction", "matching", "maps"),
+    ),
     "real-dense-attention": (*COLUMNS, "U at δ=0", "S at δ=0", "H at δ=0"),
     "extraction": ("way", "precision", "ratio", "to", "cosine_to_naive"),
     "attention_step": ("batch", "step", "times_as_fast", "outputs", "gradients"),
