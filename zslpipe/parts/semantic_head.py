@@ -55,8 +55,8 @@ class SemanticHead(RegressionSettings, TorchHead[S]):
     """scale * cos(predicted semantics, class semantics), learnt by SCE and a regression term.
 
     `centre_semantics` takes the mean of the seen classes' semantics as the origin of angles, which none of the papers
-    does: semantics that share a large common part (sentence vectors) otherwise lie within a few degrees of each other. `scale_features` divides a
-    tap by its root mean square, so that one learning rate suits every backbone.
+    does: semantics that share a large common part (sentence vectors) otherwise lie within a few degrees of each other.
+    `scale_features` divides a tap by its root mean square, so that one learning rate suits every backbone.
     """
 
     only_in_training: ClassVar[tuple[str, ...]] = ("regression.",)
