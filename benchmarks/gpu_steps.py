@@ -23,7 +23,7 @@ REGIONS, WIDTH, TRUNK = 49, 2048, (14, 14, 1024)
 
 
 def rows(device: str, quick: bool) -> Iterator[Row]:
-    repeats = 2 if quick else 20
+    repeats = 1 if quick else 20
     for what, ways in (*attention(device, quick), *dense_attention(device, quick), *generators(device)):
         yield from timed(what, ways, device, repeats)
     for name in HEADS_MEASURED:
@@ -36,7 +36,7 @@ def timed(what: str, ways: Ways, device: str, repeats: int) -> Iterator[Row]:
     for name, make in ways.items():
         forget_peak(device)
         try:
-            taken = seconds(make(), device, repeats)
+            taken = seconds(make(), device, repeats, warm=min(3, repeats))
         except Exception as problem:
             yield {"what": what, "way": name, "failed": (str(problem).splitlines() or ["?"])[0][:200]}
             continue

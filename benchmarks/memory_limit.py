@@ -109,13 +109,16 @@ if __name__ == "__main__":
     parser.add_argument("--mib", type=int, default=1024, help="limit of the trainings on a store four times as large")
     parser.add_argument("--classes", type=int, default=50_000)
     parser.add_argument("--classes-mib", type=int, default=3072, help="limit of those with many classes")
+    parser.add_argument("--only", choices=["store", "classes"])
     parser.add_argument("--out", type=Path, default=RESULTS / "memory_limit.csv")
     asked = parser.parse_args()
     found: list[dict[str, Any]] = []
-    with tempfile.TemporaryDirectory() as temporary:
-        large_store(Path(temporary) / "large", asked.mib, found)
-    with tempfile.TemporaryDirectory() as temporary:
-        many_classes(Path(temporary) / "many", asked.classes_mib, asked.classes, found)
+    if asked.only != "classes":
+        with tempfile.TemporaryDirectory() as temporary:
+            large_store(Path(temporary) / "large", asked.mib, found)
+    if asked.only != "store":
+        with tempfile.TemporaryDirectory() as temporary:
+            many_classes(Path(temporary) / "many", asked.classes_mib, asked.classes, found)
     for row in found:
         print("  ".join(f"{key} {value}" for key, value in row.items()))
     write_table(asked.out, found)

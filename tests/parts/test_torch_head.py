@@ -124,3 +124,19 @@ def test_labels_may_skip_classes() -> None:
     np.testing.assert_array_equal(
         spaced.decision_function(FEATURES, SEMANTICS), plain.decision_function(FEATURES, SEMANTICS)
     )
+
+
+def test_little_memory_makes_small_batches_of_equal_scores(monkeypatch: pytest.MonkeyPatch) -> None:
+    head = quick().fit(FEATURES, LABELS, SEMANTICS, ATTRIBUTES)
+    expected = head.decision_function(FEATURES, SEMANTICS)
+    taken: list[int] = []
+    inputs = AttentionNet._inputs
+
+    def counted(self: AttentionNet, rows: Features, part: slice, device: torch.device) -> object:
+        taken.append(part.stop - part.start)
+        return inputs(self, rows, part, device)
+
+    monkeypatch.setattr(AttentionNet, "_inputs", counted)
+    monkeypatch.setattr("zslpipe.parts.torch_head.free_bytes", lambda device: 64 * REGION[0].size * 15)
+    np.testing.assert_allclose(head.decision_function(FEATURES, SEMANTICS), expected, atol=1e-5)
+    assert taken == [15, 15, 10]

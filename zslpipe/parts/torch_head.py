@@ -38,9 +38,10 @@ from zslpipe.training import (
     checkpoint_for,
     train,
 )
-from zslpipe.training.placed import Placed, read
+from zslpipe.training.placed import Placed, free_bytes, read
 
-ELEMENTS = 2**25  # feature values scored at a time
+ELEMENTS = 2**25  # feature values scored at a time,
+NEEDED = 64  # if memory has this many bytes for each: the values, and what a head makes of them
 
 Inputs = Mapping[str, Tensor]  # tap name to (B, ...) float32
 M = TypeVar("M", bound=nn.Module)
@@ -310,7 +311,8 @@ class TorchHead(FineTuningSettings, _Trained[M]):
         device = next(self.module_.parameters()).device
         rows = {tap: features[tap] for tap in self.problem_.stored}
         count = len(next(iter(rows.values())))
-        step = max(1, ELEMENTS // max(int(np.prod(r.shape[1:])) for r in rows.values()))
+        most = min(ELEMENTS, free_bytes(device) // NEEDED)
+        step = max(1, most // max(int(np.prod(r.shape[1:])) for r in rows.values()))
         step = min(step, SCORED) if self.tuning_ else step
         done = []
         with torch.inference_mode():
