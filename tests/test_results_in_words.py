@@ -174,7 +174,7 @@ def test_fine_tuning_the_last_stage_does_not_help() -> None:
     for label, after in tuned.items():
         before = found[f"{label}, frozen"]
         assert mean(after, "H") - mean(before, "H") <= max(spread(before, "H"), spread(after, "H"))
-        assert f"from {mean(before, 'H')} to {mean(after, 'H')}" in WORDS
+        assert f"{mean(before, 'H')} to {mean(after, 'H')}" in WORDS
 
 
 def test_speed() -> None:
