@@ -98,7 +98,7 @@ def test_the_parts_of_the_autoencoder_work_but_help_little_on_a_validation_fold(
         assert f"{found[name]['H']} {words}" in WORDS
         assert float(found[name]["H"]) >= float(full["H"])
     uniform = found["uniform attention"]["H"]
-    assert f"{uniform} with uniform attention" in WORDS
+    assert f"{uniform} with uniform and {found['gain 1']['H']} with stronger attention (gain 1)" in WORDS
     assert 0 <= float(full["H"]) - float(uniform) < 1
     assert f"at δ = 0, H is {full['H at δ=0']}" in WORDS
 
