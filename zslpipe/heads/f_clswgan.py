@@ -36,7 +36,7 @@ class FClswgan(GeneratorHead[GanAndClassifier]):
         L_D = gamma ( E D(x~, a) - E D(x, a) + lambda E (|grad_x D(x', a)| - 1)^2 ),   x' between x and x~ = G(z, a)
         L_G = - gamma E D(x~, a) + beta CE(classifier(x~), y)
 
-    The paper has gamma = 1, five critic steps, one hidden layer of 4096 units, and features and semantics as they are.
+    The paper has gamma = 1, one hidden layer of 4096 units, and features and semantics as they are.
 
     Args:
         classification_weight: beta.
@@ -45,6 +45,7 @@ class FClswgan(GeneratorHead[GanAndClassifier]):
 
     only_in_training: ClassVar[tuple[str, ...]] = ("gan.critic.", "classifier.")
 
+    critic_steps: Count = 5  # without the likelihood of a VAE one is too few
     classification_weight: NonNegative = 0.01
     seen_epochs: Count = 20
 
