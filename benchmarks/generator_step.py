@@ -45,16 +45,16 @@ Ways = dict[str, Callable[[], object]]
 class Iteration:
     """An iteration of TF-VAEGAN on a fixed batch, without feedback or with it."""
 
-    def __init__(self, feedback: bool, device: str = "cpu") -> None:
+    def __init__(self, feedback: bool, device: str = "cpu", width: int = WIDTH, hidden: int = HIDDEN) -> None:
         torch.manual_seed(0)
-        gan = FeatureGan(GanSizes(WIDTH, ATTRIBUTES, ATTRIBUTES, HIDDEN, output="sigmoid")).to(device)
+        gan = FeatureGan(GanSizes(width, ATTRIBUTES, ATTRIBUTES, hidden, output="sigmoid")).to(device)
         self.device = device
         self.semantics = torch.nn.functional.normalize(torch.rand(SEEN, ATTRIBUTES), dim=1).to(device)
         self.learner = Adversarial(gan, GanSettings(), self.semantics)
         with torch.device(device):
             self.literal = LiteralTfVaegan(gan, self.learner.settings)
             count = STEPS * BATCH
-            self.batch = Batch({"global": torch.rand(count, WIDTH)}, torch.randint(SEEN, (count,)), np.arange(count))
+            self.batch = Batch({"global": torch.rand(count, width)}, torch.randint(SEEN, (count,)), np.arange(count))
         self.feedback, self.at = feedback, At("", 0, 1, 5 if feedback else 0, 10)
 
     def ours(self) -> dict[str, float]:

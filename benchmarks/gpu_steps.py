@@ -24,7 +24,7 @@ REGIONS, WIDTH, TRUNK = 49, 2048, (14, 14, 1024)
 
 def rows(device: str, quick: bool) -> Iterator[Row]:
     repeats = 1 if quick else 20
-    for what, ways in (*attention(device, quick), *dense_attention(device, quick), *generators(device)):
+    for what, ways in (*attention(device, quick), *dense_attention(device, quick), *generators(device, quick)):
         yield from timed(what, ways, device, repeats)
     for name in HEADS_MEASURED:
         yield from of_head(name, device, quick, repeats)
@@ -102,12 +102,12 @@ def dense_attention(device: str, quick: bool) -> Iterator[tuple[str, Ways]]:
     yield "dense-attention-ae", ways
 
 
-def generators(device: str) -> Iterator[tuple[str, Ways]]:
+def generators(device: str, quick: bool) -> Iterator[tuple[str, Ways]]:
     """An iteration of TF-VAEGAN on CUB's shapes."""
     for feedback in (False, True):
 
         def step(way: str, feedback: bool = feedback) -> Callable[[], Any]:
-            made = generator_step.Iteration(feedback, device)
+            made = generator_step.Iteration(feedback, device, **({"width": 32, "hidden": 32} if quick else {}))
             return made.by_the_letter if way == "literal" else made.ours
 
         ways: Ways = {way: lambda way=way: step(way) for way in ("literal", "zslpipe")}  # type: ignore[misc]
