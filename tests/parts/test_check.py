@@ -33,6 +33,7 @@ FEATURES = Stored(
         "global": RNG.normal(size=(20, 8)).astype(np.float32),
         "region": RNG.normal(size=(20, 4, 8)),
         "trunk": RNG.normal(size=(20, 2, 2, 192)).astype(np.float32),
+        "embedding": RNG.normal(size=(20, 3)).astype(np.float32),  # in the space of the semantics
     }
 )
 ATTRIBUTES = Attributes(("a", "b", "c"), RNG.normal(size=(3, 2)).astype(np.float32))
@@ -58,7 +59,7 @@ TRAINING: dict[str, tuple[dict[str, Any], str]] = {
     "features": ({"features": FEATURES["global"]}, "features must map tap names to arrays"),
     "finite": (
         {"features": Stored({k: nan_in(v, 7, 0) for k, v in FEATURES.items()})},
-        "features '(global|region|trunk)' contain NaN or infinity in row 7",
+        "features '(global|region|trunk|embedding)' contain NaN or infinity in row 7",
     ),
     "semantics": ({"semantics": SEMANTICS[0]}, r"semantics must be numbers of shape \(classes, attributes\)"),
     "words": ({"semantics": np.array([["a"]])}, "semantics must be numbers"),
@@ -97,8 +98,11 @@ def test_scoring_is_checked(fitted: Head) -> None:
     score = fitted.bind(SEMANTICS)
     with pytest.raises(InputError, match=f"trained on the features '{tap}', which are missing"):
         score({**rest, "other": FEATURES["global"]})
-    with pytest.raises(InputError, match=f"trained on '{tap}' features of shape .*8 per image, not .*7"):
-        score({**rest, tap: FEATURES[tap][..., :7]})
+    width = FEATURES[tap].shape[-1]
+    with pytest.raises(
+        InputError, match=f"trained on '{tap}' features of shape .*{width} per image, not .*{width - 1}"
+    ):
+        score({**rest, tap: FEATURES[tap][..., :-1]})
     with pytest.raises(InputError, match="features must map tap names"):
         score(FEATURES[tap])  # type: ignore[arg-type]
 

@@ -11,11 +11,13 @@ from zslpipe.parts.head import Head, Scorer, register
 from zslpipe.parts.problem import Classes, TrainingData
 from zslpipe.parts.settings import Positive
 from zslpipe.store.rows import Features
+from zslpipe.training.placed import check_finite
 
 if TYPE_CHECKING:
     from torch import nn
 
 EPS = 1e-12
+ROWS = 4096  # checked at a time
 
 
 @register("prompt")
@@ -38,6 +40,9 @@ class Prompt(Head):
                 f"{self.name} compares embeddings of width {width} with semantics of width {attributes}: give "
                 "--semantics prompts on a store of an open_clip backbone."
             )
+        rows = data.features["embedding"]
+        for start in range(0, len(rows), ROWS):
+            check_finite("embedding", rows[start : start + ROWS], start)
 
     def scorer(self, classes: Classes) -> Scorer:
         texts = _unit(classes.semantics)
