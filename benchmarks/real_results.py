@@ -342,7 +342,8 @@ def main() -> None:
     for suite in options.suites:
         rows: list[dict[str, Any]] = []
         with ThreadPoolExecutor(options.jobs) as pool:
-            for done in pool.map(row, tasks[suite]):
+            # Alone, rows run in this thread: a command's output is caught by replacing the standard output of all.
+            for done in map(row, tasks[suite]) if options.jobs == 1 else pool.map(row, tasks[suite]):
                 rows.append(done)
                 write_table(RESULTS / f"real-{suite}-torch{torch.__version__.split('+')[0]}.csv", rows)
 

@@ -78,6 +78,11 @@ def test_what_regression_terms_do_on_validation_classes() -> None:
         best = max(h for (s, loss, _), h in grid.items() if (s, loss) == (semantics, "sce+remse"))
         if semantics == "as given":
             assert f"raises H from {plain} to {best}" in WORDS
+            sce, remse = (
+                next(r for r in rows("real-regression") if r["head"] == f"{loss}, not centred")
+                for loss in ("SCE", "SCE + ReMSE, λ = 0.003")
+            )
+            assert f"test images from {mean(sce, 'H')} to {mean(remse, 'H')}, {sce['seeds']} seeds" in WORDS
         else:
             assert best < plain
             assert f"(from {plain})" in WORDS
