@@ -24,7 +24,7 @@ def test_recipe_is_sound(path: Path) -> None:
     assert recipe.system == path.parent.name
     assert recipe.dataset in DATASETS
     assert path.stem.split("-")[0] == recipe.dataset
-    assert recipe.shares
+    assert recipe.shares or "reports no numbers under the Proposed Split" in recipe.notes
     for numbers in recipe.published.values():
         assert set(numbers) <= {"T1", "U", "S", "H", "AUSUC"}
         assert all(0 < value < 100 for value in numbers.values())
