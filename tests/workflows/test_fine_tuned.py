@@ -20,7 +20,7 @@ from zslpipe.workflows.train import train_head
 from zslpipe.workflows.workspace import Workspace
 
 HEAD = {"branch": "global", "epochs": 2, "batch": 16, "device": "cpu", "learning_rate": 0.02, "tail_rate": 1.0}
-RULE = {"folds": 2}
+RULE = {"folds": 2, "transfer": "quantile"}
 
 
 @pytest.fixture
