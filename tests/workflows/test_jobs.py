@@ -4,34 +4,17 @@ import os
 import signal
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from zslpipe.data.benchmark import Benchmark
 from zslpipe.errors import InputError, ZslpipeError
 from zslpipe.heads import HEADS
 from zslpipe.parallel import mapped, workers
 from zslpipe.store.feature_store import FeatureStore
-from zslpipe.store.layout import TapSpec
 from zslpipe.workflows.runs import Run
 from zslpipe.workflows.train import candidate_settings, train_head
 from zslpipe.workflows.workspace import Workspace
 
 PLUGIN = Path(__file__).parents[2] / "examples" / "my_head.py"
-
-
-@pytest.fixture
-def workspace(tmp_path: Path) -> Workspace:
-    return Workspace(tmp_path / "data", tmp_path / "cache")
-
-
-@pytest.fixture
-def store(tiny: tuple[Benchmark, np.ndarray], workspace: Workspace) -> FeatureStore:
-    benchmark, features = tiny
-    provenance = {"fingerprinted": {"backbone": {"name": "fake"}}, "recorded": {}}
-    made = FeatureStore.create(workspace.stores / "tiny", benchmark, {"global": TapSpec((16,), "float32")}, provenance)
-    made.write_piece(0, {"global": features})
-    return made
 
 
 def heads_of(run: Run) -> dict[str, bytes]:

@@ -3,7 +3,6 @@
 import json
 import shutil
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -21,11 +20,6 @@ from zslpipe.workflows.train import train_head
 from zslpipe.workflows.workspace import Workspace
 
 Train = Callable[..., Run]
-
-
-@pytest.fixture
-def workspace(tmp_path: Path) -> Workspace:
-    return Workspace(tmp_path / "data", tmp_path / "cache")
 
 
 @pytest.fixture

@@ -9,15 +9,12 @@ import threading
 import time
 from pathlib import Path
 
-import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
 from zslpipe.cli import main
-from zslpipe.data.benchmark import Benchmark
 from zslpipe.errors import LockedError
 from zslpipe.store.feature_store import FeatureStore
-from zslpipe.store.layout import TapSpec
 from zslpipe.workflows.leftovers import in_use, is_abandoned, leftovers, resumable, sweep
 from zslpipe.workflows.train import train_head
 from zslpipe.workflows.workspace import Workspace
@@ -28,15 +25,6 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
     monkeypatch.setenv("ZSLPIPE_CACHE", str(tmp_path / "cache"))
     (tmp_path / "cache").mkdir()
     return Workspace(tmp_path / "data", tmp_path / "cache")
-
-
-@pytest.fixture
-def store(tiny: tuple[Benchmark, np.ndarray], workspace: Workspace) -> FeatureStore:
-    benchmark, features = tiny
-    provenance = {"fingerprinted": {"backbone": {"name": "fake"}}, "recorded": {}}
-    made = FeatureStore.create(workspace.stores / "tiny", benchmark, {"global": TapSpec((16,), "float32")}, provenance)
-    made.write_piece(0, {"global": features})
-    return made
 
 
 def program(*line: str) -> Result:

@@ -59,11 +59,6 @@ def heads() -> Iterator[None]:
 
 
 @pytest.fixture
-def workspace(tmp_path: Path) -> Workspace:
-    return Workspace(tmp_path / "data", tmp_path / "cache")
-
-
-@pytest.fixture
 def store(tiny: tuple[Benchmark, np.ndarray], workspace: Workspace) -> FeatureStore:
     benchmark, features = tiny
     provenance: dict[str, Any] = {"fingerprinted": {"backbone": {"name": "fake"}}, "recorded": {}}

@@ -3,16 +3,13 @@
 import json
 from pathlib import Path
 
-import numpy as np
 import pytest
 from click.testing import CliRunner
 
 from zslpipe.cli import main
-from zslpipe.data.benchmark import Benchmark
 from zslpipe.errors import InputError
 from zslpipe.plugins import load_plugin
 from zslpipe.store.feature_store import FeatureStore
-from zslpipe.store.layout import TapSpec
 from zslpipe.workflows.runs import runs
 from zslpipe.workflows.sweep import sweep
 from zslpipe.workflows.sweep_file import SweepFile
@@ -28,20 +25,6 @@ heads:
 semantics: att
 seeds: 2
 """
-
-
-@pytest.fixture
-def workspace(tmp_path: Path) -> Workspace:
-    return Workspace(tmp_path / "data", tmp_path / "cache")
-
-
-@pytest.fixture
-def store(tiny: tuple[Benchmark, np.ndarray], workspace: Workspace) -> FeatureStore:
-    benchmark, features = tiny
-    provenance = {"fingerprinted": {"backbone": {"name": "fake"}}, "recorded": {}}
-    made = FeatureStore.create(workspace.stores / "tiny", benchmark, {"global": TapSpec((16,), "float32")}, provenance)
-    made.write_piece(0, {"global": features})
-    return made
 
 
 @pytest.fixture
