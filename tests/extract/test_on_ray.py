@@ -38,6 +38,7 @@ def slow18(**options):
     net.__class__ = Slow
     return net
 """
+ASKED: dict[str, Any] = {"weights": "random", "image_size": 32, "taps": ("global",), "batch_size": 2, "device": "cpu"}
 
 
 @pytest.fixture
@@ -58,13 +59,6 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 def test_a_killed_node_loses_only_its_pieces_under_way(cluster: Any, photos: Path, tmp_path: Path) -> None:
     (tmp_path / "slow.py").write_text(SLOW)
     load_plugin(tmp_path / "slow.py")
-    asked: dict[str, Any] = {
-        "weights": "random",
-        "image_size": 32,
-        "taps": ("global",),
-        "batch_size": 2,
-        "device": "cpu",
-    }
     shared, one = (Workspace(tmp_path, tmp_path / name) for name in ("shared", "one"))
 
     def kill_a_node() -> None:
@@ -74,28 +68,21 @@ def test_a_killed_node_loses_only_its_pieces_under_way(cluster: Any, photos: Pat
 
     killer = threading.Thread(target=kill_a_node, daemon=True)
     killer.start()
-    done = extract_store(shared, str(photos), "slow18", on="ray", actors=2, **asked)
+    done = extract_store(shared, str(photos), "slow18", on="ray", actors=2, **ASKED)
     killer.join(60)
     assert not killer.is_alive()
     assert done.store.complete
     assert not verify(done.store.path)
-    plain = extract_store(one, str(photos), "slow18", **asked)
+    plain = extract_store(one, str(photos), "slow18", **ASKED)
     assert plain.computed == IMAGES
     assert files(shared.cache) == files(one.cache)
     done.store.forget([1, 4])
-    again = extract_store(shared, str(photos), "slow18", on="ray", **asked)
+    again = extract_store(shared, str(photos), "slow18", on="ray", **ASKED)
     assert again.computed == 8  # only what was missing
     assert files(shared.cache) == files(one.cache)
 
 
 def test_what_an_actor_refuses_is_told_in_a_sentence(photos: Path, tmp_path: Path) -> None:
     (photos / "class1" / "012.png").write_bytes(b"no image")
-    asked: dict[str, Any] = {
-        "weights": "random",
-        "image_size": 32,
-        "taps": ("global",),
-        "batch_size": 2,
-        "device": "cpu",
-    }
     with pytest.raises(InputError, match=r"012\.png is not an image of a known format.*--on-error skip"):
-        extract_store(Workspace(tmp_path, tmp_path / "cache"), str(photos), "resnet18", on="ray", actors=1, **asked)
+        extract_store(Workspace(tmp_path, tmp_path / "cache"), str(photos), "resnet18", on="ray", actors=1, **ASKED)
