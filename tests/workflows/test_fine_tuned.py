@@ -61,7 +61,7 @@ def test_the_store_of_a_fine_tuned_backbone(workspace: Workspace) -> None:
 
     folds = extract(workspace, run.name, folds=True)
     assert {v.of for v in folds.versions} == {"global"}
-    # Four folds of two classes, which hold out all of the seven seen ones; the held-out images of the refit; the final one.
+    # Four folds of two classes hold out all of the seven seen ones; one more for the refit, and the final backbone.
     assert len(folds.versions) == 6
     assert "trunk_fold1" not in folds.taps
     np.testing.assert_array_equal(folds.rows("global")[:], tuned.rows("global")[:])
