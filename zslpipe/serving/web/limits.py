@@ -18,6 +18,9 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 READING = ("GET", "HEAD", "OPTIONS")
 REMEMBERED = 4096  # addresses whose rate is known
+CLOSE = (b"connection", b"close")
+MOST_DISCARDED = 4  # times the size of a request that is allowed
+LINGER = 2.0  # seconds for which the rest of a refused request is read and thrown away
 SAFE = {
     "x-content-type-options": "nosniff",
     "x-frame-options": "DENY",
@@ -58,7 +61,7 @@ class Limits:
 
 
 class Refused(HTTPException):
-    """A request that is answered with a status and a sentence; the rest of it is not read."""
+    """A request that is answered with a status and a sentence; the rest of it is thrown away."""
 
     def __init__(self, status: int, sentence: str, retry: int | None = None) -> None:
         again = {} if retry is None else {"retry-after": str(retry)}
@@ -100,17 +103,27 @@ class Guard:
                 await self.app(scope, receive, send)
             return
 
+        arrived = False  # the whole request, or all that will ever come
+
+        async def tracked() -> MutableMapping[str, Any]:
+            nonlocal arrived
+            message = await receive()
+            arrived = not message.get("more_body", False)
+            return message
+
         async def answer(message: MutableMapping[str, Any]) -> None:
             if message["type"] == "http.response.start":
+                if not arrived and CLOSE in message.get("headers", ()):
+                    await _discard(tracked, MOST_DISCARDED * self.limits.body)
                 message["headers"] = [*message.get("headers", ()), *_headers(scope["path"])]
             await send(message)
 
         try:
             headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
             self._check(scope, headers)
-            limited = self._limited(receive, headers)
+            limited = self._limited(tracked, headers)
         except Refused as refused:
-            await refusal(refused)(scope, receive, answer)
+            await refusal(refused)(scope, tracked, answer)
             return
         counted = int(scope["method"] not in READING)
         self.inside += counted
@@ -156,6 +169,19 @@ class Guard:
             return message
 
         return limited
+
+
+async def _discard(receive: Receive, most: int) -> None:
+    """Read the rest of a refused request: closing over unread data resets the connection, and the answer is lost."""
+    end = time.monotonic() + LINGER
+    while most > 0:
+        try:
+            message = await asyncio.wait_for(receive(), max(0.0, end - time.monotonic()))
+        except TimeoutError:
+            return
+        if not message.get("more_body", False):
+            return
+        most -= len(message.get("body", b""))
 
 
 def _name(host: str) -> str:
