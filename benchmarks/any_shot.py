@@ -11,16 +11,16 @@ heads that are there already are kept.
 """
 
 import argparse
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from common import result_file, write_table
+from problems import problems
 from readme_table import read_rows
 
 from zslpipe.data.benchmark import Benchmark
-from zslpipe.data.semantics import load_semantics
 from zslpipe.evaluation.curve import Curve
 from zslpipe.evaluation.metrics import per_class
 from zslpipe.evaluation.protocol import classes_of
@@ -29,8 +29,6 @@ from zslpipe.heads import HEADS, Head
 from zslpipe.parts.photos import Photos, Space, residual
 from zslpipe.selection.any_shot import SHOTS, Known, choose_mixing, draw_photos, learn_photos
 from zslpipe.selection.rules import UnseenClassValidation
-from zslpipe.store.catalog import stores
-from zslpipe.store.feature_store import FeatureStore
 from zslpipe.store.rows import Features, take
 
 PROBLEMS = (("CUB50", "att"), ("flo", "att"), ("cub", "att"), ("cub", "sentences"))
@@ -39,16 +37,6 @@ RIDGES = (1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1000.0, 3000.0)
 SETTINGS: dict[str, dict[str, Any]] = {"remse": {"branch": "global"}}
 
 Name = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]  # photos (n, r), places (n,), tests -> places
-
-
-def problems(data_root: Path, cache: Path, only: Sequence[str]) -> Iterator[tuple[str, str, Features, Benchmark]]:
-    """Dataset, semantics, global features in memory and benchmark."""
-    for dataset, semantics in PROBLEMS:
-        if only and f"{dataset}/{semantics}" not in only:
-            continue
-        store = next(FeatureStore.open(s.path) for s in stores(cache) if s.dataset.lower() == dataset.lower())
-        benchmark = load_semantics(store.benchmark, semantics, data_root)
-        yield dataset, semantics, {"global": np.asarray(store.features()["global"][:])}, benchmark
 
 
 def nearest_mean(photos: np.ndarray, places: np.ndarray, tests: np.ndarray) -> np.ndarray:
@@ -155,7 +143,8 @@ def main() -> None:
     parser.add_argument("--heads", nargs="+", default=["eszsl", "gfzsl"])
     options = parser.parse_args()
     file = result_file("any_shot")
-    for dataset, semantics, features, benchmark in problems(options.data_root, options.cache, options.only):
+    for dataset, semantics, stored, benchmark in problems(PROBLEMS, options.data_root, options.cache, options.only):
+        features = {"global": stored["global"]}
         others = Rivals(features, benchmark)
         for head in options.heads:
             about = {"dataset": dataset, "semantics": semantics, "head": head}

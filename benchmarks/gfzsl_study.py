@@ -8,17 +8,17 @@ the best over δ on the test images. Each suite writes benchmarks/results/gfzsl-
 
 import argparse
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from copy import copy
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from common import forget_peak, resident, result_file, write_table
+from problems import problems
 from sklearn.linear_model import LogisticRegression
 
 from zslpipe.data.benchmark import Benchmark
-from zslpipe.data.semantics import load_semantics
 from zslpipe.evaluation.curve import Curve
 from zslpipe.evaluation.metrics import per_class
 from zslpipe.evaluation.protocol import evaluate, score_tests
@@ -29,8 +29,6 @@ from zslpipe.parts.kernel_regression import KernelRegression
 from zslpipe.parts.problem import Classes
 from zslpipe.selection.fitting import fit
 from zslpipe.selection.rules import UnseenClassValidation
-from zslpipe.store.catalog import stores
-from zslpipe.store.feature_store import FeatureStore
 from zslpipe.store.rows import Features, take
 
 PROBLEMS = (("cub", "att"), ("cub", "sentences"), ("CUB50", "att"), ("flo", "att"))
@@ -47,17 +45,6 @@ VARIANTS: Mapping[str, Mapping[str, Any]] = {
 SHOTS, DRAWS = (0, 1, 2, 5, 10), 5
 ROUNDS = 3  # of timings
 SIZES = ((200, 7000, 2048), (200, 7000, 4096), (200, 7000, 8192), (10_000, 60_000, 256))
-
-
-def problems(data_root: Path, cache: Path, wanted: Sequence[str]) -> Iterator[tuple[str, str, Features, Benchmark]]:
-    """Dataset, semantics, features (the global ones in memory) and benchmark."""
-    for dataset, semantics in PROBLEMS:
-        if wanted and f"{dataset}/{semantics}" not in wanted:
-            continue
-        store = next(FeatureStore.open(s.path) for s in stores(cache) if s.dataset.lower() == dataset.lower())
-        benchmark = load_semantics(store.benchmark, semantics, data_root)
-        features = {**store.features()}
-        yield dataset, semantics, {**features, "global": np.asarray(features["global"][:])}, benchmark
 
 
 def results(head: Head, features: Features, benchmark: Benchmark) -> dict[str, Any]:
@@ -232,7 +219,9 @@ def main() -> None:
     options = parser.parse_args()
     for suite in options.suites:
         rows = []
-        for dataset, semantics, features, benchmark in problems(options.data_root, options.cache, options.problems):
+        for dataset, semantics, features, benchmark in problems(
+            PROBLEMS, options.data_root, options.cache, options.problems
+        ):
             for row in SUITES[suite](dataset, semantics, features, benchmark):
                 rows.append({"dataset": dataset, "semantics": semantics, **row})
                 print(rows[-1], flush=True)
