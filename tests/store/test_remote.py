@@ -1,6 +1,7 @@
 """Stores in an object store: the same contents, created once, found damaged, repaired; the server may be killed."""
 
 import pickle
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -157,7 +158,7 @@ def test_a_service_without_conditional_writes_is_refused(
 def test_what_is_not_there_is_told(place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(InputError, match="is not a feature store"):
         RemoteStore.at(place, tmp_path)
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    monkeypatch.setitem(sys.modules, "obstore", None)
     with pytest.raises(InputError, match=r"pip install 'zslpipe\[cloud\]'"):
         Bucket(place)
 

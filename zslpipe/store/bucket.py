@@ -1,18 +1,19 @@
 """A folder in an object store (s3://, gs://, az://): whole objects, created once, through obstore."""
 
-import importlib.util
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any, TypeVar
 
-from zslpipe.errors import InputError, ZslpipeError
+from zslpipe.errors import ZslpipeError
+from zslpipe.extras import need
 
 SCHEMES = ("s3://", "gs://", "az://")
 CONNECTIONS = 8
 PATIENCE_S = 180  # how long a server that does not answer is asked again
 
+T = TypeVar("T")
 R = TypeVar("R")
 
 
@@ -29,8 +30,7 @@ class Bucket:
     """
 
     def __init__(self, url: str) -> None:
-        if importlib.util.find_spec("obstore") is None:
-            raise InputError(f"{url} needs obstore: pip install 'zslpipe[cloud]'.")
+        need("obstore", "cloud", url)
         from obstore.store import from_url
 
         self.url = url.rstrip("/")
@@ -88,10 +88,10 @@ class Bucket:
             found = [one for page in obstore.list(self.store, folder or None) for one in page]
         return {str(one["path"]): int(one["size"]) for one in found}
 
-    def each(self, function: Callable[[str], R], names: Iterable[str]) -> Iterator[R]:
-        """`function` of every name, several at a time, in their order."""
+    def each(self, function: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
+        """`function` of every item, several at a time, in their order."""
         with ThreadPoolExecutor(CONNECTIONS) as pool:
-            yield from pool.map(function, names)
+            yield from pool.map(function, items)
 
     @contextmanager
     def _explained(self, what: str, name: str = "") -> Iterator[None]:

@@ -128,14 +128,22 @@ class FeatureStore:
                 if not (path / names.STORE).exists():
                     raise
         store = cls.open(path)
-        differences = difference(store.provenance, provenance)
-        if differences:
-            raise InputError(f"{path} was created with different settings: {describe_differences(differences)}.")
-        store.require(benchmark)
-        if dict(taps) != store.taps:
-            raise InputError(f"{path} has {_describe(store.taps)}, not {_describe(taps)}: choose another folder.")
-        store.finish()
+        store.resume(benchmark, taps, provenance)
         return store
+
+    def resume(self, benchmark: Benchmark, taps: Mapping[str, TapSpec], provenance: dict[str, Any]) -> None:
+        """Continue this store where an earlier call stopped.
+
+        Raises:
+            InputError: if it was created with different settings; the message lists the differences.
+        """
+        place = self.location
+        if differences := difference(self.provenance, provenance):
+            raise InputError(f"{place} was created with different settings: {describe_differences(differences)}.")
+        self.require(benchmark)
+        if dict(taps) != self.taps:
+            raise InputError(f"{place} has {_describe(self.taps)}, not {_describe(taps)}: choose another folder.")
+        self.finish()
 
     # --- contents ---
 

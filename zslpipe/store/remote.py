@@ -20,8 +20,7 @@ from zslpipe.store.failure import Failure
 from zslpipe.store.feature_store import FeatureStore
 from zslpipe.store.intact import difference_from
 from zslpipe.store.layout import Layout, TapSpec
-from zslpipe.store.metadata import image_list_hash, read_store_record, write_metadata
-from zslpipe.store.provenance import describe_differences, difference
+from zslpipe.store.metadata import image_list_hash, read_store_record, write_metadata, write_store_record
 from zslpipe.store.records import Record, read_sealed_record
 from zslpipe.store.sealed import Broken, sum_of
 from zslpipe.store.writing import commit, complete_mark, withdraw
@@ -114,12 +113,7 @@ class RemoteStore(FeatureStore):
                 "each other's work: use one with conditional writes (If-None-Match), or extract locally and copy."
             )
         store = cls.at(url, mirrors)
-        if differences := difference(store.provenance, provenance):
-            raise InputError(f"{url} was created with different settings: {describe_differences(differences)}.")
-        store.require(benchmark)
-        if dict(taps) != store.taps:
-            raise InputError(f"{url} has other taps: choose another place.")
-        store.finish()
+        store.resume(benchmark, taps, provenance)
         return store
 
     def redescribe(self, benchmark: Benchmark) -> bool:
@@ -234,7 +228,5 @@ def keep(path: Path, content: bytes) -> None:
 
 
 def _store_record(mirror: Path, layout: Layout, sums: dict[str, Any]) -> bytes:
-    from zslpipe.store.metadata import write_store_record
-
     write_store_record(mirror, layout, sums)
     return (mirror / names.STORE).read_bytes()

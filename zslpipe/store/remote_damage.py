@@ -46,7 +46,7 @@ def verify_remote(store: RemoteStore) -> list[Damage]:
     damages = [
         Damage(None, METADATA, n, wrong) for n, expected in store.sums.items() if (wrong := compare(n, expected))
     ]
-    pieces = bucket.each(lambda piece: of_piece(int(piece)), [str(piece) for piece in range(layout.pieces)])
+    pieces = bucket.each(of_piece, range(layout.pieces))
     found = list(track(pieces, f"verifying {store.url}", layout.pieces))
     for committed, damaged in found:
         if committed or COMPLETE in there:
