@@ -21,8 +21,8 @@ EXAMPLES = examples(
 def command(run: str, repo: str, public: bool, data_root: Path | None, cache: Path | None, json_: bool) -> None:
     """Upload a run to the Hugging Face hub, with a model card.
 
-    JSON and safetensors only: the heads, the classes and how the features are made. The names of the dataset's images
-    are among it; images, features and paths of this machine are not. Log in first: hf auth login.
+    JSON and safetensors only: the heads, the classes and how the features are made. This includes the names of the
+    dataset's images, but no images, features or paths of this machine. Log in first: hf auth login.
     """
     from zslpipe.workflows.hub import push
 

@@ -6,6 +6,7 @@ each number the shift of δ that goes with it.
 """
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import product
 
 import numpy as np
@@ -15,7 +16,7 @@ from zslpipe.errors import InputError
 from zslpipe.evaluation.curve import Curve, best_common_delta
 from zslpipe.evaluation.protocol import classes_of
 from zslpipe.evaluation.stacking import rivals
-from zslpipe.parts.head import Head
+from zslpipe.parts.head import Head, Scorer
 from zslpipe.parts.photos import Mixing, Photos, Scored, Space, WithPhotos, moves, spread_of
 from zslpipe.parts.problem import Classes
 from zslpipe.progress import ticking
@@ -35,18 +36,20 @@ class Known:
 
     Attributes:
         head, space: fitted on the training images.
+        scorer: the head bound to `classes`, once, since that can take a training.
         classes: that compete.
+        spread: of the head's scores.
+        first: one training image of each seen class.
         delta: of the head without photos.
-        spread: of its scores.
-        others: one training image of each seen class.
     """
 
     head: Head
     space: Space
+    scorer: Scorer
     classes: Classes
-    delta: float
     spread: float
-    others: Scored
+    first: Photos
+    delta: float
 
     @classmethod
     def of(cls, head: Head, features: Features, problem: Benchmark, classes: Classes, delta: float) -> "Known":
@@ -54,16 +57,19 @@ class Known:
         if IMAGE in head.fitted_problem.stored:
             raise InputError(f"{head.name} was trained from images end to end: photos need stored features.")
         trained, labels = take(features, problem.trainval), problem.labels[problem.trainval]
-        space = Space.of(trained, labels)
-        first = np.array([np.flatnonzero(labels == c)[0] for c in problem.seen_classes])
-        some = take(features, problem.trainval[first])
-        spread = spread_of(head.bind(classes)(some))
-        bare = cls(head, space, classes, delta, spread, Scored(np.empty(0), np.empty(0), np.empty(0)))
-        return replace(bare, others=bare.scored(some, labels[first]))
+        rows = np.array([np.flatnonzero(labels == c)[0] for c in problem.seen_classes])
+        first = Photos(take(features, problem.trainval[rows]), labels[rows])
+        scorer = head.bind(classes)
+        return cls(head, Space.of(trained, labels), scorer, classes, spread_of(scorer(first.features)), first, delta)
+
+    @cached_property
+    def others(self) -> Scored:
+        """The images of `first`."""
+        return self.scored(*self.first)
 
     def scored(self, features: Features, labels: np.ndarray) -> Scored:
         """The images that these features (n, ...) and labels (n,) describe."""
-        scores = self.head.bind(self.classes)(features)
+        scores = self.scorer(features)
         scores = (scores - np.float32(self.delta) * self.classes.seen) / np.float32(self.spread)
         return Scored(scores, self.space(features), labels)
 
@@ -189,9 +195,8 @@ def _at_best_delta(fitted: Head, features: Features, fold: Benchmark) -> Known:
     """With the best δ of the fold, from which shifts are counted."""
     bare = Known.of(fitted, features, fold, classes_of(fold), 0.0)
     index = np.concatenate([fold.test_seen, fold.test_unseen])
-    scores = fitted.bind(bare.classes)(take(features, index))
-    delta = _curve(scores, fold.labels[index], bare.classes.seen).best().delta
-    return Known.of(fitted, features, fold, bare.classes, delta)
+    scores = bare.scorer(take(features, index))
+    return replace(bare, delta=_curve(scores, fold.labels[index], bare.classes.seen).best().delta)
 
 
 def _curve(scores: np.ndarray, labels: np.ndarray, seen: np.ndarray) -> Curve:
