@@ -56,7 +56,7 @@ EXAMPLES = examples(
     show_default=True,
     help="What to do with an unreadable image.",
 )
-@click.option("--to", metavar="URL", help="Folder in an object store for the store.", show_default="CACHE/stores")
+@click.option("--to", metavar="URL", help="Extract to this folder of an object store.", show_default="CACHE/stores")
 @click.option("--on", type=click.Choice(["ray"]), help="The cluster of RAY_ADDRESS, or a local one, does the work.")
 @click.option("--actors", type=click.IntRange(1), help="Ray actors.", show_default="one per GPU, or all CPUs")
 @click.option("--shard", help="i/n: part i of n, counted from 0.", show_default="from Slurm, if set")

@@ -263,7 +263,7 @@ class Gfzsl(Head):
         The score of a regressed Gaussian is smooth in the scaled semantics u that the kernel compares. Its slopes are
         averaged along the straight line from the rival's u to the winner's, and multiplied by the attributes'
         differences (the integrated gradients of Sundararajan et al., ICML 2017). They sum to the lead of the regressed
-        Gaussians; b, measured means, photos and priors of classes are no attributes' doing. A covariance per class is
+        Gaussians; b, measured means, photos and priors of classes are not due to attributes. A covariance per class is
         left out of the slopes.
         """
         known, regression = self.gaussians_, self.gaussians_.regression

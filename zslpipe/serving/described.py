@@ -68,7 +68,7 @@ def understand(one: Description, classes: ClassList, encode: Encode | None = Non
         encode: makes semantics of texts; None if those of the run do not come from words.
 
     Raises:
-        InputError: for a known name, an unknown class or attribute, a value that is no number or of another scale, a
+        InputError: for a known name, an unknown class or attribute, a value that is not a number or of another scale, a
             sentence that names no attribute, or a description that says nothing.
     """
     name = " ".join(one.name.split())

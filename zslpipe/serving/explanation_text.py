@@ -76,7 +76,9 @@ def contrast_bars(one: Contrast) -> Iterator[Bar]:
 
 def no_contrast_note(head: str) -> str:
     """What stands in the place of the chart."""
-    return f"The scores of {head} are not made of attributes one by one, so it cannot be told which spoke for a class."
+    return (
+        f"The scores of {head} are not made of attributes one by one, so none of them can be said to speak for a class."
+    )
 
 
 def term_values(term: Term) -> str:

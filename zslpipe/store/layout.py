@@ -48,7 +48,7 @@ HEADER: dict[str, Any] = {
     "provenance": dict[str, dict[str, Any]],
 }
 SEALING = {"format", "fingerprint", "sha256"}  # what else a header contains
-MOST_ROWS, MOST_BYTES = 1 << 32, 1 << 60  # more is no store, but a damaged or malicious header
+MOST_ROWS, MOST_BYTES = 1 << 32, 1 << 60  # more can only come from a damaged or malicious header
 
 PIECE_BYTES = 32 << 20  # large enough to be read at full speed, small enough to be recomputed
 

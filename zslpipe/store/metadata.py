@@ -93,7 +93,7 @@ def read_group_header(path: Path) -> Layout:
     except OtherVersionError:
         raise
     except InputError as problem:
-        raise Broken(f"is no copy of the header: {problem}") from problem
+        raise Broken(f"is not a copy of the header: {problem}") from problem
 
 
 def is_unfinished(path: Path) -> bool:

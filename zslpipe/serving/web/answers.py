@@ -44,7 +44,7 @@ class Answers:
         """Pixels (H, W, 3) uint8 as the backbone sees them.
 
         Raises:
-            InputError: if it is no picture, or one with too many pixels.
+            InputError: if it is not a picture, or one with too many pixels.
         """
         try:
             return np.array(self.transform(read_image(io.BytesIO(content), MOST_PIXELS)))
