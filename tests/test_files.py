@@ -2,7 +2,9 @@
 
 import errno
 import json
+import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ from zslpipe.files import (
     atomic_text,
     atomic_write,
     read_json,
+    remove_folder,
     sha256_file,
     sha256_json,
     sha256_rows,
@@ -86,3 +89,18 @@ def test_text_appears_when_it_is_whole(tmp_path: Path) -> None:
 def test_the_hash_of_rows_is_that_of_their_json(shape: tuple[int, int]) -> None:
     matrix = np.random.default_rng(0).normal(size=shape).astype(np.float32)
     assert sha256_rows(matrix) == sha256_json(matrix.tolist())
+
+
+def test_a_folder_that_another_process_sweeps_too_is_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "checkpoint").mkdir()
+    (tmp_path / "checkpoint" / "latest.safetensors").touch()
+    unlink = os.unlink
+
+    def swept_first(*arguments: Any, **options: Any) -> None:
+        unlink(*arguments, **options)
+        monkeypatch.setattr(os, "unlink", unlink)
+        raise FileNotFoundError
+
+    monkeypatch.setattr(os, "unlink", swept_first)
+    remove_folder(tmp_path / "checkpoint")
+    assert list(tmp_path.iterdir()) == []

@@ -7,7 +7,7 @@ import os
 import secrets
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO, TextIO
 
@@ -57,7 +57,9 @@ def remove_folder(path: Path) -> None:
     if not path.name.endswith(REMOVED):
         removed = path.with_name(f".{path.name}.{secrets.token_hex(4)}{REMOVED}")
         path.rename(removed)
-    shutil.rmtree(removed)
+    while removed.exists():
+        with suppress(FileNotFoundError):  # another process may be sweeping the same folder
+            shutil.rmtree(removed)
 
 
 def write_text(path: Path, text: str) -> None:
