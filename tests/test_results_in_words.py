@@ -186,7 +186,8 @@ def test_speed() -> None:
     extraction = {(r["way"], r["precision"]): float(r["ratio"] or "nan") for r in rows("extraction-AMD-EPYC-cpu2")}
     assert f"{extraction['forward', 'float32']:.1f} times as fast as the usual timm loop" in WORDS
     assert f"{extraction['forward', 'bfloat16']:.1f} times in bfloat16" in WORDS
-    assert all(round(100 * (1 - extraction["pipeline", p])) in (4, 5) for p in ("float32", "bfloat16"))
+    costs = [round(100 * (1 - extraction["pipeline", precision])) for precision in ("float32", "bfloat16")]
+    assert f"which cost {min(costs)} to {max(costs)} %" in WORDS
     steps = [float(r["times_as_fast"]) for r in rows("attention_step") if r["step"] == "folded"]
     assert f"{min(steps):.1f} to {max(steps):.1f} times as fast as a literal" in WORDS
     for name in ("store_read-AMD-EPYC-cpu2", "store_read-real-AMD-EPYC-cpu2"):
