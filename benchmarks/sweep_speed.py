@@ -28,12 +28,12 @@ CLASSES, EACH, WIDTH, ATTRIBUTES = 60, 60, 256, 64
 SWEEP = """
 heads:
   - head: remse
-    settings: {branch: global, epochs: 36, learning_rate: [0.001, 0.0003]}
+    settings: {branch: global, epochs: 60, learning_rate: [0.001, 0.0007, 0.0005, 0.0003]}
   - head: attention-net
-    settings: {branch: global, epochs: 36, loss: [sce, sce+remse]}
+    settings: {branch: global, epochs: 60, loss: [sce, sce+remse], learning_rate: [0.001, 0.0003]}
   - head: gfzsl
     settings: {gamma: 0.1, lambda_: [0.1, 1]}
-seeds: 2
+seeds: 1
 """
 
 
