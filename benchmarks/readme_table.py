@@ -81,9 +81,8 @@ COLUMNS_OF = {  # by the beginning of the file name
     "extraction": ("way", "precision", "ratio", "to", "cosine_to_naive"),
     "attention_step": ("batch", "step", "times_as_fast", "outputs", "gradients"),
     "dense_attention_step": ("what", "way", "classes", "median_ms", "peak_mib"),
-    "store_read-cold": ("what", "reader", "speed_vs_memmap", "cached_mib_before"),
     "tail_step": ("variant", "median ms", "ratio", "peak MiB", "batch"),
-    "store_read": ("what", "reader", "speed_vs_memmap"),
+    "store_read": ("what", "reader", "speed_vs_memmap", "cached_mib_before"),
     "gzsl_curve": ("way", "points", "best_H", "AUSUC", "times_exact"),
     "help_time": ("command", "median s", "longest s"),
 }
