@@ -17,12 +17,14 @@ from zslpipe.errors import InputError
 from zslpipe.evaluation.curve import Curve
 from zslpipe.evaluation.imbalance import imbalance, semantic_errors
 from zslpipe.evaluation.scores import read_scores
+from zslpipe.evaluation.statistics import estimate
 from zslpipe.heads import HEADS, Classes, Head
 from zslpipe.parts.head import Scorer
 from zslpipe.parts.problem import TrainingData
 from zslpipe.store.feature_store import FeatureStore
 from zslpipe.store.layout import TapSpec
 from zslpipe.store.rows import Features
+from zslpipe.workflows.evaluate import evaluate_run
 from zslpipe.workflows.report import report
 from zslpipe.workflows.runs import Run
 from zslpipe.workflows.train import train_head
@@ -129,6 +131,14 @@ def test_scores_kept_without_calibration_do_not_change_the_page(workspace: Works
     arguments = ["eval", run.name, "--gzsl", "--cache", str(workspace.cache), "--data-root", str(workspace.data_root)]
     assert CliRunner().invoke(main, arguments).exit_code == 0
     assert report(workspace).as_json()["runs"] == first
+
+
+def test_intervals_cover_the_choice_of_the_folds(workspace: Workspace, store: FeatureStore) -> None:
+    run = trained(workspace, store, "eszsl", settings={"gamma": 1.0, "lambda_": 1.0})
+    known = evaluate_run(workspace, run, True, True, "validated")
+    (shown,) = report(workspace).runs
+    assert shown.rows[0].numbers == estimate(list(known.results.values()), without=known.without)
+    assert "validation folds" in shown.interval
 
 
 def test_a_run_chosen_on_the_test_set_is_never_called_validated(workspace: Workspace, store: FeatureStore) -> None:

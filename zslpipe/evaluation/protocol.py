@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 
@@ -98,6 +98,17 @@ class ClassResult:
     oracle: float | None
 
 
+class Averages(NamedTuple):
+    """The numbers of a `Result` without its classes."""
+
+    T1: float | None
+    U: float | None
+    S: float | None
+    H: float | None
+    AUSUC: float | None
+    delta: float | None
+
+
 @dataclass(frozen=True)
 class Result:
     """All results of one fitted head: fractions between 0 and 1, or None if there is nothing to measure.
@@ -130,6 +141,10 @@ class Result:
     def images(self) -> dict[str, int]:
         """Numbers of test images of seen and of unseen classes."""
         return {k: sum(c.images for c in self.classes if c.seen == (k == "seen")) for k in ("seen", "unseen")}
+
+    @property
+    def averages(self) -> Averages:
+        return Averages(self.T1, self.U, self.S, self.H, self.AUSUC, self.delta)
 
     def to_json(self) -> dict[str, Any]:
         values = asdict(self)

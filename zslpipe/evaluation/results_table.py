@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from zslpipe.evaluation.imbalance import ErrorSummary
 from zslpipe.evaluation.protocol import Result
-from zslpipe.evaluation.statistics import Estimate, estimate
+from zslpipe.evaluation.statistics import Estimate, Folds, estimate
 
 COLUMNS = ("T1", "U", "S", "H", "AUSUC")
 ORACLE = "oracle (chosen on the test images)"
@@ -40,7 +40,7 @@ def result_rows(
     results: Sequence[Result],
     rule: str,
     published: Mapping[str, float] | None = None,
-    without: Sequence[Sequence[Result]] = (),
+    without: Folds = (),
 ) -> list[Row]:
     """The rows of one run.
 
@@ -52,7 +52,7 @@ def result_rows(
         results: one per seed.
         rule: what chose the settings and the calibration.
         published: published numbers in [0, 1] by column.
-        without: for each validation fold, the results at what the other folds choose.
+        without: what the results would be without each of the validation folds.
     """
     by_oracle = rule.startswith("oracle")
     uncalibrated = by_oracle or any(r.delta is None for r in results)

@@ -20,13 +20,14 @@ from scipy.stats import t as student
 
 from zslpipe.errors import InputError
 from zslpipe.evaluation.metrics import harmonic_mean
-from zslpipe.evaluation.protocol import Result
+from zslpipe.evaluation.protocol import Averages, Result
 
 METRICS = ("T1", "U", "S", "H")
 RESAMPLES = 4000
 LEVEL = 0.95  # of intervals
 POWER = 0.8  # chance to notice a difference that is called visible
 Tables = Mapping[str, np.ndarray]  # accuracies (seeds, classes) for the keys "zsl", "unseen", "seen"
+Folds = Sequence[Sequence[Averages]]  # for each validation fold, the averages (one per seed) at what the others choose
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,7 @@ def estimate(
     results: Sequence[Result],
     at: str = "accuracy",
     seed: int = 0,
-    without: Sequence[Sequence[Result]] = (),
+    without: Folds = (),
 ) -> dict[str, Estimate]:
     """T1, U, S, H and AUSUC over the results of several seeds; metrics without test images are omitted.
 
@@ -109,20 +110,20 @@ def estimate(
         results: one per seed.
         at: the calibration, see `accuracy_tables`.
         seed: seed of the bootstrap.
-        without: for each validation fold, the results (one per seed) at what the other folds choose.
+        without: what would be measured at that calibration without each of the validation folds.
     """
-    found = estimate_tables(accuracy_tables(results, at), seed, without=[accuracy_tables(r, at) for r in without])
+    found = estimate_tables(accuracy_tables(results, at), seed, without=without)
     areas = [r.AUSUC for r in results if r.AUSUC is not None]
     if areas:
         std = float(np.std(areas, ddof=1)) if len(areas) > 1 else None
-        left_out = [np.mean([r.AUSUC or 0.0 for r in fold]) for fold in without]
-        folds = _jackknife(np.array(left_out)) if len(left_out) > 1 else None
+        left_out = _without(without)
+        folds = _jackknife(left_out["AUSUC"]) if left_out else None
         found["AUSUC"] = Estimate(float(np.mean(areas)), std, None, None, len(areas), folds)
     return found
 
 
 def estimate_tables(
-    accuracies: Tables, seed: int = 0, resamples: int = RESAMPLES, without: Sequence[Tables] = ()
+    accuracies: Tables, seed: int = 0, resamples: int = RESAMPLES, without: Folds = ()
 ) -> dict[str, Estimate]:
     """As `estimate`, from per-class accuracies; see `accuracy_tables`."""
     rng = np.random.default_rng(seed)
@@ -155,7 +156,7 @@ def compare(
     at: str = "accuracy",
     seed: int = 0,
     level: float = LEVEL,
-    without: tuple[Sequence[Sequence[Result]], Sequence[Sequence[Result]]] = ((), ()),
+    without: tuple[Folds, Folds] = ((), ()),
 ) -> dict[str, Difference]:
     """Differences a - b between two runs on the same classes, by metric.
 
@@ -168,15 +169,14 @@ def compare(
         at: the calibration, see `accuracy_tables`.
         seed: seed of the bootstrap.
         level: of the intervals.
-        without: of each run, for each fold, the results at what the other folds choose; see `estimate`.
+        without: of each run, see `estimate`.
 
     Raises:
         InputError: if the runs are for different classes.
     """
     accuracy_tables([a[0], b[0]])  # raises if the classes differ
-    left_out = tuple([accuracy_tables(results, at) for results in run] for run in without)
     tables = accuracy_tables(a, at), accuracy_tables(b, at)
-    return compare_tables(*tables, names, seed, level=level, without=(left_out[0], left_out[1]))
+    return compare_tables(*tables, names, seed, level=level, without=without)
 
 
 def joint_level(comparisons: int) -> float:
@@ -191,7 +191,7 @@ def compare_tables(
     seed: int = 0,
     resamples: int = RESAMPLES,
     level: float = LEVEL,
-    without: tuple[Sequence[Tables], Sequence[Tables]] = ((), ()),
+    without: tuple[Folds, Folds] = ((), ()),
 ) -> dict[str, Difference]:
     """As `compare`, from per-class accuracies; see `accuracy_tables`."""
     rng = np.random.default_rng(seed)
@@ -264,10 +264,14 @@ def _by_side(weights: ClassWeights) -> list[tuple[ClassWeights, int]]:
     return [unseen, seen]
 
 
-def _without(folds: Sequence[Tables]) -> dict[str, np.ndarray]:
-    """T1, U, S and H (K,), means over seeds, without each of K folds; empty if there are fewer than two."""
-    means = [_metrics(tables, None, None) for tables in folds]
-    return {metric: np.array([m[metric][0] for m in means]) for metric in METRICS} if len(means) > 1 else {}
+def _without(folds: Folds) -> dict[str, np.ndarray]:
+    """Each metric (K,), means over seeds, without each of K folds; empty if there are fewer than two."""
+    if len(folds) < 2:
+        return {}
+    return {
+        metric: np.array([[getattr(one, metric) for one in seeds] for seeds in folds], np.float64).mean(1)
+        for metric in (*METRICS, "AUSUC")
+    }
 
 
 def _jackknife(left_out: np.ndarray) -> float:

@@ -12,10 +12,9 @@ from zslpipe.errors import InputError
 from zslpipe.evaluation.confidence import Reliability, calibrated
 from zslpipe.evaluation.confidence_table import confidence_text
 from zslpipe.evaluation.imbalance import ErrorSummary, PredictsSemantics, imbalance
-from zslpipe.evaluation.protocol import Result, TestScores, evaluate_scores, score_tests
+from zslpipe.evaluation.protocol import Averages, Result, TestScores, evaluate_scores, score_tests
 from zslpipe.evaluation.results_table import Row, errors_text, result_rows, results_text
 from zslpipe.evaluation.scores import read_scores, write_scores
-from zslpipe.evaluation.statistics import METRICS
 from zslpipe.evaluation.unmeasured import why_unmeasured
 from zslpipe.files import read_json, sha256_json, write_json
 from zslpipe.progress import track
@@ -37,8 +36,8 @@ class Evaluation:
         errors: per seed and side ("seen", "unseen"), how unevenly semantics are predicted; empty for a head that does
             not predict semantics.
         reliability: per seed, how far its probabilities can be trusted; empty unless δ was validated.
-        without: for each validation fold, one result per seed at what the other folds choose; empty unless δ was
-            validated on several folds.
+        without: for each validation fold, the averages (one per seed) at what the other folds choose; empty unless
+            there are several; they are at validated δ, also if this evaluation is not.
         errors_as_predicted: as `errors`, in the frame of what the head predicts (centred, for some heads).
         deltas: per seed, δ carried over from the folds in each way, with U, S and H there.
     """
@@ -49,7 +48,7 @@ class Evaluation:
     calibration: str
     errors: dict[int, dict[str, ErrorSummary]] = field(default_factory=dict)
     reliability: dict[int, Reliability] = field(default_factory=dict)
-    without: tuple[tuple[Result, ...], ...] = ()
+    without: tuple[tuple[Averages, ...], ...] = ()
     deltas: dict[int, dict[str, dict[str, float | None]]] = field(default_factory=dict)
     errors_as_predicted: dict[int, dict[str, ErrorSummary]] = field(default_factory=dict)
 
@@ -83,17 +82,13 @@ class Evaluation:
             "confidence": {str(seed): asdict(one) for seed, one in self.reliability.items()},
             "deltas": {str(seed): values for seed, values in self.deltas.items()},
             "without_fold": [
-                {str(seed): _numbers(result) for seed, result in zip(self.results, fold)} for fold in self.without
+                {str(seed): averages._asdict() for seed, averages in zip(self.results, fold)} for fold in self.without
             ],
         }
 
 
 def _ush(result: Result) -> dict[str, float | None]:
     return {name: getattr(result, name) for name in ("U", "S", "H")}
-
-
-def _numbers(result: Result) -> dict[str, float | None]:
-    return {name: getattr(result, name) for name in (*METRICS, "AUSUC", "delta")}
 
 
 def _plain_errors(errors: Mapping[int, dict[str, ErrorSummary]]) -> dict[str, Any]:
@@ -105,8 +100,10 @@ def _plain(summary: ErrorSummary) -> dict[str, float | None]:
     return {k: None if math.isnan(v) else v for k, v in summary._asdict().items()}
 
 
-def saved_results(run: Run) -> list[Result] | None:
-    """The results at the δ that validation chose, one per seed, from what an evaluation saved; None if none did.
+def validated_evaluation(run: Run) -> Evaluation | None:
+    """The results at the δ that validation chose, from what an evaluation saved; None if none did.
+
+    If the last one was at another δ, they follow from the scores that it kept.
 
     Raises:
         InputError: if validation chose no δ.
@@ -115,11 +112,12 @@ def saved_results(run: Run) -> list[Result] | None:
     folders = [run.path / f"seed-{seed}" / "scores" for seed in run.seeds]
     if not all((folder / "scores.npz").is_file() for folder in folders):
         return None
-    saved = saved_evaluation(run, "validated")
-    if saved is not None:
-        return [saved.results[seed] for seed in run.seeds]
-    names = run.benchmark.class_names
-    return [evaluate_scores(kept_tests(folder), names, delta) for folder, delta in zip(folders, deltas.values())]
+    saved = saved_evaluation(run)
+    if saved is not None and saved.calibration == "validated":
+        return saved
+    names, scored = run.benchmark.class_names, zip(folders, deltas.items())
+    results = {seed: evaluate_scores(kept_tests(folder), names, delta) for folder, (seed, delta) in scored}
+    return Evaluation(run, results, True, "validated", without=saved.without if saved else ())
 
 
 def saved_evaluation(run: Run, calibration: str | None = None) -> Evaluation | None:
@@ -139,7 +137,10 @@ def saved_evaluation(run: Run, calibration: str | None = None) -> Evaluation | N
             int(seed): {side: ErrorSummary(**_with_nan(summary)) for side, summary in sides.items()}
             for seed, sides in saved["semantic_errors"].items()
         }
-        return Evaluation(run, results, saved["gzsl"], saved["calibration"], errors)
+        folds = tuple(
+            tuple(Averages(**fold[str(seed)]) for seed in run.seeds) for fold in saved.get("without_fold", ())
+        )
+        return Evaluation(run, results, saved["gzsl"], saved["calibration"], errors, without=folds)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
 
@@ -246,7 +247,7 @@ def evaluate_run(workspace: Workspace, run: Run, gzsl: bool, calibrate: bool, se
         deltas = {**validated_deltas(run)}
     store = store_of_run(workspace, run)
     results, errors, errors_as_predicted, reliability = {}, {}, {}, {}
-    without: list[list[Result]] = []
+    without: list[list[Averages]] = []
     deltas_of: dict[int, dict[str, dict[str, float | None]]] = {}
     for seed, delta in deltas.items():
         head = run.head_with_photos(seed)
@@ -264,7 +265,7 @@ def evaluate_run(workspace: Workspace, run: Run, gzsl: bool, calibrate: bool, se
                 name: {"delta": d, **_ush(evaluate_scores(tests, benchmark.class_names, d))}
                 for name, d in run.choice(seed).deltas.items()
             }
-            without.append(_without_folds(run, seed, tests, store.features()))
+        without.append(_without_folds(run, seed, tests, store.features()))
         confidence = run.choice(seed).confidence
         if gzsl and calibrate and not oracle and confidence is not None:
             scores = calibrated(tests.scores, tests.seen, delta)
@@ -277,8 +278,8 @@ def evaluate_run(workspace: Workspace, run: Run, gzsl: bool, calibrate: bool, se
     return evaluation
 
 
-def _without_folds(run: Run, seed: int, tests: TestScores, features: Features) -> list[Result]:
-    """The results at what would have been chosen without each of the folds.
+def _without_folds(run: Run, seed: int, tests: TestScores, features: Features) -> list[Averages]:
+    """The averages at what would have been chosen without each of the folds.
 
     Args:
         tests: the test scores of the chosen head.
@@ -289,5 +290,5 @@ def _without_folds(run: Run, seed: int, tests: TestScores, features: Features) -
     for one in run.choice(seed).without:
         if one.head not in scored:
             scored[one.head] = score_tests(run.head(seed, one.head), features, run.benchmark)
-        results.append(evaluate_scores(scored[one.head], run.benchmark.class_names, one.delta))
+        results.append(evaluate_scores(scored[one.head], run.benchmark.class_names, one.delta).averages)
     return results

@@ -24,7 +24,7 @@ from zslpipe.serving.exporting.check import Check, check
 from zslpipe.serving.exporting.formats import FILES, WRITERS
 from zslpipe.serving.exporting.whole_model import INPUTS, OUTPUTS, WholeModel
 from zslpipe.serving.predictor import ClassList, Predictor
-from zslpipe.workflows.evaluate import evaluate_run, saved_results
+from zslpipe.workflows.evaluate import evaluate_run, validated_evaluation
 from zslpipe.workflows.predict import predictor_of, seed_of
 from zslpipe.workflows.runs import Run, find_run
 from zslpipe.workflows.workspace import Workspace
@@ -131,13 +131,10 @@ def _images(run: Run, given: Sequence[Path]) -> list[Path]:
 def results_of(workspace: Workspace, run: Run) -> list[Result] | None:
     """The test results at the validated calibration; None if no validation chose one."""
     try:
-        saved = saved_results(run)
-        if saved is None:
-            evaluate_run(workspace, run, gzsl=True, calibrate=True, selection="validated")
-            saved = saved_results(run)
+        done = validated_evaluation(run) or evaluate_run(workspace, run, True, True, "validated")
     except InputError:
         return None
-    return saved
+    return list(done.results.values())
 
 
 def class_table(classes: ClassList) -> str:

@@ -7,11 +7,10 @@ from typing import Any, Literal
 import numpy as np
 
 from zslpipe.errors import InputError
-from zslpipe.evaluation.protocol import Result
 from zslpipe.evaluation.results_table import result_rows, text_table
 from zslpipe.evaluation.statistics import Estimate
 from zslpipe.progress import track
-from zslpipe.workflows.evaluate import evaluate_run, saved_results, validated_deltas
+from zslpipe.workflows.evaluate import Evaluation, evaluate_run, validated_deltas, validated_evaluation
 from zslpipe.workflows.find import find_store
 from zslpipe.workflows.runs import Run, runs
 from zslpipe.workflows.workspace import Workspace
@@ -121,19 +120,20 @@ def leaderboard(
         except InputError:
             without.append(run.name)
             continue
-        results = saved_results(run)
-        if results is None and evaluate:
-            results = list(evaluate_run(workspace, run, True, True, "validated").results.values())
-        if results is None:
+        done = validated_evaluation(run)
+        if done is None and evaluate:
+            done = evaluate_run(workspace, run, True, True, "validated")
+        if done is None:
             later.append(run.name)
         else:
-            entries.append(_entry(run, results))
+            entries.append(_entry(done))
     entries.sort(key=lambda entry: _height(entry, order), reverse=True)
     return Leaderboard(found[0].about["dataset"], order, tuple(entries), tuple(later), tuple(without))
 
 
-def _entry(run: Run, results: Sequence[Result]) -> Entry:
-    row = result_rows(run.name, results, run.about["selection"])[0]
+def _entry(evaluation: Evaluation) -> Entry:
+    run, results = evaluation.run, list(evaluation.results.values())
+    row = result_rows(run.name, results, run.about["selection"], without=evaluation.without)[0]
     estimates = {metric: number for metric, number in row.numbers.items() if isinstance(number, Estimate)}
     validated = [run.choice(seed).metrics.get("H") for seed in run.seeds]
     mean = None if None in validated else float(np.mean(np.array(validated, float)))
@@ -168,7 +168,10 @@ def _cell(number: Estimate | None) -> str:
 
 
 def _note(order: Order) -> str:
-    numbers = "percent, class-averaged, on the test images at the δ that validation chose; [95 % interval]"
+    numbers = (
+        "percent, class-averaged, on the test images at the δ that validation chose; "
+        "[95 % interval over seeds, classes and, if there were several, validation folds]"
+    )
     if order == "validation":
         return f"{numbers}\nsorted by H on the validation classes, which a run may be chosen by"
     return f"{numbers}\nsorted by H on the test images: to choose a run, sort by --by validation"

@@ -16,6 +16,7 @@ from zslpipe.evaluation.protocol import Result, TestScores, evaluate_scores
 from zslpipe.evaluation.results_table import result_rows
 from zslpipe.evaluation.scores import read_scores
 from zslpipe.evaluation.stacking import rivals
+from zslpipe.evaluation.statistics import Estimate
 from zslpipe.evaluation.synthetic import MakesFeatures, compare_features
 from zslpipe.heads import Head
 from zslpipe.progress import track
@@ -27,7 +28,7 @@ from zslpipe.selection import SelectionResult, Trial
 from zslpipe.selection.fitting import fit_candidates
 from zslpipe.store.derived import readable
 from zslpipe.store.rows import Features
-from zslpipe.workflows.evaluate import evaluate_run, kept_tests
+from zslpipe.workflows.evaluate import evaluate_run, kept_tests, saved_evaluation
 from zslpipe.workflows.find import store_of_run
 from zslpipe.workflows.leftovers import sweep
 from zslpipe.workflows.report_photos import counts, photos
@@ -36,7 +37,7 @@ from zslpipe.workflows.workspace import Workspace
 
 DRAWN = 300  # points of a curve; more would not be visible
 CONFUSED, PAIRS = 15, 12  # classes in the confusion map, lines in its list
-INTERVAL = "Below each number its 95 % interval over classes and, if there are several, seeds."
+INTERVAL = "Below each number its 95 % interval over classes and, if there are several, {of_folds}seeds."
 ORACLE_RUN = (
     "The settings of this run were chosen on the test set: its numbers are not results. Train with --selection "
     "unseen-class to get results."
@@ -91,7 +92,11 @@ def content(workspace: Workspace, run: Run) -> RunContent:
     notes = [*run.about.get("notes", ()), *run.benchmark.notes]
     if any(choice.rule == "oracle" for choice in choices.values()):
         notes.insert(0, ORACLE_RUN)
-    published = run.about.get("recipe", {}).get("published")
+    published, saved = run.about.get("recipe", {}).get("published"), saved_evaluation(run)
+    rows = result_rows(
+        run.name, results, _rule(choices[run.seeds[0]]), published, without=saved.without if saved else ()
+    )
+    with_folds = any(isinstance(n, Estimate) and n.folds is not None for n in rows[0].numbers.values())
     first = run.seeds[0]
     store, errors, synthetic = None, None, None
     try:
@@ -106,7 +111,7 @@ def content(workspace: Workspace, run: Run) -> RunContent:
     return RunContent(
         name=run.name,
         about=run.about,
-        rows=tuple(result_rows(run.name, results, _rule(choices[run.seeds[0]]), published)),
+        rows=tuple(rows),
         curves=tuple(_curve(seed, tests[seed], deltas[seed]) for seed in run.seeds if results[0].oracle),
         classes=_classes(results),
         confusion=_confusion(run, list(tests.values()), list(deltas.values())),
@@ -114,7 +119,7 @@ def content(workspace: Workspace, run: Run) -> RunContent:
         choices=choices,
         losses={seed: run.losses(seed) for seed in run.seeds},
         store=None if store is None else readable(store.provenance, len(store)),
-        interval=INTERVAL,
+        interval=INTERVAL.format(of_folds="validation folds and " if with_folds else ""),
         counts=counts(list(tests.values()), list(deltas.values())),
         photos=photos(kept, deltas[first], run.benchmark.image_root),
         notes=tuple(dict.fromkeys(notes)),
