@@ -146,6 +146,24 @@ def test_what_is_missing_is_named() -> None:
         head.attention({"region": store.region})
 
 
+def test_the_class_token_is_one_more_region() -> None:
+    store = Store()
+    taps = {"region": store.region, "global": np.random.default_rng(3).random(store.region[:, 0].shape, np.float32)}
+    head = AttentionNet(class_token=True, epochs=1, device="cpu")
+    head.fit(taps, store.labels, store.semantics, store.attributes)
+    assert tuple(head.problem_.taps) == ("region", "global")
+    tokens = np.concatenate([taps["global"][:, None], store.region], 1)
+    assert head.attention(taps).shape[1] == tokens.shape[1]
+    literally = literal.attention_net(head.module_.net, torch.from_numpy(tokens)).detach().numpy()  # type: ignore[arg-type]
+    np.testing.assert_allclose(head.predict_semantics(taps), literally, rtol=1e-4, atol=1e-5)
+    with pytest.raises(InputError, match="the class token is the tap 'global'"):
+        head.with_params().fit({"region": store.region}, store.labels, store.semantics, store.attributes)
+    with pytest.raises(InputError, match="of another width than the regions"):
+        head.with_params().fit(
+            {**taps, "global": taps["global"][:, 1:]}, store.labels, store.semantics, store.attributes
+        )
+
+
 def test_grids_with_and_without_class_token() -> None:
     places, inside = grid_positions(10, (3, 3))
     assert inside.tolist() == [False] + [True] * 9

@@ -7,6 +7,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from zslpipe.errors import InputError
 from zslpipe.losses import unit
 from zslpipe.parts.attention import attend, region_attention
 from zslpipe.parts.head import register
@@ -15,7 +16,7 @@ from zslpipe.parts.region_head import LookingNet, RegionHead
 from zslpipe.parts.regression import RegressionTerm
 from zslpipe.parts.semantic_head import SemanticModule, TapNet
 from zslpipe.parts.settings import Count, NonNegative, Whole
-from zslpipe.parts.torch_head import Task
+from zslpipe.parts.torch_head import Inputs, Task
 from zslpipe.training.placed import Placed
 
 
@@ -61,6 +62,7 @@ class CrossAttention(LookingNet):
         self.fused = head.branch == "fused"
         self.ratio = head.ratio if self.fused else 1.0
         self.temperature = head.width**-0.5 if head.scale_attention else 1.0
+        self.class_token = head.class_token
         self.register_buffer("words", torch.zeros(attributes, words))
         self.query = nn.Linear(words, head.width)
         self.key = nn.Linear(width, head.width)
@@ -68,6 +70,11 @@ class CrossAttention(LookingNet):
         self.out = nn.Linear(head.width, width)
         self.hidden = nn.Linear(width, head.hidden) if head.hidden else None
         self.prototypes = nn.Parameter(head.prototype_std * torch.randn(attributes, head.hidden or width))  # P
+
+    def read(self, inputs: Inputs) -> Tensor:
+        """Regions (B, R, C), the class token before the others if it is wanted."""
+        regions = super().read(inputs)
+        return torch.cat([inputs["global"][:, None], regions], 1) if self.class_token else regions
 
     def forward(self, regions: Tensor) -> Tensor:
         """Predicted semantics (B, A) of regions (B, R, C)."""
@@ -110,6 +117,8 @@ class AttentionNet(RegionHead[SemanticModule[TapNet]]):
         normalise_words: scale word vectors to unit length; the paper uses raw sums of word2vec vectors.
         scale_attention: divide logits by sqrt(M), as transformers do; the paper and its code do not. Without it, and
             with raw words, the maps are very peaked.
+        class_token: take the global features for one more region, as the paper does with a ViT, whose class token they
+            are: it is attended to, and it enters the mean. The global branch reads only the class token.
     """
 
     branch: Literal["fused", "attention", "global"] = "fused"
@@ -119,16 +128,24 @@ class AttentionNet(RegionHead[SemanticModule[TapNet]]):
     prototype_std: NonNegative = 0.02
     normalise_words: bool = False
     scale_attention: bool = False
+    class_token: bool = False
 
     def choose_taps(self, available: Collection[str], attributes: Attributes | None = None) -> tuple[str, ...]:
         if self.branch == "global" and "global" in available:
             return ("global",)
         if self.branch != "global":
             self.check_words(attributes)
-        return super().choose_taps(available, attributes)
+        taps = super().choose_taps(available, attributes)
+        if not self.class_token or self.branch == "global":
+            return taps
+        if "global" not in available:
+            raise InputError("the class token is the tap 'global': extract with --taps global,region.")
+        return (*taps, "global")
 
     def build(self, problem: Problem) -> SemanticModule[TapNet]:
         attributes = problem.attributes
+        if len({problem.width(tap) for tap in problem.taps}) > 1:
+            raise InputError("global features of another width than the regions are no class token.")
         net: TapNet
         if self.branch == "global" or "region" not in problem.taps:
             tap = "global" if "global" in problem.taps else "region"

@@ -43,4 +43,4 @@ class RegionHead(SemanticHead[S]):
         net = self.module_.net
         if not isinstance(net, LookingNet):
             raise InputError(f"{self.name} was trained without regions, so it has no attention to show.")
-        return self.in_batches(features, lambda inputs: net.attention(inputs[net.tap]))
+        return self.in_batches(features, lambda inputs: net.attention(net.read(inputs)))

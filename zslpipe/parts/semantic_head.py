@@ -18,7 +18,7 @@ PROBED = 2048  # training images from whose features the scale is estimated
 
 
 class TapNet(nn.Module):
-    """A network that reads one tap, whose features it multiplies by `scale`."""
+    """A network that reads a tap, whose features it multiplies by `scale`."""
 
     scale: Tensor
 
@@ -26,6 +26,10 @@ class TapNet(nn.Module):
         super().__init__()
         self.tap = tap
         self.register_buffer("scale", torch.ones(()))
+
+    def read(self, inputs: Inputs) -> Tensor:
+        """What the network is applied to."""
+        return inputs[self.tap]
 
 
 Net = TypeVar("Net", bound=TapNet, covariant=True)
@@ -43,7 +47,7 @@ class SemanticModule(nn.Module, Generic[Net]):
         self.register_buffer("semantic_centre", torch.zeros(attributes))
 
     def forward(self, inputs: Inputs) -> Tensor:
-        predicted: Tensor = self.net(inputs[self.net.tap])
+        predicted: Tensor = self.net(self.net.read(inputs))
         return predicted
 
 
