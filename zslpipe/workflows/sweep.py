@@ -2,7 +2,7 @@
 
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -94,7 +94,6 @@ class _Task(NamedTuple):
     workspace: Workspace
     point: Point
     store: str  # its folder or URL
-    sweep: SweepFile
     plugins: tuple[str, ...]
     threads: int
 
@@ -129,38 +128,53 @@ def sweep(
     Raises:
         InputError: if the file, a store or semantics are wrong; nothing is trained then.
     """
-    import joblib
-
-    require_backend(on)
-    asked = SweepFile.read(path)
-    jobs = jobs or joblib.cpu_count()
-    threads = threads or max(1, joblib.cpu_count() // jobs)
+    points = SweepFile.read(path).points()
     workspace = Workspace(workspace.data_root.absolute(), workspace.cache.absolute())
-    points, stores = asked.points(), _stores(workspace, asked)
-    outcomes = _finished(workspace, asked, points, stores)
-    left = [number for number in range(len(points)) if number not in outcomes]
-    plugins = tuple(loaded_plugins())
-    tasks = [
-        _Task(workspace, points[number], stores[points[number].store].location, asked, plugins, threads)
-        for number in left
-    ]
-    with _explained(), ticking(f"sweep {path.stem}, runs", len(left)) as ticker:
-        for which, done in spread(_train, tasks, min(jobs, max(1, len(left))), on):
-            outcome = outcomes[left[which]] = _outcome(points[left[which]], done)
-            say(f"{outcome.point.label}: {_told(outcome)}")
-            ticker.advance()
+    outcomes = dict(run_points(workspace, points, jobs=jobs, on=on, threads=threads, name=f"sweep {path.stem}"))
     ordered = tuple(outcomes[number] for number in range(len(points)))
     names = list(dict.fromkeys(o.evaluation.run.name for o in ordered if o.evaluation))
     page = page or workspace.cache / "reports" / f"{path.stem}.html"
     return SweepResult(ordered, report(workspace, names, page).path if names else None)
 
 
-def _stores(workspace: Workspace, asked: SweepFile) -> dict[str | None, FeatureStore]:
-    return {name: find_store(workspace, name) for name in asked.stores or (None,)}
+def run_points(
+    workspace: Workspace,
+    points: Sequence[Point],
+    *,
+    jobs: int | None = None,
+    on: Backend = "loky",
+    threads: int | None = None,
+    name: str = "sweep",
+) -> Iterator[tuple[int, Outcome]]:
+    """Train and evaluate points: (number of the point, its outcome) as they come, those that are in the cache first.
+
+    The arguments are those of `sweep`; `name` is shown while it runs.
+
+    Raises:
+        InputError: if a store or semantics are wrong; nothing is trained then.
+    """
+    import joblib
+
+    require_backend(on)
+    jobs = jobs or joblib.cpu_count()
+    threads = threads or max(1, joblib.cpu_count() // jobs)
+    workspace = Workspace(workspace.data_root.absolute(), workspace.cache.absolute())
+    stores = {store: find_store(workspace, store) for store in dict.fromkeys(point.store for point in points)}
+    found = _finished(workspace, points, stores)
+    yield from found.items()
+    left = [number for number in range(len(points)) if number not in found]
+    plugins = tuple(loaded_plugins())
+    tasks = [_Task(workspace, points[n], stores[points[n].store].location, plugins, threads) for n in left]
+    with _explained(), ticking(f"{name}, runs", len(left)) as ticker:
+        for which, done in spread(_train, tasks, min(jobs, max(1, len(left))), on):
+            outcome = _outcome(points[left[which]], done)
+            say(f"{outcome.point.label}: {_told(outcome)}")
+            ticker.advance()
+            yield left[which], outcome
 
 
 def _finished(
-    workspace: Workspace, asked: SweepFile, points: list[Point], stores: dict[str | None, FeatureStore]
+    workspace: Workspace, points: Sequence[Point], stores: dict[str | None, FeatureStore]
 ) -> dict[int, Outcome]:
     """Outcomes of the points whose runs are in the cache and were evaluated."""
     known: dict[str, Run] = {}
@@ -168,27 +182,27 @@ def _finished(
         known.setdefault(sha256_json(run.about["request"]), run)
     found = {}
     for number, point in enumerate(points):
-        _, _, request = training_request(workspace, point.head, stores[point.store], **_options(point, asked))
+        _, _, request = training_request(workspace, point.head, stores[point.store], **_options(point))
         same = known.get(sha256_json(request))
-        evaluation = saved_evaluation(same, _calibration(asked)) if same else None
+        evaluation = saved_evaluation(same, _calibration(point)) if same else None
         if evaluation is not None:
             found[number] = Outcome(point, evaluation, found=True)
     return found
 
 
-def _options(point: Point, asked: SweepFile) -> dict[str, Any]:
+def _options(point: Point) -> dict[str, Any]:
     """The arguments of `train_head` and `training_request`."""
     return {
         "semantics": point.semantics,
         "settings": point.settings,
-        "selection": asked.selection,
-        "selection_options": asked.rule,
-        "seeds": range(asked.seeds),
+        "selection": point.selection,
+        "selection_options": point.rule,
+        "seeds": range(point.seeds),
     }
 
 
-def _calibration(asked: SweepFile) -> str:
-    return "oracle" if asked.selection == "oracle" else "validated"
+def _calibration(point: Point) -> str:
+    return "oracle" if point.selection == "oracle" else "validated"
 
 
 def _train(task: _Task) -> _Done:
@@ -199,9 +213,8 @@ def _train(task: _Task) -> _Done:
             for name in task.plugins:
                 load_plugin(name)
             store = open_store(task.store, task.workspace.mirrors)
-            options = _options(task.point, task.sweep)
-            run, _ = train_head(task.workspace, task.point.head, store, **options, reuse=True)
-            evaluate_run(task.workspace, run, True, True, _calibration(task.sweep))
+            run, _ = train_head(task.workspace, task.point.head, store, **_options(task.point), reuse=True)
+            evaluate_run(task.workspace, run, True, True, _calibration(task.point))
     except ZslpipeError as problem:
         return _Done(None, str(problem), time.monotonic() - started)
     except Exception as problem:  # a mistake in a head must not stop the others

@@ -22,13 +22,16 @@ KINDS: dict[str, Any] = {"heads": list[Any], "stores": list[str], "semantics": l
 
 @dataclass(frozen=True)
 class Point:
-    """One run of a sweep: what `train-head` takes, and a label that no other point has."""
+    """One run: what `train-head` takes, with a number of seeds, and what the run is called in tables."""
 
     label: str
     head: str
     settings: dict[str, Any]
     store: str | None
     semantics: str
+    selection: str = "unseen-class"
+    rule: dict[str, Any] = field(default_factory=dict)
+    seeds: int = 1
 
 
 @dataclass(frozen=True)
@@ -105,7 +108,8 @@ class SweepFile:
             for entry in self.heads:
                 for label, settings in entry.variants():
                     HEADS[entry.head]().with_params(**settings)  # rejects unknown names and values
-                    found.append(Point(", ".join([label, *where]), entry.head, settings, store, semantics))
+                    name, how = ", ".join([label, *where]), (self.selection, self.rule, self.seeds)
+                    found.append(Point(name, entry.head, settings, store, semantics, *how))
             if len(found) > MOST_RUNS:
                 raise InputError(f"it has more than {MOST_RUNS} runs.")
         if not found:
