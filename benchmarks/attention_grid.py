@@ -1,0 +1,85 @@
+"""Do normalised words, scaled logits or another learning rate help attention on frozen features? No test image is read.
+
+    python benchmarks/attention_grid.py STORE [--epochs 12] [--folds 2] [--results FOLDER]
+
+Heads that attend to regions are trained with the options of their attention on and off and at several learning rates,
+in class-disjoint folds of the training images. T1, the best H, AUSUC and H at δ = 0 are means over the folds, after
+every fourth epoch; *entropy* is that of the attention maps in nats (49 regions have at most 3.89).
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from common import result_file, write_table
+from validation import folds_of, grid_parser, means, measured
+
+from zslpipe.data.benchmark import Benchmark
+from zslpipe.heads import HEADS, Head
+from zslpipe.parts.attends import AttendsByAttribute
+from zslpipe.selection.fitting import fit_candidates
+from zslpipe.store.feature_store import FeatureStore
+from zslpipe.store.rows import Features, take
+
+EVERY = 4  # epochs between measurements
+LOOKED_AT = 100  # held-out images whose maps are measured
+RATES = (3e-4, 1e-3, 3e-3)
+OPTIONS: dict[str, dict[str, Any]] = {
+    "as in the paper": {},
+    "unit words": {"normalise_words": True},
+    "scaled logits": {"scale_attention": True},
+    "both": {"normalise_words": True, "scale_attention": True},
+}
+
+
+def variants() -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Head, variant and settings.
+
+    The options of `gem` are tried at one learning rate: on frozen features its scores do not depend on its maps.
+    """
+    for branch, rates in (("attention", RATES), ("fused", RATES[1:2])):
+        for option, settings in OPTIONS.items():
+            for rate in rates:
+                fixed = {"branch": branch, "loss": "sce", "learning_rate": rate}
+                yield "attention-net", f"{branch}, {option}", {**fixed, **settings}
+    for rate in RATES:
+        yield "apn", "default", {"learning_rate": rate}
+        yield "gem", "as in the paper", {"learning_rate": rate}
+    for option in list(OPTIONS)[1:]:
+        yield "gem", option, {"learning_rate": RATES[1], **OPTIONS[option]}
+
+
+def entropy(head: Head, features: Features, fold: Benchmark) -> float:
+    """The mean entropy of the attention maps of some held-out images, in nats."""
+    assert isinstance(head, AttendsByAttribute)
+    some = fold.test_unseen[:: 1 + len(fold.test_unseen) // LOOKED_AT]
+    maps = head.attention(take(features, some)).astype(np.float64)  # (N, R, A)
+    return float(-(maps * np.log(maps.clip(1e-30))).sum(1).mean())
+
+
+def main() -> None:
+    parser = grid_parser(__doc__, epochs=12, folds=2)
+    parser.add_argument("store", type=Path)
+    options = parser.parse_args()
+    store = FeatureStore.open(options.store)
+    features, folds = store.features(), folds_of(store.benchmark, options.folds)
+    rows: list[dict[str, Any]] = []
+    for name, variant, settings in variants():
+        head = HEADS[name](precision="bfloat16", device="cpu", **settings)  # type: ignore[call-arg]
+        found: dict[int, list[dict[str, float]]] = {}
+        for fold in folds:
+            for stopped, fitted in fit_candidates(head, features, fold, [{"epochs": options.epochs}]):
+                if stopped["epochs"] % EVERY == 0:
+                    numbers = {**measured(fitted, features, fold), "entropy": entropy(fitted, features, fold)}
+                    found.setdefault(stopped["epochs"], []).append(numbers)
+        about = {"store": store.benchmark.name, "head": name, "variant": variant, "rate": settings["learning_rate"]}
+        for epochs, numbers in sorted(found.items()):
+            maps = {"entropy": f"{np.mean([one.pop('entropy') for one in numbers]):.2f}"}
+            rows.append({**about, "epochs": epochs, **means(numbers), **maps, "folds": len(folds)})
+            print(rows[-1], flush=True)
+        write_table(result_file("attention_grid", folder=options.results), rows)
+
+
+if __name__ == "__main__":
+    main()
