@@ -54,22 +54,20 @@ def regression() -> list[Task]:
     and 0.01 the best of 0.01, 0.1 and 1 for Balanced MSE. "Same size" is the normalised MSE at a λ 5.2 times as large,
     since so much larger the weights of ReMSE make the term.
     """
-    terms = {
-        "SCE": ("sce", 0.0),
-        "SCE + ReMSE, λ = 0.003": ("sce+remse", 0.003),
-        "SCE + ReMSE, λ = 0.01": ("sce+remse", 0.01),
-        "SCE + normalised MSE, same size as 0.01": ("sce+nmse", 0.052),
-        "SCE + Balanced MSE, λ = 0.01": ("sce+balanced-mse", 0.01),
+    terms: dict[str, dict[str, Any]] = {
+        "SCE": {"loss": "sce"},
+        "SCE + ReMSE, λ = 0.003": {"loss": "sce+remse", "regression_weight": 0.003},
+        "SCE + ReMSE, λ = 0.01": {"loss": "sce+remse", "regression_weight": 0.01},
+        "SCE + normalised MSE, same size as 0.01": {"loss": "sce+nmse", "regression_weight": 0.052},
+        "SCE + Balanced MSE, λ = 0.01": {"loss": "sce+balanced-mse", "regression_weight": 0.01},
     }
     ways = {"not centred": (False, list(terms)), "centred": (True, ["SCE", "SCE + ReMSE, λ = 0.01"])}
-    rows = []
-    for way, (centre, names) in ways.items():
-        for name in names:
-            loss, weight = terms[name]
-            term = {"loss": loss, "regression_weight": weight, "centre_semantics": centre}
-            settings = {"branch": "global", "epochs": 15, **term}
-            rows.append(Task("CUB50", "att", f"{name}, {way}", "attention-net", settings))
-    return rows
+    fixed = {"branch": "global", "epochs": 15}
+    return [
+        Task("CUB50", "att", f"{name}, {way}", "attention-net", {**fixed, **terms[name], "centre_semantics": centre})
+        for way, (centre, names) in ways.items()
+        for name in names
+    ]
 
 
 def alpha_beta() -> list[Task]:
