@@ -13,12 +13,11 @@ from typing import Any
 
 import numpy as np
 from common import result_file, write_table
-from validation import folds_of, grid_parser, means, measured
+from validation import by_epoch, folds_of, grid_parser, means, measured
 
 from zslpipe.data.benchmark import Benchmark
 from zslpipe.heads import HEADS, Head
 from zslpipe.parts.attends import AttendsByAttribute
-from zslpipe.selection.fitting import fit_candidates
 from zslpipe.store.feature_store import FeatureStore
 from zslpipe.store.rows import Features, take
 
@@ -69,10 +68,9 @@ def main() -> None:
         head = HEADS[name](precision="bfloat16", device="cpu", **settings)  # type: ignore[call-arg]
         found: dict[int, list[dict[str, float]]] = {}
         for fold in folds:
-            for stopped, fitted in fit_candidates(head, features, fold, [{"epochs": options.epochs}]):
-                if stopped["epochs"] % EVERY == 0:
-                    numbers = {**measured(fitted, features, fold), "entropy": entropy(fitted, features, fold)}
-                    found.setdefault(stopped["epochs"], []).append(numbers)
+            for epoch, fitted in by_epoch(head, features, fold, options.epochs, EVERY):
+                numbers = {**measured(fitted, features, fold), "entropy": entropy(fitted, features, fold)}
+                found.setdefault(epoch, []).append(numbers)
         about = {"store": store.benchmark.name, "head": name, "variant": variant, "rate": settings["learning_rate"]}
         for epochs, numbers in sorted(found.items()):
             maps = {"entropy": f"{np.mean([one.pop('entropy') for one in numbers]):.2f}"}

@@ -1,7 +1,7 @@
 """What grids on validation classes have in common: heads trained in class-disjoint folds of the training images."""
 
 import argparse
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +12,7 @@ from zslpipe.data.splits import validation_splits
 from zslpipe.evaluation.curve import Curve
 from zslpipe.evaluation.protocol import score_tests
 from zslpipe.parts.head import Head
+from zslpipe.selection.fitting import fit_candidates
 from zslpipe.store.rows import Features
 
 
@@ -27,6 +28,13 @@ def grid_parser(about: str | None, *, epochs: int, folds: int = 3) -> argparse.A
 def folds_of(benchmark: Benchmark, count: int) -> list[Benchmark]:
     """The folds; their test images are training images of the benchmark."""
     return [benchmark.fold(split) for split in validation_splits(benchmark, count)]
+
+
+def by_epoch(head: Head, features: Features, fold: Benchmark, epochs: int, every: int) -> Iterator[tuple[int, Head]]:
+    """The head after every `every` epochs of a training; each is only valid until the next one is requested."""
+    for stopped, fitted in fit_candidates(head, features, fold, [{"epochs": epochs}]):
+        if stopped["epochs"] % every == 0:
+            yield stopped["epochs"], fitted
 
 
 def measured(head: Head, features: Features, fold: Benchmark) -> dict[str, float]:

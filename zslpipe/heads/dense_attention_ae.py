@@ -218,21 +218,20 @@ class DenseAttentionAE(TorchHead[DenseAttention]):
 
     def learn(self, data: TrainingData) -> None:
         super().learn(data)
-        self.health_ = self.health(
-            take(data.features, np.arange(len(data.labels))[:: 1 + len(data.labels) // JUDGED]), data
-        )
+        self.health_ = self.health(data)
 
-    def health(self, features: Features, data: TrainingData) -> dict[str, float]:
+    def health(self, data: TrainingData) -> dict[str, float]:
         """Whether the parts work: errors of the reconstruction (zero would have 1) and of the cosines of classes, and
         how far the maps of two classes are apart on average (total variation, at most 1), on some training images.
         """
         net, seen = self.module_, np.unique(data.labels)
+        some = take(data.features, np.arange(len(data.labels))[:: 1 + len(data.labels) // JUDGED])
         with torch.inference_mode():
             described = net.describe(self._tensor(data.semantics[seen]))
             latent = net.encode(described)
             errors = (described - net.decoder(latent)).square().sum(1) / described.square().sum(1)
             matching = gram_gap(F.normalize(latent, dim=1), F.normalize(described, dim=1)) / len(seen) ** 2
-            maps = self.class_attention(features, data.semantics[seen])
+            maps = self.class_attention(some, data.semantics[seen])
         apart = [np.abs(maps - maps[:, [c]]).sum(2).mean() / 2 for c in range(len(seen))]
         pairs = max(len(seen) - 1, 1) / len(seen)  # a class is no distance from itself
         return {
