@@ -68,7 +68,7 @@ def test_slopes_are_those_of_the_score(problem: Problem) -> None:
     at, beside = regression.scaled(np.stack([one, other]))
     for a in range(A):
         moved = np.stack([at, at + 1e-5 * np.eye(A)[a]])
-        means = regression.at(moved, head.lambda_) @ head.gaussians_.scatter.means
+        means = regression.at(moved, head.gaussians_.scatter.means, head.lambda_)
         z = head.gaussians_.scatter.project(problem.new[:5]).astype(np.float64)
         variance = head.gaussians_.scatter.shrunk(head.shrinkage)
         low, high = (-0.5 * ((z - m) ** 2 / variance).sum(1) / head.temperature_ for m in means)

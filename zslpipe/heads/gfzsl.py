@@ -128,7 +128,7 @@ class Gfzsl(Head):
     def class_means(self, known: Gaussians, semantics: np.ndarray) -> np.ndarray:
         """p_c (C, r) of classes in the basis."""
         measured, counts = known.scatter.means, known.scatter.counts
-        means = known.regression.weights(semantics, self.lambda_) @ measured
+        means = known.regression.predict(semantics, measured, self.lambda_)
         rows = known.rows_of(semantics)
         trained = rows >= 0
         if self.seen_means == "measured":
@@ -160,7 +160,7 @@ class Gfzsl(Head):
         counts, prior = known.scatter.counts[:, None], self.shrinkage * len(known.scatter.scaler.centre)
         shrunk = (counts * known.variances + prior * known.scatter.shrunk(self.shrinkage)) / (counts + prior)
         centre = np.log(shrunk).mean(0)
-        return np.exp(centre + known.regression.weights(semantics, self.lambda_) @ (np.log(shrunk) - centre))
+        return np.exp(centre + known.regression.predict(semantics, np.log(shrunk) - centre, self.lambda_))
 
     def class_offsets(self, known: Gaussians, semantics: np.ndarray) -> np.ndarray:
         """(C,) b for classes without images, 0 for training classes, in between for those with a few photos."""
@@ -274,8 +274,8 @@ class Gfzsl(Head):
         slopes = np.zeros((len(start), len(z)))
         for share in (np.arange(POINTS) + 0.5) / POINTS:
             at = start + share * (end - start)
-            mean = regression.at(at, self.lambda_) @ means
-            slopes += regression.slopes(at, regression.solved(means @ ((z - mean) / variance).T, self.lambda_))
+            mean = regression.at(at[None], means, self.lambda_)[0]
+            slopes += regression.slopes(at, regression.coefficients(means @ ((z - mean) / variance).T, self.lambda_))
         return np.asarray((end - start) * slopes.T / POINTS / self.temperature_)
 
     # --- a few photos ---
