@@ -1,50 +1,28 @@
 """GFZSL: classes as Gaussians whose parameters are regressed from semantics (Verma & Rai, ECML-PKDD 2017)."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from itertools import product
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Literal, Self
 
 import numpy as np
 
 from zslpipe.errors import InputError
 from zslpipe.parts.check import check_training
+from zslpipe.parts.gaussian_contrast import attribute_differences
+from zslpipe.parts.gaussian_training import GaussianTraining
+from zslpipe.parts.gaussians import Gaussians
 from zslpipe.parts.head import Head, Scorer, Setting, register
-from zslpipe.parts.kernel_regression import Kernel, KernelRegression
+from zslpipe.parts.kernel_regression import Kernel
 from zslpipe.parts.offset import HeldOut, fit_offset
 from zslpipe.parts.problem import Classes, TrainingData
-from zslpipe.parts.scatter import Scaler, Scatter, Sums, blocks, leading_directions, members
 from zslpipe.parts.settings import NonNegative, Positive, Whole
-from zslpipe.store.rows import Features, Rows, Subset
+from zslpipe.store.rows import Features
 
 if TYPE_CHECKING:
     from torch import nn
 
-SPLITS = 4  # in which some training classes are left out, to fit the offset
-POINTS = 32  # of the path between two classes along which slopes are averaged
 NOISE = 0.1  # shrinkage of S_w as the noise of photos: Sigma also covers what the regression misses
-HELD_OUT = 0.2  # share of the images, and of the classes if `fit` is given no unseen ones
-
-
-@dataclass(frozen=True, eq=False)
-class Gaussians:
-    """What is measured of the training classes.
-
-    Attributes:
-        scatter: class means M and within-class variances, along the axes of a basis.
-        regression: from semantics.
-        variances: (S, r) of each class, or None for shared ones.
-        photos: means and counts of classes that `partial_fit` was given photos of, by their semantics.
-    """
-
-    scatter: Scatter
-    regression: KernelRegression
-    variances: np.ndarray | None = None
-    photos: Mapping[bytes, tuple[np.ndarray, int]] = field(default_factory=dict)
-
-    def rows_of(self, semantics: np.ndarray) -> np.ndarray:
-        """(C,) the training class with these very semantics, -1 if there is none."""
-        return np.array([self.regression.index.get(row.tobytes(), -1) for row in semantics], np.int64)
 
 
 @register("gfzsl")
@@ -100,19 +78,22 @@ class Gfzsl(Head):
     # --- training ---
 
     def learn(self, data: TrainingData) -> None:
-        self._solve(_Training.of(self, data))
+        self._solve(self._measured(data))
 
     def learn_candidates(self, data: TrainingData, candidates: Sequence[Setting]) -> Iterator[tuple[Setting, Head]]:  # type: ignore[override]
-        shared: dict[tuple[Any, ...], _Training] = {}
+        shared: dict[tuple[bool, str, bool, int], GaussianTraining] = {}
         for candidate in candidates:
             head = self.with_params(**candidate)._pose(data)
             what = (head.unit, head.covariance, head.balanced, head.seed)
             if what not in shared:
-                training = shared[what] = _Training.of(head, data)
-                training.full = replace(training.full, repeated=True)  # the same images are scored for every setting
+                shared[what] = head._measured(data, repeated=True)
             yield dict(candidate), head._solve(shared[what])
 
-    def _solve(self, training: "_Training") -> Self:
+    def _measured(self, data: TrainingData, repeated: bool = False) -> GaussianTraining:
+        what = {"unit": self.unit, "shared": self.covariance == "shared", "hold_out": self.balanced}
+        return GaussianTraining.of(data, **what, seed=self.seed, repeated=repeated)
+
+    def _solve(self, training: GaussianTraining) -> Self:
         self.gaussians_ = training.gaussians(self.kernel, self.gamma)
         self.offset_, self.temperature_ = 0.0, 1.0
         trials = [
@@ -165,7 +146,7 @@ class Gfzsl(Head):
     def class_offsets(self, known: Gaussians, semantics: np.ndarray) -> np.ndarray:
         """(C,) b for classes without images, 0 for training classes, in between for those with a few photos."""
         offsets = np.where(known.rows_of(semantics) >= 0, 0.0, self.offset_)
-        counts = np.array([known.photos.get(row.tobytes(), (None, 0))[1] for row in semantics])
+        counts = known.photo_counts(semantics)
         if counts.any():  # b shrinks as the uncertainty of the mean does
             noise, uncertainty = known.scatter.shrunk(NOISE), self.uncertainty(known)
             uncertain = uncertainty / self.class_variances(known, semantics).mean(0)
@@ -260,23 +241,11 @@ class Gfzsl(Head):
     def attribute_differences(self, features: Features, winner: np.ndarray, rival: np.ndarray) -> np.ndarray:
         """(N, A) what each attribute adds to the lead of one class over another; see `ContrastsAttributes`.
 
-        The score of a regressed Gaussian is smooth in the scaled semantics u that the kernel compares. Its slopes are
-        averaged along the straight line from the rival's u to the winner's, and multiplied by the attributes'
-        differences (the integrated gradients of Sundararajan et al., ICML 2017). They sum to the lead of the regressed
-        Gaussians; b, measured means, photos and priors of classes are not due to attributes. A covariance per class is
-        left out of the slopes.
+        b, measured means, photos and priors of classes are not due to attributes. A covariance per class is left out.
         """
-        known, regression = self.gaussians_, self.gaussians_.regression
-        z = known.scatter.project(features["global"]).astype(np.float64)
-        variance = known.scatter.shrunk(self.shrinkage)
-        means = known.scatter.means
-        start, end = regression.scaled(np.stack([rival, winner]))
-        slopes = np.zeros((len(start), len(z)))
-        for share in (np.arange(POINTS) + 0.5) / POINTS:
-            at = start + share * (end - start)
-            mean = regression.at(at[None], means, self.lambda_)[0]
-            slopes += regression.slopes(at, regression.coefficients(means @ ((z - mean) / variance).T, self.lambda_))
-        return np.asarray((end - start) * slopes.T / POINTS / self.temperature_)
+        known, variance = self.gaussians_, self.gaussians_.scatter.shrunk(self.shrinkage)
+        z = known.scatter.project(features["global"])
+        return attribute_differences(known, z, winner, rival, self.lambda_, variance) / self.temperature_
 
     # --- a few photos ---
 
@@ -290,137 +259,19 @@ class Gfzsl(Head):
             labels: (N,) rows of `semantics`.
             semantics: (C, A), one row per class.
         """
-        known = self.gaussians_
         data = check_training(features, labels, self.check_semantics(semantics))
-        rows = known.rows_of(data.semantics)
-        z, photos = known.scatter.project(data.features["global"]), dict(known.photos)
-        for c in np.unique(data.labels):
-            if rows[c] >= 0:
-                raise InputError(f"class {c} was a training class of {self.name}: fit again to add images to it.")
-            row, new = data.semantics[c].tobytes(), z[data.labels == c].astype(np.float64)
-            mean, count = photos.get(row, (np.zeros(z.shape[1]), 0))
-            photos[row] = (mean * count + new.sum(0)) / (count + len(new)), count + len(new)
-        self.gaussians_ = replace(known, photos=photos)
+        trained = self.gaussians_.rows_of(data.semantics)[data.labels] >= 0
+        if trained.any():
+            c = data.labels[trained].min()
+            raise InputError(f"class {c} was a training class of {self.name}: fit again to add images to it.")
+        self.gaussians_ = self.gaussians_.with_photos(data.features["global"], data.labels, data.semantics)
         return self
 
     # --- saved ---
 
     def state(self) -> dict[str, np.ndarray]:
-        known, scatter = self.gaussians_, self.gaussians_.scatter
-        rows = [np.frombuffer(row, np.float32) for row in known.photos]
-        photos = list(known.photos.values())
-        arrays = {
-            "basis": scatter.basis,
-            "centre": scatter.scaler.centre,
-            "spread": np.array([scatter.scaler.spread]),
-            "variance": scatter.variance,
-            "mean_variance": np.array([scatter.mean_variance]),
-            "images": np.array([scatter.images]),
-            "means": scatter.means,
-            "counts": scatter.counts,
-            "semantics": known.regression.semantics,
-            "balance": np.array([self.offset_, self.temperature_]),
-        }
-        if known.variances is not None:
-            arrays["variances"] = known.variances
-        if photos:
-            arrays["photo_semantics"] = np.stack(rows)
-            arrays["photo_means"] = np.stack([mean for mean, _ in photos])
-            arrays["photo_counts"] = np.array([count for _, count in photos])
-        return arrays
+        return {**self.gaussians_.state(), "balance": np.array([self.offset_, self.temperature_])}
 
     def load_state(self, state: Mapping[str, np.ndarray]) -> None:
-        scaler = Scaler(self.unit, state["centre"], float(state["spread"][0]))
-        mean_variance, images = float(state["mean_variance"][0]), int(state["images"][0])
-        means, counts = state["means"], state["counts"]
-        scatter = Scatter(scaler, state["basis"], state["variance"], mean_variance, images, means, counts)
-        photos = {
-            row.tobytes(): (mean, int(count))
-            for row, mean, count in zip(
-                state.get("photo_semantics", ()), state.get("photo_means", ()), state.get("photo_counts", ())
-            )
-        }
-        regression = KernelRegression(state["semantics"], self.kernel, self.gamma)
-        self.gaussians_ = Gaussians(scatter, regression, state.get("variances"), photos)
+        self.gaussians_ = Gaussians.from_state(state, self.unit, self.kernel, self.gamma)
         self.offset_, self.temperature_ = (float(v) for v in state["balance"])
-
-
-@dataclass(eq=False)
-class _Training:
-    """All that does not depend on gamma, lambda and shrinkage: of all training images, and without those held out."""
-
-    semantics: np.ndarray  # (S, A) of the training classes
-    full: Scatter
-    variances: np.ndarray | None
-    part: Scatter | None = None
-    part_variances: np.ndarray | None = None
-    held_out: np.ndarray = field(default_factory=lambda: np.empty((0, 0), np.float32))  # (n, r) in the basis of `part`
-    held_out_labels: np.ndarray = field(default_factory=lambda: np.empty(0, np.int64))
-    left_out: Sequence[np.ndarray] = ()  # (S,) bool for each split, the classes that are left out
-    regressions: dict[Any, KernelRegression] = field(default_factory=dict)
-
-    @classmethod
-    def of(cls, head: Gfzsl, data: TrainingData) -> Self:
-        seen, labels = np.unique(data.labels, return_inverse=True)
-        rows = data.features["global"]
-        rotated = head.covariance == "shared"
-        scaler = Scaler.fit(rows, head.unit)
-        project = leading_directions(rows, labels, len(seen), scaler)
-        every = Sums.of(rows, labels, len(seen), scaler, project)
-        full = Scatter.of(scaler, every, rotated, project)
-
-        def variances(scatter: Scatter, rows: Rows, labels: np.ndarray) -> np.ndarray | None:
-            return None if rotated else _class_variances(scatter, rows, labels)
-
-        training = cls(data.semantics[seen], full, variances(full, rows, labels))
-        random = np.random.default_rng(head.seed)
-        share = 1 - len(seen) / len(data.semantics) or HELD_OUT
-        count = max(1, round(share * len(seen)))
-        held = _some_of_each(labels, random)
-        if not head.balanced or len(seen) - count < 2 or not len(held):
-            return training
-        rest = np.setdiff1d(np.arange(len(labels)), held)
-        training.part = Scatter.of(
-            scaler, every - Sums.of(Subset(rows, held), labels[held], len(seen), scaler, project), rotated, project
-        )
-        training.part_variances = variances(training.part, Subset(rows, rest), labels[rest])
-        training.held_out, training.held_out_labels = training.part.project(Subset(rows, held)), labels[held]
-        training.left_out = [np.isin(range(len(seen)), random.permutation(len(seen))[:count]) for _ in range(SPLITS)]
-        return training
-
-    def gaussians(self, kernel: Kernel, gamma: float) -> Gaussians:
-        return Gaussians(self.full, self._regression(kernel, gamma, None), self.variances)
-
-    def splits(self, kernel: Kernel, gamma: float) -> Iterator[tuple[Gaussians, np.ndarray]]:
-        """The Gaussians without held-out images and classes, and which classes these are (S,)."""
-        for number, out in enumerate(self.left_out):
-            assert self.part is not None
-            scatter = replace(self.part, means=self.part.means[~out], counts=self.part.counts[~out])
-            variances = None if self.part_variances is None else self.part_variances[~out]
-            yield Gaussians(scatter, self._regression(kernel, gamma, number), variances), out
-
-    def _regression(self, kernel: Kernel, gamma: float, split: int | None) -> KernelRegression:
-        key = kernel, gamma, split
-        if key not in self.regressions:
-            kept = self.semantics if split is None else self.semantics[~self.left_out[split]]
-            self.regressions[key] = KernelRegression(kept, kernel, gamma)
-        return self.regressions[key]
-
-
-def _class_variances(scatter: Scatter, rows: Rows, labels: np.ndarray) -> np.ndarray:
-    """(S, r) variances of each class along the axes."""
-    squares = np.zeros_like(scatter.means)
-    for start, x in blocks(rows):
-        of = labels[start : start + len(x)]
-        z = scatter.scaler(x) @ scatter.basis
-        squares += members(of, len(squares)) @ (z - scatter.means[of]) ** 2
-    return squares / np.maximum(scatter.counts, 1)[:, None]
-
-
-def _some_of_each(labels: np.ndarray, random: np.random.Generator) -> np.ndarray:
-    """A share of the images of every class that has at least two."""
-    chosen = []
-    for c in np.unique(labels):
-        images = random.permutation(np.flatnonzero(labels == c))
-        chosen.append(images[: max(1, round(HELD_OUT * len(images))) if len(images) > 1 else 0])
-    return np.sort(np.concatenate(chosen))

@@ -66,7 +66,7 @@ class KernelRegression:
         return np.linalg.multi_dot([self._kernel_at(points), vectors / (values + ridge), vectors.T, targets])
 
     def coefficients(self, targets: np.ndarray, ridge: float) -> np.ndarray:
-        """(S, r) (K + lambda I)^-1 Y: its products with the kernels of classes are their predictions."""
+        """(S, r) (K + lambda I)^-1 Y: its product with the kernels of classes is their prediction."""
         if not self._only(ridge):
             values, vectors = self._eigen
             return np.asarray((vectors / (values + ridge)) @ (vectors.T @ targets))
