@@ -21,11 +21,12 @@ from zslpipe.data.benchmark import Benchmark
 from zslpipe.errors import ZslpipeError
 from zslpipe.files import sha256_json
 from zslpipe.store.catalog import newest_store
-from zslpipe.store.derived import Version, versions_header
+from zslpipe.store.derived import versions_header
 from zslpipe.store.feature_store import FeatureStore
 from zslpipe.store.layout import TapSpec
 from zslpipe.store.repair import repair
 from zslpipe.store.sealed import seal, sealed_bytes
+from zslpipe.store.version import Version
 from zslpipe.workflows.cache import describe, verify_all
 from zslpipe.workflows.evaluate import evaluate_runs
 from zslpipe.workflows.leaderboard import leaderboard

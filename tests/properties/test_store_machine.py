@@ -16,8 +16,9 @@ from zslpipe.data.benchmark import Benchmark
 from zslpipe.errors import InputError, ZslpipeError
 from zslpipe.store.exporting import export_npy
 from zslpipe.store.failure import Failure
-from zslpipe.store.feature_store import DONE, FAILED, MISSING, FeatureStore
+from zslpipe.store.feature_store import FeatureStore
 from zslpipe.store.layout import TapSpec
+from zslpipe.store.pieces import DONE, FAILED, MISSING
 from zslpipe.store.reader import open_rows
 from zslpipe.store.repair import repair
 from zslpipe.store.verify import JUNK, verify

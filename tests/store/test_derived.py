@@ -13,10 +13,11 @@ from zslpipe.errors import LeakError
 from zslpipe.evaluation.protocol import score_tests
 from zslpipe.selection.fitting import fit, hold_out_images
 from zslpipe.selection.rules import OracleTest, SeenValidation, UnseenClassValidation
-from zslpipe.store.derived import Version, admissible, labels_seen, leak, readable, versions_header
+from zslpipe.store.derived import admissible, labels_seen, leak, readable, versions_header
 from zslpipe.store.feature_store import FeatureStore
 from zslpipe.store.layout import TapSpec
 from zslpipe.store.rows import take
+from zslpipe.store.version import Version
 
 
 def mask(index, rows=120):

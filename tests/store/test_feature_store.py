@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from zslpipe.errors import InputError, ZslpipeError
 from zslpipe.store.failure import Failure
-from zslpipe.store.feature_store import DONE, FAILED, MISSING, FeatureStore
+from zslpipe.store.feature_store import FeatureStore
 from zslpipe.store.layout import Layout, TapSpec
+from zslpipe.store.pieces import DONE, FAILED, MISSING
 from zslpipe.store.rows import take
 
 PROVENANCE = {"fingerprinted": {"backbone": {"name": "fake", "size": 224}, "dtype": "float16"}, "recorded": {}}

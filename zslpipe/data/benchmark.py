@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from zslpipe.arrays import read_npz
+from zslpipe.data.check import check_benchmark
 from zslpipe.errors import InputError
 from zslpipe.files import write_arrays
 from zslpipe.json_types import missing_or_mismatched
@@ -70,8 +71,6 @@ class Benchmark:
     notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        from zslpipe.data.check import check_benchmark  # imported here because it imports this class
-
         check_benchmark(self)
 
     @property

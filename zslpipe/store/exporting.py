@@ -23,7 +23,8 @@ from zslpipe.data.splits import validation_splits
 from zslpipe.errors import InputError
 from zslpipe.files import atomic_write, renamed, temporary, write_text
 from zslpipe.progress import track
-from zslpipe.store.feature_store import FAILED, MISSING, FeatureStore
+from zslpipe.store.feature_store import FeatureStore
+from zslpipe.store.pieces import FAILED, MISSING
 from zslpipe.store.sealed import explain_os_errors
 
 BLOCK_BYTES = 32 << 20

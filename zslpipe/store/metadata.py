@@ -1,12 +1,14 @@
 """The files of a store that exist before its first piece."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from zslpipe.data.benchmark import Benchmark
 from zslpipe.errors import InputError, OtherVersionError
 from zslpipe.files import sha256_json
-from zslpipe.store.layout import BENCHMARK, GROUP, LOCK, PIECES, STORE, Layout
+from zslpipe.store.layout import BENCHMARK, GROUP, LOCK, PIECES, STORE, Layout, TapSpec
 from zslpipe.store.sealed import (
     Broken,
     Sum,
@@ -25,6 +27,19 @@ LABEL_BYTES = 8  # of an image in a benchmark, which holds more than that about 
 def image_list_hash(benchmark: Benchmark) -> str:
     """Hash of the ordered list of image ids."""
     return sha256_json(list(benchmark.image_ids))
+
+
+def layout_of(
+    benchmark: Benchmark,
+    taps: Mapping[str, TapSpec],
+    provenance: dict[str, Any],
+    piece_rows: int,
+    compression: str | None = None,
+) -> Layout:
+    """The layout of a store for the images of a benchmark, in pieces of at most `piece_rows`."""
+    rows = len(benchmark.labels)
+    images = image_list_hash(benchmark)
+    return Layout(benchmark.name, images, rows, max(1, min(piece_rows, rows)), dict(taps), compression, provenance)
 
 
 def write_metadata(path: Path, layout: Layout, benchmark: Benchmark) -> dict[str, Sum]:

@@ -1,22 +1,17 @@
 """Rows of a store at memory speed: in memory if they fit, else memory-mapped, else decoded piece by piece."""
 
 import os
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
 import zarr
 
-from zslpipe.errors import DamagedError, InputError, ZslpipeError
+from zslpipe.errors import DamagedError, ZslpipeError
 from zslpipe.memory import free_bytes, memory_bytes
 from zslpipe.store import layout as names
-from zslpipe.store.derived import Version
-from zslpipe.store.layout import TapSpec
-from zslpipe.store.rows import IMAGE, Rows
-
-if TYPE_CHECKING:
-    from zslpipe.store.feature_store import FeatureStore
+from zslpipe.store.pieces import StoredPieces
+from zslpipe.store.rows import Rows
 
 IN_MEMORY_BYTES = 512 << 20  # a tap up to this size is read once and kept
 SHARE = 0.2  # of the free memory that a tap in memory may take
@@ -29,7 +24,7 @@ class PieceRows:
     Supports any index for the first axis of a numpy array, with the same result, always as a copy.
     """
 
-    def __init__(self, store: "FeatureStore", tap: str) -> None:
+    def __init__(self, store: StoredPieces, tap: str) -> None:
         self.store, self.tap = store, tap
         self.shape = store.layout.shape(tap)
         self.dtype: np.dtype[Any] = np.dtype(store.taps[tap].dtype)
@@ -98,7 +93,7 @@ class PieceRows:
 class MappedRows(PieceRows):
     """Rows of uncompressed chunk files, each memory-mapped on first use and kept."""
 
-    def __init__(self, store: "FeatureStore", tap: str) -> None:
+    def __init__(self, store: StoredPieces, tap: str) -> None:
         super().__init__(store, tap)
         self._maps: dict[int, np.ndarray] = {}
         self._stays_cached = len(self) * self._row_bytes < memory_bytes() // 2  # in the page cache, once read
@@ -158,7 +153,7 @@ class MappedRows(PieceRows):
 class DecodedRows(PieceRows):
     """Rows of compressed chunks, decoded by zarr; the last piece is kept."""
 
-    def __init__(self, store: "FeatureStore", tap: str) -> None:
+    def __init__(self, store: StoredPieces, tap: str) -> None:
         super().__init__(store, tap)
         store.check_metadata(f"{names.GROUP}/{tap}/zarr.json")
         self._array = zarr.open_array(store.path / names.GROUP / tap, mode="r")
@@ -182,7 +177,7 @@ class DecodedRows(PieceRows):
         return self._last[1]
 
 
-def open_rows(store: "FeatureStore", tap: str, most_bytes: int | None = None) -> Rows:
+def open_rows(store: StoredPieces, tap: str, most_bytes: int | None = None) -> Rows:
     """The fastest reader for a tap of this size: an array in memory, a memory map, or a decoder.
 
     `most_bytes` is the size up to which a tap is held in memory; None for what memory allows.
@@ -192,68 +187,3 @@ def open_rows(store: "FeatureStore", tap: str, most_bytes: int | None = None) ->
     if store.complete and store.pieces * store.layout.chunk_bytes(tap) <= most:
         return rows[:]
     return rows
-
-
-class StoreFeatures(Mapping[str, Rows]):
-    """A store's taps, each opened on first use; one version of each tap, by default the final one."""
-
-    def __init__(self, store: "FeatureStore", taps: Mapping[str, str] = {}) -> None:
-        """`taps`: name of a tap to the tap that contains the version to use, by default the final one."""
-        self._store = store
-        further = {version.tap for version in store.versions if version.tap != version.of}
-        self._taps = {tap: taps.get(tap, tap) for tap in store.taps if tap not in further}
-
-    def __getitem__(self, tap: str) -> Rows:
-        return self._images() if tap == IMAGE else self._store.rows(self._taps[tap])
-
-    def _images(self) -> np.ndarray:
-        """(N,) the files that the features were extracted from."""
-        benchmark = self._store.benchmark
-        if benchmark.image_root is None or not benchmark.image_root.is_dir():
-            where = "no image folder" if benchmark.image_root is None else f"no folder {benchmark.image_root} any more"
-            raise InputError(f"{self._store.path} has {where}: extract from images, or put them back.")
-        return np.array([str(benchmark.image_root / one) for one in benchmark.image_ids])
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._taps)
-
-    def __len__(self) -> int:
-        return len(self._taps)
-
-    @property
-    def specs(self) -> Mapping[str, TapSpec]:
-        """Tap name to shape, dtype and grid."""
-        return {tap: self._store.taps[version] for tap, version in self._taps.items()}
-
-    @property
-    def backbone(self) -> Mapping[str, Any]:
-        """The description of the backbone in the provenance of the store; if it was extracted, how to load it again."""
-        made = self._store.provenance["fingerprinted"]
-        described = made.get("backbone", {})
-        about = described if isinstance(described, Mapping) else {"name": described}
-        request = self._store.provenance["recorded"].get("request", {})
-        if not {"weights", "transform"} <= made.keys() or not {"weights", "image_size"} <= request.keys():
-            return about
-        if any(version.tap != version.of for version in self.used):
-            return {**about, "other": True}  # `request` loads the network of the final version
-        where = {"weights": request["weights"], "image_size": request["image_size"]}
-        return {**about, **where, "hash": made["weights"], "transform": made["transform"]}
-
-    @property
-    def source(self) -> str:
-        """Folder of the store."""
-        return str(self._store.path)
-
-    @property
-    def versions(self) -> tuple[Version, ...]:
-        """All versions of all taps, the final ones first; none for a store whose model saw no labels."""
-        return self._store.versions
-
-    @property
-    def used(self) -> tuple[Version, ...]:
-        """The versions that these features use."""
-        return tuple(version for version in self.versions if version.tap in self._taps.values())
-
-    def using(self, taps: Mapping[str, str]) -> "StoreFeatures":
-        """The same features with other versions: tap to the tap that contains the version."""
-        return StoreFeatures(self._store, taps)

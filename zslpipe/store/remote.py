@@ -20,7 +20,7 @@ from zslpipe.store.failure import Failure
 from zslpipe.store.feature_store import FeatureStore
 from zslpipe.store.intact import difference_from
 from zslpipe.store.layout import Layout, TapSpec
-from zslpipe.store.metadata import image_list_hash, read_store_record, write_metadata, write_store_record
+from zslpipe.store.metadata import layout_of, read_store_record, write_metadata, write_store_record
 from zslpipe.store.records import Record, read_sealed_record
 from zslpipe.store.sealed import Broken, sum_of
 from zslpipe.store.writing import commit, complete_mark, withdraw
@@ -90,16 +90,7 @@ class RemoteStore(FeatureStore):
         """
         bucket, mirror = Bucket(url), mirror_of(url, mirrors)
         mirror.mkdir(parents=True, exist_ok=True)
-        rows = len(benchmark.labels)
-        layout = Layout(
-            benchmark.name,
-            image_list_hash(benchmark),
-            rows,
-            max(1, min(piece_rows, rows)),
-            dict(taps),
-            None,
-            provenance,
-        )
+        layout = layout_of(benchmark, taps, provenance, piece_rows)
         if names.STORE not in bucket.sizes():
             write_metadata(mirror, layout, benchmark)
             for name in (*layout.zarr_files(), names.BENCHMARK):

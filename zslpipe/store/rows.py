@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 if TYPE_CHECKING:
-    from zslpipe.store.derived import Version
     from zslpipe.store.layout import TapSpec
+    from zslpipe.store.version import Version
 
 
 class Rows(Protocol):

@@ -15,11 +15,13 @@ from zslpipe.parts.embeds import Embeds
 from zslpipe.progress import track
 from zslpipe.selection import fit, selection_rule
 from zslpipe.store.catalog import store_path
-from zslpipe.store.derived import Version, admissible, versions_header
-from zslpipe.store.feature_store import DONE, MISSING, FeatureStore
+from zslpipe.store.derived import admissible, versions_header
+from zslpipe.store.feature_store import FeatureStore
 from zslpipe.store.layout import TapSpec, good_piece_rows
+from zslpipe.store.pieces import DONE, MISSING
 from zslpipe.store.provenance import backbone_name, fingerprint
 from zslpipe.store.rows import Features, take
+from zslpipe.store.version import Version
 from zslpipe.training import checkpoints
 from zslpipe.workflows.find import store_of_run
 from zslpipe.workflows.leftovers import resumable, sweep

@@ -22,7 +22,8 @@ from zslpipe.serving.explanation_page import explanations_page
 from zslpipe.serving.explanation_picture import draw
 from zslpipe.serving.predictor import Predictor
 from zslpipe.store.failure import Failure
-from zslpipe.store.feature_store import DONE, FeatureStore
+from zslpipe.store.feature_store import FeatureStore
+from zslpipe.store.pieces import DONE
 from zslpipe.store.rows import Features, take
 from zslpipe.workflows.find import store_of_run
 from zslpipe.workflows.predict import predictor_of

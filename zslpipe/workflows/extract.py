@@ -25,11 +25,13 @@ from zslpipe.plugins import loaded_plugins
 from zslpipe.spread import require_backend
 from zslpipe.store.bucket import is_url
 from zslpipe.store.catalog import newest_store, store_path
-from zslpipe.store.derived import Version, versions_header
-from zslpipe.store.feature_store import MISSING, FeatureStore, TapSpec
-from zslpipe.store.layout import good_piece_rows
+from zslpipe.store.derived import versions_header
+from zslpipe.store.feature_store import FeatureStore
+from zslpipe.store.layout import TapSpec, good_piece_rows
+from zslpipe.store.pieces import MISSING
 from zslpipe.store.provenance import fingerprint
 from zslpipe.store.remote import RemoteStore
+from zslpipe.store.version import Version
 from zslpipe.workflows.find import lasting
 from zslpipe.workflows.fine_tuned import FineTuned, Source, Versions, version_name, with_tuned
 from zslpipe.workflows.leftovers import alone

@@ -24,7 +24,7 @@ from zslpipe.json_types import missing_or_mismatched
 from zslpipe.parts.networks import model_of
 from zslpipe.parts.torch_head import TorchHead
 from zslpipe.selection import selection_rule
-from zslpipe.store.derived import Version
+from zslpipe.store.version import Version
 from zslpipe.workflows.derive import fold_models, fold_places, source_store, trained_model
 from zslpipe.workflows.runs import ABOUT, Run, find_run
 from zslpipe.workflows.workspace import Workspace

@@ -19,7 +19,8 @@ from zslpipe.parallel import mapped, workers
 from zslpipe.plugins import loaded_plugins, source_outside
 from zslpipe.progress import track
 from zslpipe.selection import selection_rule
-from zslpipe.store.feature_store import DONE, MISSING, FeatureStore
+from zslpipe.store.feature_store import FeatureStore
+from zslpipe.store.pieces import DONE, MISSING
 from zslpipe.store.provenance import backbone_name
 from zslpipe.store.rows import Features
 from zslpipe.training import checkpoints
