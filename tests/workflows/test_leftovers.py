@@ -16,6 +16,7 @@ from zslpipe.cli import main
 from zslpipe.errors import LockedError
 from zslpipe.store.feature_store import FeatureStore
 from zslpipe.workflows.leftovers import in_use, is_abandoned, leftovers, resumable, sweep
+from zslpipe.workflows.listing import listing
 from zslpipe.workflows.train import train_head
 from zslpipe.workflows.workspace import Workspace
 
@@ -140,6 +141,19 @@ def test_leftovers_are_listed_and_removed(workspace: Workspace) -> None:
     removed = program("cache", "rm", "--yes", *listed)
     assert removed.exit_code == 0, removed.output
     assert json.loads(program("cache", "ls", "--json").stdout) == []
+
+
+def test_what_vanishes_meanwhile_disturbs_nobody(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Other processes finish their files and remove their checkpoints between a listing and a look."""
+    gone = workspace.cache / "checkpoints" / "0123456789abcdef"
+    gone.mkdir(parents=True)
+    unfinished = workspace.cache / ".image-hashes.npz.12.tmp"
+    monkeypatch.setattr("zslpipe.workflows.leftovers._temporary", lambda workspace: [unfinished])
+    sweep(workspace)
+    found = leftovers(workspace)
+    gone.rmdir()
+    monkeypatch.setattr("zslpipe.workflows.listing.leftovers", lambda workspace: found)
+    assert [row["size_mb"] for row in listing(workspace)] == [0, 0]
 
 
 def test_a_killed_removal_can_be_repeated(

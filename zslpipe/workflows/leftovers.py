@@ -117,8 +117,9 @@ def sweep(workspace: Workspace) -> None:
                 shutil.rmtree(path, ignore_errors=True)
     now = time.time()
     for path in _temporary(workspace):
-        if now - path.stat().st_mtime > SWEPT_AFTER_S:
-            path.unlink(missing_ok=True)
+        with suppress(FileNotFoundError):  # another process has finished it meanwhile
+            if now - path.stat().st_mtime > SWEPT_AFTER_S:
+                path.unlink()
 
 
 def _unfinished_runs(workspace: Workspace) -> list[Path]:

@@ -32,13 +32,16 @@ def _row(kind: str, path: Path, state: str, size: int) -> dict[str, Any]:
 
 
 def _size(path: Path | str) -> int:
-    """Bytes of a file, or of all files in a folder."""
+    """Bytes of a file, or of all files in a folder; 0 for what another process removes meanwhile."""
     try:
-        entries = os.scandir(path)
+        with os.scandir(path) as entries:
+            return sum(
+                _size(e.path) if e.is_dir(follow_symlinks=False) else e.stat().st_size for e in entries if _real(e)
+            )
     except NotADirectoryError:
         return Path(path).stat().st_size
-    with entries:
-        return sum(_size(e.path) if e.is_dir(follow_symlinks=False) else e.stat().st_size for e in entries if _real(e))
+    except FileNotFoundError:
+        return 0
 
 
 def _real(entry: "os.DirEntry[str]") -> bool:
