@@ -67,14 +67,15 @@ def main() -> None:
     for name, variant, settings in variants():
         head = HEADS[name](precision="bfloat16", device="cpu", **settings)  # type: ignore[call-arg]
         found: dict[int, list[dict[str, float]]] = {}
+        entropies: dict[int, list[dict[str, float]]] = {}
         for fold in folds:
             for epoch, fitted in by_epoch(head, features, fold, options.epochs, EVERY):
-                numbers = {**measured(fitted, features, fold), "entropy": entropy(fitted, features, fold)}
-                found.setdefault(epoch, []).append(numbers)
+                found.setdefault(epoch, []).append(measured(fitted, features, fold))
+                entropies.setdefault(epoch, []).append({"entropy": entropy(fitted, features, fold)})
         about = {"store": store.benchmark.name, "head": name, "variant": variant, "rate": settings["learning_rate"]}
-        for epochs, numbers in sorted(found.items()):
-            maps = {"entropy": f"{np.mean([one.pop('entropy') for one in numbers]):.2f}"}
-            rows.append({**about, "epochs": epochs, **means(numbers), **maps, "folds": len(folds)})
+        for epoch in sorted(found):
+            numbers = {**means(found[epoch]), **means(entropies[epoch], digits=2)}
+            rows.append({**about, "epochs": epoch, **numbers, "folds": len(folds)})
             print(rows[-1], flush=True)
         write_table(result_file("attention_grid", folder=options.results), rows)
 

@@ -40,7 +40,7 @@ def main() -> None:
     store = FeatureStore.open(options.store)
     features = store.features()
     folds = folds_of(store.benchmark, options.folds)
-    fixed = {"learning_rate": 1e-3, "precision": "bfloat16", "device": "cpu"}
+    fixed: dict[str, Any] = {"learning_rate": 1e-3, "precision": "bfloat16", "device": "cpu"}
     rows: list[dict[str, Any]] = []
     for name in options.variants:
         numbers: dict[int, list[dict[str, float]]] = {}

@@ -11,7 +11,7 @@ interrupted goes on when it is repeated. Failed rows are listed at the end.
 import argparse
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -77,6 +77,10 @@ def every_third(tables: Path, out: Path) -> Path:
     head, *images = (tables / "images.csv").read_text(encoding="utf-8").splitlines(keepends=True)
     (out / "images.csv").write_text("".join([head, *images[::3]]), encoding="utf-8")
     return out
+
+
+def wanted(task: Task, only: Sequence[str] | None) -> bool:
+    return only is None or any(text in f"{task.store}, {task.semantics}, {task.label}" for text in only)
 
 
 def row(task: Task, run: Run) -> dict[str, Any]:
@@ -167,6 +171,7 @@ def main() -> None:
     parser.add_argument("--data-root", type=Path, required=True)
     parser.add_argument("--cache", type=Path, default=Path("cache"))
     parser.add_argument("--store", action="append", default=[], metavar="NAME=FOLDER", help="A store that exists.")
+    parser.add_argument("--only", nargs="+", metavar="TEXT", help="Rows whose store, semantics or head contain a text.")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--jobs", type=int, default=1, help="Runs at a time; the cores are shared out.")
     parser.add_argument("--results", type=Path, default=RESULTS)
@@ -176,7 +181,7 @@ def main() -> None:
     failed: list[str] = []
     about = {k: v for k, v in zslpipe(workspace, "doctor").items() if k not in NOT_TOLD}
     for suite in options.suites:
-        tasks: list[Task] = SUITES[suite]()
+        tasks = [task for task in SUITES[suite]() if wanted(task, options.only)]
         rows: dict[int, dict[str, Any]] = {}
         for name in dict.fromkeys(task.store for task in tasks):
             stores[name] = stores.get(name) or make_store(workspace, name)

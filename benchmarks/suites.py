@@ -21,7 +21,7 @@ class Task:
 
 BIRDS = {"epochs": 12, "precision": "bfloat16"}  # of the heads that look at regions: they are slow, and settled by then
 LOSSES = {"SCE": "sce", "SCE + ReMSE": "sce+remse", "SCE + Balanced MSE": "sce+balanced-mse"}
-CLOSED = ("eszsl", "eszsl", {})
+CLOSED: tuple[str, str, dict[str, Any]] = ("eszsl", "eszsl", {})
 EVERYWHERE = (("CUB resnet1000", "att"), ("CUB resnet1000", "sentences"), ("CUB50", "att"), ("FLO", "att"))
 
 
@@ -88,7 +88,7 @@ def alpha_beta() -> list[Task]:
 
 def dense_attention() -> list[Task]:
     """Table 3 of Li & Wang (2019), and each part; "without calibration" are the columns at δ = 0."""
-    variants = {
+    variants: dict[str, dict[str, Any]] = {
         "full": {},
         "without SR": {"eta": 0},
         "without matching": {"alpha": 0},
@@ -156,6 +156,7 @@ def generative() -> list[Task]:
     short = {**SHORT, "precision": "bfloat16"}
     heads: dict[str, dict[str, Any]] = {
         "gfzsl": {},
+        "gfzsl-softmax": {"synthetic": 100, "classifier_epochs": 10},
         "f-clswgan": {"epochs": 4, "every": 4, "seen_epochs": 3, **short},
         "tf-vaegan": {"epochs": 2, "every": 2, **short},
     }
