@@ -1,6 +1,6 @@
 """Which weight of the regression terms validates, with and without centred semantics: no test image is read.
 
-    python benchmarks/regression_grid.py --data-root DATA --cache CACHE [--only CUB50/att ...] [--results FOLDER]
+    python benchmarks/regression_grid.py --data-root DATA --cache CACHE [--only CUB50/att ...] [--losses sce ...]
 
 The global branch of AttentionNet is trained with SCE and each regression term at each weight λ of a grid, in three
 class-disjoint folds of the training images; T1, the best H and AUSUC are means over the folds.
@@ -30,8 +30,9 @@ def main() -> None:
     parser.add_argument("--data-root", type=Path, required=True)
     parser.add_argument("--cache", type=Path, default=Path("cache"))
     parser.add_argument("--only", nargs="+", default=(), metavar="DATASET/SEMANTICS")
+    parser.add_argument("--losses", nargs="+", choices=GRID, default=list(GRID))
     options = parser.parse_args()
-    terms = [(loss, weight) for loss, weights in GRID.items() for weight in weights]
+    terms = [(loss, weight) for loss in options.losses for weight in GRID[loss]]
     fixed = {"branch": "global", "epochs": options.epochs, "device": "cpu"}
     rows = []
     for dataset, semantics, features, benchmark in problems(PROBLEMS, options.data_root, options.cache, options.only):
