@@ -21,10 +21,10 @@ from zslpipe.store.rows import take
 
 EVERY = 4  # epochs between measurements
 VARIANTS: dict[str, dict[str, Any]] = {
-    "uniform attention": {"attention_gain": 0.0},
     "gain 0.3": {"attention_gain": 0.3},
     "gain 1": {"attention_gain": 1.0},
     "gain 2": {"attention_gain": 2.0},
+    "uniform attention": {"attention_gain": 0.0},
     "without SR": {"eta": 0.0},
     "without matching": {"alpha": 0.0},
     "decoupled": {"coupled": False},

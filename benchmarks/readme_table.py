@@ -63,7 +63,7 @@ COLUMNS_OF = {  # by the beginning of the file name
     "dense_attention_grid": (
         "store",
         "variant",
-        *("T1", "H", "AUSUC", "H at δ=0", "reconstruction", "matching", "maps"),
+        *("epochs", "T1", "H", "AUSUC", "H at δ=0", "reconstruction", "matching", "maps"),
     ),
     "real-dense-attention": (*COLUMNS, "U at δ=0", "S at δ=0", "H at δ=0"),
     "ray_extraction": ("workers", "wall s", "cpu s", "cpu of plain"),

@@ -89,22 +89,24 @@ def test_what_regression_terms_do_on_validation_classes() -> None:
         assert all(h <= plain for (s, loss, _), h in grid.items() if (s, loss) == (semantics, "sce+balanced-mse"))
 
 
-def test_the_parts_of_the_autoencoder_work_but_help_little_on_a_validation_fold() -> None:
-    found = {r["variant"]: r for r in rows("dense_attention_grid")}
-    full = found["full"]
-    assert float(full["reconstruction"]) < 0.1 < 1 < float(found["without SR"]["reconstruction"])
-    assert float(full["matching"]) < float(found["without matching"]["matching"])
+def test_the_parts_of_the_autoencoder_work_but_do_not_help_on_validation_classes() -> None:
+    found = {(r["variant"], r["epochs"]): r for r in rows("dense_attention_grid")}
+    at = {variant: r for (variant, epochs), r in found.items() if epochs == "8"}
+    full = at["gain 0.3"]
+    assert float(full["reconstruction"]) < 0.1 < 1 < float(at["without SR"]["reconstruction"])
+    assert float(full["matching"]) < float(at["without matching"]["matching"]) / 10
     for name, words in (
-        ("full", "in full"),
+        ("gain 0.3", "in full"),
         ("without SR", "without semantic regularisation"),
         ("without matching", "without matching"),
-        ("decoupled", "with decoupled weights"),
     ):
-        assert f"{found[name]['H']} {words}" in WORDS
-        assert float(found[name]["H"]) >= float(full["H"])
-    uniform = found["uniform attention"]["H"]
-    assert f"{uniform} with uniform and {found['gain 1']['H']} with stronger attention (gain 1)" in WORDS
-    assert 0 <= float(full["H"]) - float(uniform) < 1
+        assert f"{at[name]['H']} {words}" in WORDS
+        assert abs(float(at[name]["H"]) - float(full["H"])) <= 0.3 + 1e-9
+    assert f"{at['decoupled']['H']} with decoupled weights" in WORDS
+    assert float(at["decoupled"]["H"]) > float(full["H"])
+    uniform, strong = at["uniform attention"]["H"], at["gain 1"]["H"]
+    assert f"{uniform} with uniform and {strong} with stronger attention (gain 1)" in WORDS
+    assert float(uniform) >= float(full["H"]) > float(strong)
     assert f"at δ = 0, H is {full['H at δ=0']}" in WORDS
 
 

@@ -110,7 +110,8 @@ class DenseAttentionAE(TorchHead[DenseAttention]):
         encoder_hidden: 0 if the encoder's one hidden layer is the latent H itself; else the width of a sigmoid layer
             before a linear one.
         scale: factor of the scores, in the softmax and as returned.
-        attention_gain: factor of X H^T / sqrt(D) before the softmax; 0 attends to all regions equally.
+        attention_gain: factor of X H^T / sqrt(D) before the softmax; 0 attends to all regions equally. On validation
+            classes of 50 birds 0.3 is as good as 0, and better than 1 and 2.
         centre: origin of the semantics: the mean of the "seen" classes, of "all" passed to `fit`, or "none".
         centre_latent: subtract 1/2 from H, the middle of its range (without `encoder_hidden`).
         scale_features: divide regions by their root mean square.
