@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 from typing import Literal
 
 import pytest
@@ -11,8 +12,8 @@ from zslpipe.spread import Lost, require_backend, spread
 
 
 def test_an_absent_backend_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(InputError, match=r"dask is not installed: pip install 'zslpipe\[dask\]'"):
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    with pytest.raises(InputError, match=r"the backend dask needs distributed: pip install 'zslpipe\[dask\]'"):
         require_backend("dask")
     with pytest.raises(InputError, match="must be one of loky, dask, ray"):
         require_backend("slurm")

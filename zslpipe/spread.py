@@ -1,17 +1,17 @@
 """Independent tasks on the processes of this machine or of a cluster."""
 
-import importlib.util
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any, Literal, TypeVar, get_args
 
 from zslpipe.errors import InputError, ZslpipeError
+from zslpipe.extras import need
 
 T = TypeVar("T")
 R = TypeVar("R")
 Backend = Literal["loky", "dask", "ray"]
-NEEDS = {"dask": "distributed", "ray": "ray"}
+NEEDS = {"dask": "distributed", "ray": "ray"}  # libraries of extras
 
 
 class Lost(Exception):
@@ -22,13 +22,8 @@ def require_backend(on: str) -> None:
     """Raise `InputError` unless the backend is known and its library is installed."""
     if on not in get_args(Backend):
         raise InputError(f"the backend must be one of {', '.join(get_args(Backend))}, not '{on}'.")
-    require_extra(on)
-
-
-def require_extra(extra: str) -> None:
-    """Raise `InputError` unless the library of an extra is installed."""
-    if extra in NEEDS and importlib.util.find_spec(NEEDS[extra]) is None:
-        raise InputError(f"{extra} is not installed: pip install 'zslpipe[{extra}]'.")
+    if on in NEEDS:
+        need(NEEDS[on], on, f"the backend {on}")
 
 
 def spread(
@@ -146,7 +141,7 @@ def ray_session(cpus: int | None = None) -> Iterator[None]:
 
     A session that runs already is used and left running.
     """
-    require_extra("ray")
+    require_backend("ray")
     import ray
 
     if ray.is_initialized():

@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -126,7 +127,8 @@ def test_wrong_requests(name: str, options: dict[str, Any], told: str) -> None:
 def test_an_absent_library_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     find = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name, *a: None if name == "open_clip" else find(name, *a))
-    with pytest.raises(InputError, match=r"need the library open_clip: pip install 'zslpipe\[clip\]'"):
+    monkeypatch.setitem(sys.modules, "open_clip", None)
+    with pytest.raises(InputError, match=r"needs open_clip: pip install 'zslpipe\[clip\]'"):
         load_backbone("open_clip/ViT-B-32.openai")
     assert not list_backbones("open_clip/*")
 

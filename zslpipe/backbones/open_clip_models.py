@@ -4,6 +4,7 @@ import importlib.util
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import ModuleType
 from typing import Any, NamedTuple
 
 import torch
@@ -11,6 +12,7 @@ import torch
 from zslpipe.backbones.download import offline, reachable
 from zslpipe.backbones.weights import first_line, read_state
 from zslpipe.errors import InputError
+from zslpipe.extras import need
 from zslpipe.registry import unknown
 
 PREFIX = "open_clip/"
@@ -29,17 +31,13 @@ class Model(NamedTuple):
         return cls(architecture, tag)
 
 
-def library() -> Any:
+def library() -> ModuleType:
     """The module open_clip.
 
     Raises:
         InputError: if it is not installed.
     """
-    if importlib.util.find_spec("open_clip") is None:
-        raise InputError("backbones named open_clip/... need the library open_clip: pip install 'zslpipe[clip]'.")
-    import open_clip
-
-    return open_clip
+    return need("open_clip", "clip", "a backbone named open_clip/...")
 
 
 def list_open_clip() -> list[str]:

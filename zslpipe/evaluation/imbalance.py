@@ -20,6 +20,7 @@ import numpy as np
 from zslpipe.data.benchmark import Benchmark
 from zslpipe.evaluation.protocol import seen_mask
 from zslpipe.evaluation.stacking import ScoresError
+from zslpipe.parts.scaling import unit_rows
 from zslpipe.store.rows import Features, take
 
 TINY = 1e-10  # added to norms, as in the loss of the paper
@@ -151,7 +152,7 @@ def semantic_errors(
     if not np.isfinite(predicted).all():
         raise ScoresError("predicted semantics are NaN or infinite: the head has diverged; change its settings.")
     if normalise:
-        predicted, targets = (x / (np.linalg.norm(x, axis=1, keepdims=True) + TINY) for x in (predicted, targets))
+        predicted, targets = (unit_rows(x, TINY) for x in (predicted, targets))
     squared = (predicted - targets[labels]) ** 2
     order = np.argsort(labels, kind="stable")
     present, first = np.unique(np.asarray(labels)[order], return_index=True)

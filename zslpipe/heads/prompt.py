@@ -9,6 +9,7 @@ import numpy as np
 from zslpipe.errors import InputError
 from zslpipe.parts.head import Head, Scorer, register
 from zslpipe.parts.problem import Classes, TrainingData
+from zslpipe.parts.scaling import unit_rows
 from zslpipe.parts.settings import Positive
 from zslpipe.store.rows import Features
 from zslpipe.training.placed import check_finite
@@ -16,7 +17,6 @@ from zslpipe.training.placed import check_finite
 if TYPE_CHECKING:
     from torch import nn
 
-EPS = 1e-12
 ROWS = 4096  # checked at a time
 
 
@@ -45,10 +45,10 @@ class Prompt(Head):
             check_finite("embedding", rows[start : start + ROWS], start)
 
     def scorer(self, classes: Classes) -> Scorer:
-        texts = _unit(classes.semantics)
+        texts = unit_rows(np.asarray(classes.semantics, np.float32))
 
         def score(features: Features) -> np.ndarray:
-            return np.float32(self.scale) * (_unit(features["embedding"][:]) @ texts.T)
+            return np.float32(self.scale) * (unit_rows(np.asarray(features["embedding"][:], np.float32)) @ texts.T)
 
         return score
 
@@ -62,9 +62,3 @@ class Prompt(Head):
 
     def load_state(self, state: Mapping[str, np.ndarray]) -> None:
         """Nothing was learnt."""
-
-
-def _unit(x: np.ndarray) -> np.ndarray:
-    """Rows (N, D) of unit length, float32."""
-    x = np.asarray(x, np.float32)
-    return x / (np.linalg.norm(x, axis=1, keepdims=True) + EPS)

@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from zslpipe.parts.kernel_regression import EPS, KernelRegression
-from zslpipe.parts.scaling import Scaling
+from zslpipe.parts.kernel_regression import KernelRegression
+from zslpipe.parts.scaling import EPS, Scaling
 from zslpipe.parts.scatter import Scaler
 
 Statistics = tuple[np.ndarray, np.ndarray]  # centre and divisor

@@ -7,8 +7,9 @@ from typing import Any, Literal
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 
+from zslpipe.parts.scaling import unit_rows
+
 Kernel = Literal["rbf", "linear"]
-EPS = 1e-12
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,7 +42,7 @@ class KernelRegression:
     def scaled(self, semantics: np.ndarray) -> np.ndarray:
         """(C, A) centred semantics of unit length, which the kernel compares."""
         centred = np.asarray(semantics, np.float64) - np.asarray(self.semantics, np.float64).mean(0)
-        return centred / (np.linalg.norm(centred, axis=1, keepdims=True) + EPS)
+        return unit_rows(centred)
 
     def between(self, semantics: np.ndarray) -> np.ndarray:
         """k (C, S) of other classes and those of the regression."""

@@ -1,4 +1,4 @@
-"""Scaling of features and semantics for heads in closed form."""
+"""Scaling of features and semantics."""
 
 from typing import Literal
 
@@ -20,9 +20,12 @@ def fit_scaling(x: np.ndarray, how: Scaling) -> tuple[np.ndarray, np.ndarray]:
     return centre.astype(np.float32), divisor.astype(np.float32)
 
 
+def unit_rows(x: np.ndarray, eps: float = EPS) -> np.ndarray:
+    """Rows (N, D) divided by their length plus `eps`."""
+    return np.asarray(x / (np.linalg.norm(x, axis=1, keepdims=True) + eps))
+
+
 def scale(x: np.ndarray, how: Scaling, centre: np.ndarray, divisor: np.ndarray) -> np.ndarray:
     """Rows x (N, D) centred, divided, and scaled to unit length if `how` requires it; float32."""
     x = (np.asarray(x, np.float32) - centre) / divisor
-    if how.endswith("unit"):
-        x /= np.linalg.norm(x, axis=1, keepdims=True) + EPS
-    return x
+    return unit_rows(x) if how.endswith("unit") else x

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from zslpipe.data.benchmark import Benchmark
+from zslpipe.data.benchmark import Benchmark, ClassSplit
 from zslpipe.data.splits import validation_splits
 from zslpipe.errors import InputError
 from zslpipe.evaluation.confidence import spread
@@ -64,29 +64,30 @@ class UnseenClassValidation(Selection):
             raise InputError(f"holdout must be a number between 0 and 1, not {self.holdout!r}.")
 
     def problems(self, benchmark: Benchmark) -> list[Benchmark]:
-        return self._folds(benchmark, self.folds)
+        return self._folds(benchmark, validation_splits(benchmark, self.folds, self.seed))
 
     def more_problems(self, benchmark: Benchmark) -> list[Benchmark]:
         """As many folds as `ENOUGH` held-out classes need, to match δ."""
         if self.transfer == "raw" or not len(benchmark.unseen_classes):
             return []
-        held_out = np.cumsum([len(split.val) for split in validation_splits(benchmark, MOST_FOLDS, self.seed)])
+        splits = validation_splits(benchmark, MOST_FOLDS, self.seed)  # the first ones are those of `problems`
+        held_out = np.cumsum([len(split.val) for split in splits])
         needed = 1 + int(np.searchsorted(held_out, min(ENOUGH, len(benchmark.seen_classes))))
-        return self._folds(benchmark, min(needed, MOST_FOLDS))[self.folds :]
+        return self._folds(benchmark, splits[self.folds : needed])
 
     def inner_problems(self, benchmark: Benchmark) -> list[Benchmark]:
         refit = [] if self.transfer == "raw" else [hold_out_images(benchmark, self.holdout, self.seed)]
         return [*self.problems(benchmark), *self.more_problems(benchmark), *refit]
 
-    def _folds(self, benchmark: Benchmark, count: int) -> list[Benchmark]:
-        splits = validation_splits(benchmark, count, self.seed)
+    def _folds(self, benchmark: Benchmark, splits: Sequence[ClassSplit]) -> list[Benchmark]:
         return [_tested(benchmark.fold(split, self.holdout, self.seed)) for split in splits]
 
     def evaluate_fold(self, fitted: Head, features: Features, fold: Benchmark, benchmark: Benchmark) -> Measurement:
         others = benchmark.semantics[benchmark.unseen_classes]
         tests = score_tests(fitted, features, fold, others)
         expected = Expected.of(tests, len(others)) if len(others) else None
-        return self.measure(tests)._replace(expected=expected, spread=_spread(tests))
+        unseen = len(fold.unseen_classes)
+        return self.measure(tests)._replace(expected=expected, spread=_spread(tests), unseen=unseen)
 
     def score_held_out(
         self, head: Head, features: Features, benchmark: Benchmark, settings: Mapping[str, Setting]
@@ -118,9 +119,9 @@ class UnseenClassValidation(Selection):
         curves = [fold.expected for fold in (*folds, *more) if fold.expected]
         if held is None or not curves:
             return None
-        counts = [len(fold.unseen_classes) for fold in (*self.problems(benchmark), *self.more_problems(benchmark))]
+        in_folds = float(np.mean([fold.unseen for fold in (*folds, *more)]))
         scale = _scale((*folds, *more), held)
-        return Carried(len(benchmark.unseen_classes), float(np.mean(counts)), scale, loss_from_others(curves))
+        return Carried(len(benchmark.unseen_classes), in_folds, scale, loss_from_others(curves))
 
 
 @SELECTIONS.register("seen")

@@ -37,6 +37,7 @@ class Measurement(NamedTuple):
         scores: calibrated by the best δ of this fold.
         expected: the curve to expect with as many unseen classes as the benchmark has; None if it has none.
         spread: standard deviation of the scores of a seen image, on average; 0 if it is not needed.
+        unseen: number of unseen classes of the fold; 0 if it is not needed.
     """
 
     numbers: dict[str, float]
@@ -44,6 +45,7 @@ class Measurement(NamedTuple):
     scores: FoldScores | None = None
     expected: Expected | None = None
     spread: float = 0.0
+    unseen: int = 0
 
 
 @dataclass

@@ -12,6 +12,7 @@ import numpy as np
 from zslpipe.data.new_classes import unit_length
 from zslpipe.errors import InputError, ZslpipeError
 from zslpipe.extract.decode import UnreadableImage, read_image
+from zslpipe.parts.scaling import unit_rows
 from zslpipe.serving.exporting.formats import Runner
 from zslpipe.serving.predictor import ClassList, Predictor
 
@@ -91,7 +92,7 @@ def other_classes(classes: ClassList) -> ClassList:
     pairs = np.random.default_rng(0).integers(len(classes), size=(NEW, 2))
     made = classes.semantics[pairs].mean(1).astype(np.float32)
     if unit_length(classes.semantics):
-        made /= np.maximum(np.linalg.norm(made, axis=1, keepdims=True), 1e-12)
+        made = unit_rows(made)
     return ClassList(
         (*(classes.names[c] for c in kept), *(f"new {i}" for i in range(NEW))),
         np.concatenate([classes.semantics[kept], made]),
