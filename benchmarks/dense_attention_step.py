@@ -29,7 +29,7 @@ from torch import Tensor
 from zslpipe.heads.dense_attention_ae import DenseAttention, DenseAttentionAE
 from zslpipe.parts.class_attention import parts
 from zslpipe.parts.problem import Problem as Problem
-from zslpipe.parts.torch_head import Task
+from zslpipe.parts.task import Task
 from zslpipe.store.layout import TapSpec
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "heads"))

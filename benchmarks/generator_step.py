@@ -29,7 +29,7 @@ from zslpipe.parts.feature_gan import FeatureGan, GanSizes
 from zslpipe.parts.own_learner import cast_to
 from zslpipe.parts.problem import Problem
 from zslpipe.parts.semantic_compression import EmbeddingNet
-from zslpipe.parts.torch_head import Task
+from zslpipe.parts.task import Task
 from zslpipe.store.layout import TapSpec
 from zslpipe.training import At, Batch
 from zslpipe.training.placed import Placed

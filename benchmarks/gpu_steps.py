@@ -13,7 +13,8 @@ from gpu_heads import HEADS_MEASURED, Problem, described
 from gpu_timing import captured, forget_peak, peak_gib, seconds
 
 from zslpipe.parts.check import check_training
-from zslpipe.parts.torch_head import Task, TorchHead
+from zslpipe.parts.task import Task
+from zslpipe.parts.torch_head import TorchHead
 from zslpipe.training import At
 from zslpipe.training.placed import Placed
 
@@ -147,7 +148,7 @@ def steps_of(head: TorchHead, problem: Problem, device: str) -> Iterator[tuple[s
         rows = Placed(problem.features, tuple(head.problem_.taps), place)
     head.prepare(head.module_, rows, task)
     for stage in head.stages(rows, torch.from_numpy(labels).to(place), task):
-        tuned = head.tuning_.stage(stage, 0, head._cast(place)) if head.tuning_ else stage
+        tuned = head.tuning_.stage(stage, 0, head.cast(place)) if head.tuning_ else stage
         batch = next(islice(tuned.batches.epoch(0), 1))
         tuned.learner.module.train()
         at = At(stage.name, 0, max(1, stage.epochs), 0, max(2, len(tuned.batches)))

@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from zslpipe.errors import ZslpipeError as ZslpipeError
     from zslpipe.evaluation.protocol import evaluate as evaluate
     from zslpipe.parts.head import Head as Head
-    from zslpipe.parts.head import load_head as load_head
     from zslpipe.parts.head import register as register_head  # noqa: F401
     from zslpipe.parts.problem import Attributes as Attributes
     from zslpipe.parts.problem import Classes as Classes
+    from zslpipe.parts.saved_head import load_head as load_head
     from zslpipe.progress import show_progress as show_progress
     from zslpipe.selection import fit as fit
     from zslpipe.serving.estimator import ClassDisjointKFold as ClassDisjointKFold
@@ -48,7 +48,7 @@ _PUBLIC = {
     "list_heads": "zslpipe.api:list_heads",
     "load": "zslpipe.workflows.predict:load",
     "load_benchmark": "zslpipe.data.load:load_benchmark",
-    "load_head": "zslpipe.parts.head:load_head",
+    "load_head": "zslpipe.parts.saved_head:load_head",
     "make_benchmark": "zslpipe.data.arrays:make_benchmark",
     "open_store": "zslpipe.api:open_store",
     "register_head": "zslpipe.parts.head:register",

@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from zslpipe.heads.dense_attention_ae import DenseAttention, DenseAttentionAE
-from zslpipe.parts.torch_head import Task
+from zslpipe.parts.task import Task
 
 
 def attended_features(module: DenseAttention, regions: Tensor, latent: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ from zslpipe.heads.gem import GazeNet, Gem
 from zslpipe.parts.groups import attribute_groups, group_norms
 from zslpipe.parts.problem import Problem
 from zslpipe.parts.semantic_head import SemanticHead, SemanticModule
-from zslpipe.parts.torch_head import Task
+from zslpipe.parts.task import Task
 from zslpipe.store.layout import TapSpec
 
 A, C, R, W, S = 6, 10, 9, 4, 5

@@ -15,7 +15,7 @@ from zslpipe.errors import InputError, ZslpipeError
 from zslpipe.heads.dense_attention_ae import DenseAttention, DenseAttentionAE, basis_of
 from zslpipe.parts.class_attention import _Read, attended_scores, gram_gap, parts
 from zslpipe.parts.problem import Problem
-from zslpipe.parts.torch_head import Task
+from zslpipe.parts.task import Task
 from zslpipe.store.layout import TapSpec
 
 sys.path.insert(0, str(Path(__file__).parent))

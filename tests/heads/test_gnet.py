@@ -7,7 +7,7 @@ import torch.nn.functional as F
 
 from zslpipe.heads import HEADS
 from zslpipe.heads.gnet import GNet, Predictor
-from zslpipe.parts.torch_head import Task
+from zslpipe.parts.task import Task
 from zslpipe.training import Batch
 from zslpipe.training.meta import MetaLearner
 

@@ -18,7 +18,7 @@ from zslpipe.parts.embedding_stages import EmbeddingSettings, EmbeddingTraining
 from zslpipe.parts.own_learner import cast_to
 from zslpipe.parts.problem import Problem
 from zslpipe.parts.semantic_compression import EmbeddingNet
-from zslpipe.parts.torch_head import Task
+from zslpipe.parts.task import Task
 from zslpipe.store.layout import TapSpec
 from zslpipe.store.rows import take
 from zslpipe.training import At, Batch, checkpoints

@@ -14,7 +14,8 @@ from zslpipe.heads import load_head
 from zslpipe.parts.head import HEADS
 from zslpipe.parts.problem import Problem
 from zslpipe.parts.settings import Count
-from zslpipe.parts.torch_head import Inputs, Task, TorchHead
+from zslpipe.parts.task import Inputs, Task
+from zslpipe.parts.torch_head import TorchHead
 from zslpipe.progress import show_progress
 from zslpipe.training import At, Batch, Descent, RowBatches, Shuffled, Stage, checkpoints
 from zslpipe.training.placed import Placed

@@ -16,7 +16,7 @@ from zslpipe.parts.region_head import LookingNet, RegionHead
 from zslpipe.parts.regression import RegressionTerm
 from zslpipe.parts.semantic_head import SemanticModule, TapNet
 from zslpipe.parts.settings import Count, NonNegative, Whole
-from zslpipe.parts.torch_head import Inputs, Task
+from zslpipe.parts.task import Inputs, Task
 from zslpipe.training.placed import Placed
 
 

@@ -14,7 +14,7 @@ from zslpipe.parts.networks import pretrained_tail
 from zslpipe.parts.problem import Problem
 from zslpipe.parts.settings import Count
 from zslpipe.parts.specialists import Specialists
-from zslpipe.parts.torch_head import Inputs, Task
+from zslpipe.parts.task import Inputs, Task
 from zslpipe.training import At, Batch, Stage
 from zslpipe.training.placed import Placed
 

@@ -14,7 +14,7 @@ from zslpipe.parts.networks import pretrained_tail
 from zslpipe.parts.problem import Problem
 from zslpipe.parts.settings import Count, NonNegative, Positive, Whole
 from zslpipe.parts.specialists import Specialists
-from zslpipe.parts.torch_head import Task
+from zslpipe.parts.task import Task
 from zslpipe.training import At, Batch, Stage, Stops
 from zslpipe.training.placed import Placed
 

@@ -20,7 +20,8 @@ from zslpipe.parts.class_attention import (
 from zslpipe.parts.head import register
 from zslpipe.parts.problem import Problem, TrainingData
 from zslpipe.parts.settings import Count, NonNegative, Positive, Whole
-from zslpipe.parts.torch_head import Inputs, Task, TorchHead
+from zslpipe.parts.task import Inputs, Task
+from zslpipe.parts.torch_head import TorchHead
 from zslpipe.store.rows import Features, take
 from zslpipe.training.placed import Placed
 

@@ -15,7 +15,7 @@ from zslpipe.parts.generator_head import GeneratorHead
 from zslpipe.parts.head import register
 from zslpipe.parts.problem import Problem
 from zslpipe.parts.settings import Count, NonNegative
-from zslpipe.parts.torch_head import Task
+from zslpipe.parts.task import Task
 from zslpipe.training import At, Batch, Descent, RowBatches, Shuffled, Stage
 from zslpipe.training.placed import Placed
 

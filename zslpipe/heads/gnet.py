@@ -13,7 +13,7 @@ from zslpipe.parts.inner_products import InnerProductHead, M
 from zslpipe.parts.problem import Problem
 from zslpipe.parts.semantic_head import PROBED, TapNet
 from zslpipe.parts.settings import Count, Positive, Whole
-from zslpipe.parts.torch_head import Inputs, Task
+from zslpipe.parts.task import Inputs, Task
 from zslpipe.training import RowBatches, Stage, Stops
 from zslpipe.training.meta import MetaLearner, Tasks, Weights, own_classes, own_labels
 from zslpipe.training.placed import Placed

@@ -8,7 +8,7 @@ from zslpipe.heads.attention_net import AttentionNet
 from zslpipe.parts.head import register
 from zslpipe.parts.problem import Attributes
 from zslpipe.parts.semantic_head import SemanticModule, TapNet
-from zslpipe.parts.torch_head import Task
+from zslpipe.parts.task import Task
 from zslpipe.training.placed import Placed
 
 

@@ -17,7 +17,7 @@ from zslpipe.parts.own_learner import cast_to
 from zslpipe.parts.problem import Attributes, Problem
 from zslpipe.parts.semantic_compression import EmbeddingNet
 from zslpipe.parts.settings import Count, NonNegative, Positive
-from zslpipe.parts.torch_head import Inputs, Task
+from zslpipe.parts.task import Inputs, Task
 from zslpipe.training import Stage
 from zslpipe.training.placed import Placed
 

@@ -15,7 +15,8 @@ from zslpipe.parts.own_learner import OwnLearner, cast_to
 from zslpipe.parts.problem import Attributes, Problem
 from zslpipe.parts.semantic_compression import EmbeddingNet
 from zslpipe.parts.settings import Count, Positive
-from zslpipe.parts.torch_head import Inputs, Task, TorchHead
+from zslpipe.parts.task import Inputs, Task
+from zslpipe.parts.torch_head import TorchHead
 from zslpipe.store.rows import Features
 from zslpipe.training import Stage
 from zslpipe.training.placed import Placed

@@ -13,7 +13,7 @@ from zslpipe.parts.generator_head import GeneratorHead, M
 from zslpipe.parts.head import register
 from zslpipe.parts.problem import Problem
 from zslpipe.parts.settings import NonNegative, Positive
-from zslpipe.parts.torch_head import Task
+from zslpipe.parts.task import Task
 from zslpipe.training import Stage
 from zslpipe.training.placed import Placed
 

@@ -16,7 +16,7 @@ from zslpipe.parts.own_learner import Cast
 from zslpipe.parts.problem import Attributes
 from zslpipe.parts.semantic_compression import EmbeddingNet, Reading
 from zslpipe.parts.settings import NonNegative, Whole
-from zslpipe.parts.torch_head import Task
+from zslpipe.parts.task import Task
 from zslpipe.progress import track
 from zslpipe.training import At, Batch, ClassBalanced, Descent, RowBatches, Sampler, Shuffled, Stage
 from zslpipe.training.placed import Placed

@@ -17,7 +17,8 @@ from zslpipe.parts.own_learner import OwnLearner, cast_to
 from zslpipe.parts.problem import Classes, TrainingData
 from zslpipe.parts.settings import Count, NonNegative, Positive, Whole
 from zslpipe.parts.synthesis import SeenFeatures, Synthesis, split_settings, with_classifiers
-from zslpipe.parts.torch_head import Inputs, Task, TorchHead
+from zslpipe.parts.task import Inputs, Task
+from zslpipe.parts.torch_head import TorchHead
 from zslpipe.progress import say
 from zslpipe.store.rows import Features
 from zslpipe.training import Epoch, Independent, OwnRandom, RowBatches, Stage

@@ -7,7 +7,8 @@ import numpy as np
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from zslpipe.parts.torch_head import Inputs, Task, TorchHead
+from zslpipe.parts.task import Inputs, Task
+from zslpipe.parts.torch_head import TorchHead
 from zslpipe.store.rows import Features
 
 M = TypeVar("M", bound=nn.Module)  # tap name to features -> predicted semantics (B, A)

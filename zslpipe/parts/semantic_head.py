@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from zslpipe.losses import cosine_scores, sce, unit
 from zslpipe.parts.regression import RegressionSettings, RegressionTerm
 from zslpipe.parts.settings import Positive, Whole
-from zslpipe.parts.torch_head import Inputs, Task, TorchHead
+from zslpipe.parts.task import Inputs, Task
+from zslpipe.parts.torch_head import TorchHead
 from zslpipe.store.rows import Features
 from zslpipe.training.placed import Placed
 

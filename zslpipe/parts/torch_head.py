@@ -3,36 +3,33 @@
 import hashlib
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Generic, Literal, Self, TypeVar
+from typing import Any, ClassVar, Generic, Self, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.optim import SGD, Adam, AdamW, Optimizer
+from torch.optim import Optimizer
 
 from zslpipe.devices import pick_device
 from zslpipe.errors import InputError
 from zslpipe.files import sha256_json
+from zslpipe.parts.descent_settings import DescentSettings
 from zslpipe.parts.fine_tuning import MADE, SCORED, SOURCES, FineTuningSettings, Tuning, image_spec
 from zslpipe.parts.head import Head, Scorer, Setting
-from zslpipe.parts.problem import Attributes, Classes, Problem, TrainingData, spec_of
-from zslpipe.parts.settings import Count, NonNegative, Positive, Share, Whole
+from zslpipe.parts.problem import Classes, Problem, TrainingData, spec_of
+from zslpipe.parts.task import Inputs, Task
 from zslpipe.progress import ticking
 from zslpipe.store.layout import TapSpec
 from zslpipe.store.rows import IMAGE, Features
 from zslpipe.training import (
     At,
     Batch,
-    ClassBalanced,
     Descent,
-    Episodes,
     Epoch,
     OwnRandom,
     RowBatches,
-    Sampler,
-    Shuffled,
     Stage,
     Stops,
     checkpoint_for,
@@ -43,36 +40,7 @@ from zslpipe.training.placed import Placed, free_bytes, read
 ELEMENTS = 2**25  # feature values scored at a time,
 NEEDED = 64  # if memory has this many bytes for each: the values, and what a head makes of them
 
-Inputs = Mapping[str, Tensor]  # tap name to (B, ...) float32
 M = TypeVar("M", bound=nn.Module)
-
-
-@dataclass(frozen=True, eq=False)
-class Task:
-    """The classes to train on, on the head's device.
-
-    Attributes:
-        semantics: (C, A) of all classes passed to `fit`.
-        seen: (S,) classes with training images; labels of batches are indices into this list.
-        attributes: names and word vectors of the semantics' columns.
-    """
-
-    semantics: Tensor
-    seen: Tensor
-    attributes: Attributes | None
-
-    @property
-    def seen_semantics(self) -> Tensor:
-        """(S, A)"""
-        return self.semantics[self.seen]
-
-    @property
-    def words(self) -> Tensor:
-        """(A, W) word vectors of the attributes."""
-        vectors = None if self.attributes is None else self.attributes.vectors
-        if vectors is None:
-            raise InputError("there are no word vectors of the attributes.")
-        return torch.as_tensor(vectors, dtype=torch.float32, device=self.semantics.device)
 
 
 class _Trained(Head, Generic[M]):
@@ -84,7 +52,7 @@ class _Trained(Head, Generic[M]):
 
 
 @dataclass
-class TorchHead(FineTuningSettings, _Trained[M]):
+class TorchHead(DescentSettings, FineTuningSettings, _Trained[M]):
     """A head that learns by gradient descent: a subclass defines its module and its loss terms.
 
     By default it has one stage, whose learning rate does not depend on the number of epochs: training for n epochs
@@ -94,22 +62,6 @@ class TorchHead(FineTuningSettings, _Trained[M]):
 
     only_in_training: ClassVar[tuple[str, ...]] = ()  # prefixes of the names of tensors that scoring does not need
     length: ClassVar[str] = "epochs"  # the setting for the length of the last stage
-
-    epochs: Count = 20
-    batch: Count = 64
-    optimiser: Literal["adam", "adamw", "sgd"] = "adam"
-    learning_rate: Positive = 1e-3
-    momentum: Share = 0.9  # of sgd
-    weight_decay: NonNegative = 1e-5
-    decay_every: Whole = 0  # epochs after which the learning rate is multiplied by `decay`; 0 for never
-    decay: Positive = 0.5
-    sampling: Literal["shuffle", "episodes", "balanced"] = "shuffle"  # an episode has ways x shots images
-    ways: Count = 16
-    shots: Count = 2
-    episodes: Whole = 0  # per epoch; 0 for enough to draw as many images as there are
-    seed: Whole = 0
-    device: str = "auto"  # cpu, cuda, cuda:N; auto takes a GPU if there is one
-    precision: Literal["float32", "bfloat16"] = "float32"  # of training steps; bfloat16 for autocast
 
     @abstractmethod
     def build(self, problem: Problem) -> M:
@@ -151,15 +103,15 @@ class TorchHead(FineTuningSettings, _Trained[M]):
         parameters: Any = None,
     ) -> Stage[Any]:
         """A stage with one optimiser, by default for all `parameters` and on the head's `terms`."""
-        cast = self._cast(task.semantics.device)
+        cast = self.cast(task.semantics.device)
 
         def terms(batch: Batch, at: At) -> dict[str, Tensor]:
             with cast:
                 return loss(batch, at) if loss else self.terms(self.module_, batch.inputs, batch.labels, task)
 
         parameters = self.parameters(self.module_) if parameters is None else parameters
-        learner = Descent(self.module_, self._optimiser(parameters), terms, self._rate)
-        batches = RowBatches(rows, labels, self._sampler(labels.cpu().numpy()))
+        learner = Descent(self.module_, self._optimiser(parameters), terms, self.rate)
+        batches = RowBatches(rows, labels, self.sampler(labels.cpu().numpy()))
         return Stage(name, learner, batches, epochs, stops)
 
     # --- training ---
@@ -230,7 +182,7 @@ class TorchHead(FineTuningSettings, _Trained[M]):
             if stage is None:
                 return
             if tuning:
-                stage = tuning.stage(stage, self.seed, self._cast(device))
+                stage = tuning.stage(stage, self.seed, self.cast(device))
             keep = not progress and stage.stops == "every"
             checkpoint = checkpoint_for(identity, stage.name, keep_epochs=keep)
             label = f"training {self.name}" + (f", {stage.name}" if stage.name else "")
@@ -239,19 +191,6 @@ class TorchHead(FineTuningSettings, _Trained[M]):
                 for epoch in train(stage, random=random, checkpoint=checkpoint, ticker=ticker):
                     self.history_[stage.name] = epoch.history
                     yield stage, epoch
-
-    def _rate(self, at: At) -> float:
-        return self.decay ** (at.epoch // self.decay_every) if self.decay_every else 1.0
-
-    def _sampler(self, labels: np.ndarray) -> Sampler:
-        if self.sampling == "shuffle":
-            return Shuffled(len(labels), self.batch, self.seed)
-        if self.sampling == "episodes":
-            return Episodes(labels, self.ways, self.shots, self.seed, self.episodes or None)
-        return ClassBalanced(labels, self.batch, self.seed)
-
-    def _cast(self, device: torch.device) -> AbstractContextManager[Any]:
-        return torch.autocast(device.type, torch.bfloat16) if self.precision == "bfloat16" else nullcontext()
 
     def _pose(self, data: TrainingData) -> Self:
         if self.mode == "cached":
@@ -274,12 +213,8 @@ class TorchHead(FineTuningSettings, _Trained[M]):
         return module
 
     def _optimiser(self, parameters: Any, rate: float | None = None) -> Optimizer:
-        if self.tuning_ is not None:
-            parameters = self.tuning_.groups(parameters, rate or self.learning_rate)
-        settings: dict[str, Any] = {"lr": rate or self.learning_rate, "weight_decay": self.weight_decay, "fused": True}
-        if self.optimiser == "sgd":
-            return SGD(parameters, momentum=self.momentum, **settings)
-        return (Adam if self.optimiser == "adam" else AdamW)(parameters, **settings)
+        rate = rate or self.learning_rate
+        return self.optimiser_of(parameters if self.tuning_ is None else self.tuning_.groups(parameters, rate), rate)
 
     def _identity(self, data: TrainingData) -> str:
         """A hash of everything that determines the training; of the features, only a few rows are hashed."""

@@ -115,7 +115,7 @@ class Run:
         return list(self._about_head(seed).get("notes", ()))
 
     def _about_head(self, seed: int) -> dict[str, Any]:
-        from zslpipe.parts.head import read_about
+        from zslpipe.parts.saved_head import read_about
 
         return read_about(self.file(f"seed-{seed}/head.json").parent)
 
