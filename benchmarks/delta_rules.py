@@ -193,8 +193,8 @@ def table(folder: Path) -> list[dict[str, Any]]:
 
 
 def spread_of(tests: TestScores) -> float:
-    scores = tests.scores if tests.others is None else np.hstack([tests.scores, tests.others])
-    return spread(scores[tests.seen[tests.labels]])
+    others = tests.scores[:, :0] if tests.others is None else tests.others
+    return spread(tests.scores, others, rows=np.flatnonzero(tests.seen[tests.labels]))
 
 
 def main() -> None:

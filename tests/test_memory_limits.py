@@ -38,7 +38,7 @@ def test_without_limits(system: Path) -> None:
 
 def test_a_group_of_version_2(system: Path) -> None:
     (system / "self" / "cgroup").write_text("0::/job/step\n")
-    stat = f"anon 5\ninactive_file {GIB}\n"
+    stat = f"anon 5\ninactive_file {GIB // 2}\nactive_file {GIB // 2}\n"
     group(
         system / "cgroup" / "job", {"memory.max": f"{3 * GIB}\n", "memory.current": f"{2 * GIB}\n", "memory.stat": stat}
     )

@@ -6,8 +6,8 @@ from pathlib import Path
 
 CGROUPS = Path("/sys/fs/cgroup")  # SLURM, docker and systemd limit memory there; version 2 first, then version 1
 FILES = (  # controller; files with the limit and with what is used; what the system may drop of that
-    ("", "memory.max", "memory.current", "inactive_file"),
-    ("memory", "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
+    ("", "memory.max", "memory.current", ("inactive_file", "active_file")),
+    ("memory", "memory.limit_in_bytes", "memory.usage_in_bytes", ("total_inactive_file", "total_active_file")),
 )
 
 
@@ -46,7 +46,7 @@ def _limits() -> Iterator[tuple[int, int]]:
                 limit, now = _text(folder / most).strip(), _text(folder / used).strip()
                 if limit.isdigit() and now.isdigit() and int(limit) < 1 << 60:
                     files = dict(line.split() for line in _text(folder / "memory.stat").splitlines())
-                    yield int(limit), int(now) - int(files.get(droppable, 0))
+                    yield int(limit), int(now) - sum(int(files.get(key, 0)) for key in droppable)
                 if folder == CGROUPS / controller:
                     break
 

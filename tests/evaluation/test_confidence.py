@@ -11,6 +11,7 @@ from zslpipe.evaluation.confidence import (
     calibration_error,
     certainty,
     fit_temperature,
+    predicted,
     probabilities,
     unknown_auroc,
     without_own_class,
@@ -37,8 +38,8 @@ def test_the_temperature_is_recovered_whatever_the_scale(drawn: Drawn, factor: f
 
 def test_probabilities_at_the_right_temperature_are_calibrated(drawn: Drawn) -> None:
     scores, labels = drawn
-    assert calibration_error(probabilities(scores, 0.3), labels) < 0.03
-    assert calibration_error(probabilities(scores, 1.0), labels) > 0.2
+    assert calibration_error(*predicted(scores, labels, 0.3)) < 0.03
+    assert calibration_error(*predicted(scores, labels, 1.0)) > 0.2
     assert probabilities(scores, 1e-3).sum(1) == pytest.approx(1)
 
 
@@ -50,8 +51,8 @@ def test_no_temperature_is_infinite() -> None:
 
 
 def test_calibration_error_by_hand() -> None:
-    chances = np.array([[0.9, 0.1], [0.9, 0.1], [0.3, 0.7]])
-    assert calibration_error(chances, np.array([0, 1, 1])) == pytest.approx((2 * 0.4 + 0.3) / 3)
+    sure, right = predicted(np.log(np.array([[0.9, 0.1], [0.9, 0.1], [0.3, 0.7]])), np.array([0, 1, 1]), 1.0)
+    assert calibration_error(sure, right) == pytest.approx((2 * 0.4 + 0.3) / 3)
 
 
 def test_seen_classes_pay_delta() -> None:

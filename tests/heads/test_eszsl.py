@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from zslpipe.errors import InputError
-from zslpipe.heads import eszsl
 from zslpipe.heads.eszsl import Eszsl
+from zslpipe.store import rows
 
 D, A, SEEN, CLASSES, EACH = 6, 4, 5, 8, 7
 SETTINGS = [(0.1, 1.0), (10.0, 0.01), (1e-3, 1e-3), (100.0, 100.0)]
@@ -102,7 +102,7 @@ def test_a_path_gives_what_single_fits_give(problem: Problem) -> None:
 def test_any_number_of_rows_at_a_time(problem: Problem, monkeypatch: pytest.MonkeyPatch) -> None:
     head = problem.fitted()
     whole = head.decision_function({"global": problem.new}, problem.semantics)
-    monkeypatch.setattr(eszsl, "ROWS", 4)
+    monkeypatch.setattr(rows, "BLOCK", 4)
     np.testing.assert_allclose(head.decision_function({"global": problem.new}, problem.semantics), whole, rtol=1e-5)
 
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from zslpipe.evaluation.stacking import check_scores
+from zslpipe.evaluation.stacking import check_scores, in_parts
 
 BINS = 15  # of the expected calibration error, as in the paper
 WIDEST = 1e4  # a temperature lies within this factor of the spread of the scores
@@ -78,15 +78,14 @@ class Reliability:
     def of(cls, confidence: Confidence, scores: np.ndarray, labels: np.ndarray, seen: np.ndarray) -> "Reliability":
         """Measure on calibrated scores (N, C), labels (N,) and the mask of seen classes (C,)."""
         unseen, temperature = ~np.asarray(seen, bool)[labels], confidence.temperature
-        hidden = without_own_class(scores[unseen], labels[unseen])
-        some = unseen.any() and scores.shape[1] > 1
+        known, unknown = certainties(scores, labels, unseen, temperature, confidence.certainty)
         return cls(
             temperature=temperature,
-            ece=calibration_error(confidence.probabilities(scores), labels),
-            ece_uncalibrated=calibration_error(probabilities(scores, 1.0), labels),
-            auroc=unknown_auroc(scores, labels, unseen, temperature, confidence.certainty),
-            accepted=float(confidence.accepts(scores).mean()),
-            rejected=float(1 - confidence.accepts(hidden).mean()) if some else None,
+            ece=calibration_error(*predicted(scores, labels, temperature)),
+            ece_uncalibrated=calibration_error(*predicted(scores, labels, 1.0)),
+            auroc=auroc(known, unknown),
+            accepted=float((known >= confidence.threshold).mean()),
+            rejected=float((unknown < confidence.threshold).mean()) if len(unknown) else None,
         )
 
     @classmethod
@@ -107,9 +106,18 @@ def probabilities(scores: np.ndarray, temperature: float) -> np.ndarray:
     return np.asarray(shifted / shifted.sum(1, keepdims=True))
 
 
-def spread(scores: np.ndarray) -> float:
-    """The standard deviation of an image's scores over the classes, averaged over the images."""
-    return float(scores.std(1, dtype=np.float64).mean())
+def predicted(scores: np.ndarray, labels: np.ndarray, temperature: float) -> tuple[np.ndarray, np.ndarray]:
+    """The probability of the prediction (N,), and whether it is right (N,), from calibrated scores and labels (N,)."""
+    sure = in_parts(lambda part: probabilities(part, temperature).max(1), scores)
+    return sure, in_parts(lambda part: part.argmax(1), scores) == labels
+
+
+def spread(*scores: np.ndarray, rows: np.ndarray | None = None) -> float:
+    """The standard deviation of an image's scores over the classes, averaged over the images (all, or these `rows`).
+
+    `scores` are one or more arrays (N, C), for different classes.
+    """
+    return float(in_parts(lambda *parts: np.hstack(parts).std(1, dtype=np.float64), *scores, rows=rows).mean())
 
 
 def fit_temperature(parts: Sequence[Part]) -> float:
@@ -131,30 +139,32 @@ def fit_temperature(parts: Sequence[Part]) -> float:
 
 
 def _log_loss(scores: np.ndarray, labels: np.ndarray, temperature: float) -> float:
-    below = (scores - scores.max(1, keepdims=True)) / np.float32(temperature)
-    own = below[np.arange(len(labels)), labels].astype(np.float64)
-    return float(np.mean(np.log(np.exp(below).sum(1, dtype=np.float64)) - own))
+    def losses(scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
+        below = (scores - scores.max(1, keepdims=True)) / np.float32(temperature)
+        own = below[np.arange(len(labels)), labels].astype(np.float64)
+        return np.asarray(np.log(np.exp(below).sum(1, dtype=np.float64)) - own)
+
+    return float(np.mean(in_parts(losses, scores, labels)))
 
 
-def calibration_error(chances: np.ndarray, labels: np.ndarray) -> float:
+def calibration_error(sure: np.ndarray, right: np.ndarray) -> float:
     """The expected calibration error (ECE): |accuracy - mean probability| of the prediction, averaged over 15 bins.
 
     Args:
-        chances: (N, C) probabilities.
-        labels: (N,) columns of the true classes.
+        sure: (N,) probabilities of the predictions.
+        right: (N,) bool, which of them are right.
     """
-    bins = reliability_bins(chances, labels)
+    bins = reliability_bins(sure, right)
     return float(np.sum(bins.share * np.abs(bins.accuracy - bins.probability)))
 
 
-def reliability_bins(chances: np.ndarray, labels: np.ndarray) -> ReliabilityBins:
+def reliability_bins(sure: np.ndarray, right: np.ndarray) -> ReliabilityBins:
     """Images in 15 bins of equal width by the probability of their prediction; empty bins are left out."""
-    sure, right = chances.max(1), chances.argmax(1) == labels
     bins = np.minimum((sure * BINS).astype(int), BINS - 1)
     count = np.bincount(bins, minlength=BINS)
     used = count > 0
     sums = [np.bincount(bins, values, BINS)[used] for values in (sure, right.astype(float))]
-    return ReliabilityBins(sums[0] / count[used], sums[1] / count[used], count[used] / max(len(labels), 1))
+    return ReliabilityBins(sums[0] / count[used], sums[1] / count[used], count[used] / max(len(right), 1))
 
 
 def certainty(scores: np.ndarray, temperature: float, kind: str) -> np.ndarray:
@@ -164,6 +174,10 @@ def certainty(scores: np.ndarray, temperature: float, kind: str) -> np.ndarray:
     the second; or the (negative) free "energy", the logarithm of the sum of exponentials (Liu et al., 2020). All but
     the first are in units of the temperature.
     """
+    return in_parts(lambda part: _certainty(part, temperature, kind), scores)
+
+
+def _certainty(scores: np.ndarray, temperature: float, kind: str) -> np.ndarray:
     if kind == "probability":
         return np.asarray(probabilities(scores, temperature).max(1))
     units = scores.astype(np.float64) / temperature
@@ -192,6 +206,22 @@ def auroc(known: np.ndarray, unknown: np.ndarray) -> float | None:
     return float(1 - below.mean() / (2 * len(known)))
 
 
+def certainties(
+    scores: np.ndarray, labels: np.ndarray, unseen: np.ndarray, temperature: float, kind: str
+) -> tuple[np.ndarray, np.ndarray]:
+    """The `certainty` of all images (N,), and that of images of unseen classes with their own class hidden.
+
+    The latter are in the mask `unseen` (N,); there are none if there is no second class.
+    """
+
+    def hidden(scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
+        return _certainty(without_own_class(scores, labels), temperature, kind)
+
+    rows = np.flatnonzero(unseen)
+    some = len(rows) and scores.shape[1] > 1
+    return certainty(scores, temperature, kind), in_parts(hidden, scores, labels, rows=rows) if some else np.empty(0)
+
+
 def unknown_auroc(
     scores: np.ndarray, labels: np.ndarray, unseen: np.ndarray, temperature: float, kind: str
 ) -> float | None:
@@ -199,7 +229,4 @@ def unknown_auroc(
 
     None if there are no such images, or no second class.
     """
-    if scores.shape[1] < 2:
-        return None
-    hidden = without_own_class(scores[unseen], labels[unseen])
-    return auroc(certainty(scores, temperature, kind), certainty(hidden, temperature, kind))
+    return auroc(*certainties(scores, labels, unseen, temperature, kind))

@@ -21,9 +21,10 @@ from scipy.special import gammaln
 from zslpipe.evaluation.curve import middle_of_best
 from zslpipe.evaluation.metrics import harmonic_mean
 from zslpipe.evaluation.protocol import TestScores
-from zslpipe.evaluation.stacking import check_scores
+from zslpipe.evaluation.stacking import check_scores, in_parts, rivals
 
 STEPS = 4096  # at most so many are kept of a curve, evenly spaced along it
+UNLIKELY = 1e-15  # chance that is lost with the ranks that are left out
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,24 +45,31 @@ class Expected:
     @classmethod
     def of(cls, tests: TestScores, count: int) -> Self:
         """The curve with `count` unseen classes, or with all that are scored if those are fewer."""
-        scores = check_scores(tests.scores).astype(np.float64)
         labels, of_seen = tests.labels, tests.seen[tests.labels]
-        columns = np.flatnonzero(tests.seen)
-        best = columns[scores[:, columns].argmax(1)]
-        best_seen = scores[np.arange(len(labels)), best]
-        unseen = scores[:, ~tests.seen]
-        if tests.others is not None:
-            unseen = np.hstack([unseen, check_scores(tests.others)])
-        n = unseen.shape[1]
+        scores, others = tests.scores, tests.scores[:, :0] if tests.others is None else check_scores(tests.others)
+        best = rivals(scores, tests.seen).seen
+        best_seen, own = (scores[np.arange(len(labels)), c].astype(np.float64) for c in (best, labels))
+        n = int((~tests.seen).sum()) + others.shape[1]
         k = min(count, n)
-        own = scores[~of_seen, labels[~of_seen]]
-        below = (unseen[~of_seen] < own[:, None]).sum(1)
+
+        def unseen(scores: np.ndarray, others: np.ndarray) -> np.ndarray:
+            return np.hstack([scores[:, ~tests.seen], others])
+
+        def below_own(scores: np.ndarray, others: np.ndarray, own: np.ndarray) -> np.ndarray:
+            return np.asarray((unseen(scores, others) < own[:, None]).sum(1))
+
+        def top(scores: np.ndarray, others: np.ndarray) -> np.ndarray:
+            return np.sort(np.partition(unseen(scores, others), first, axis=1)[:, first:], axis=1).astype(np.float64)
+
+        below = in_parts(below_own, scores, others, own, rows=np.flatnonzero(~of_seen))
         gain = _weights(labels[~of_seen]) * np.exp(_log_choose(below, k - 1) - _log_choose(n - 1, k - 1))
         largest = np.exp(_log_choose(np.arange(n), k - 1) - _log_choose(n, k))  # (n,) sums to one
-        margins = (best_seen[of_seen, None] - np.sort(unseen[of_seen], 1)).ravel()
+        first = int(np.searchsorted(np.cumsum(largest), UNLIKELY))  # with many classes only the highest ranks count
+        largest = largest[first:]
+        margins = (best_seen[of_seen, None] - in_parts(top, scores, others, rows=np.flatnonzero(of_seen))).ravel()
         right = _weights(labels[of_seen]) * (best == labels)[of_seen]
         steps = [  # margins, and by how much U, S and the flipped share change there
-            (best_seen[~of_seen] - own, gain, 0.0 * gain, 0.0 * gain),
+            ((best_seen - own)[~of_seen], gain, 0.0 * gain, 0.0 * gain),
             (margins, 0.0 * margins, np.outer(right, largest).ravel(), np.tile(largest, of_seen.sum()) / of_seen.sum()),
         ]
         return cls._from_steps(*(np.concatenate(parts) for parts in zip(*steps)))

@@ -4,11 +4,14 @@ For any δ, the predicted class is either the best seen or the best unseen class
 unseen score, decides which: the seen class wins if the margin exceeds δ. A tie goes to the unseen class.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from zslpipe.errors import ZslpipeError
+
+VALUES = 2**22  # scores that are copied or sorted at a time: there may be thousands of images and of classes
 
 
 class ScoresError(ZslpipeError):
@@ -49,8 +52,7 @@ def check_scores(scores: np.ndarray) -> np.ndarray:
     scores = np.asarray(scores)
     if scores.ndim != 2:
         raise ScoresError(f"scores must have shape (images, classes), not {scores.shape}.")
-    finite = np.isfinite(scores)
-    if not finite.all():
+    if not np.isfinite(scores.sum(dtype=np.float64)) and not (finite := np.isfinite(scores)).all():
         row, column = np.argwhere(~finite)[0]
         count = int((~finite).sum())
         raise ScoresError(
@@ -58,6 +60,17 @@ def check_scores(scores: np.ndarray) -> np.ndarray:
             "the head has diverged or its features are damaged; train with other settings or verify the features."
         )
     return scores
+
+
+def in_parts(compute: Callable[..., np.ndarray], *arrays: np.ndarray, rows: np.ndarray | None = None) -> np.ndarray:
+    """What `compute` makes of some rows of the arrays (N, ...), a few at a time so that copies stay small.
+
+    `rows` are the indices of these rows; None for all.
+    """
+    count = len(arrays[0]) if rows is None else len(rows)
+    step = max(1, VALUES // max(1, sum(int(np.prod(a.shape[1:])) for a in arrays)))
+    parts = [slice(start, start + step) for start in range(0, max(count, 1), step)]
+    return np.concatenate([compute(*(a[part if rows is None else rows[part]] for a in arrays)) for part in parts])
 
 
 def rivals(scores: np.ndarray, seen: np.ndarray) -> Rivals:
@@ -89,6 +102,6 @@ def _best(scores: np.ndarray, columns: np.ndarray) -> tuple[np.ndarray, np.ndarr
         return np.full(len(scores), -1), np.full(len(scores), -np.inf)
     first, last = columns[0], columns[-1]
     contiguous = last - first + 1 == len(columns)  # a slice does not copy
-    part = scores[:, first : last + 1] if contiguous else scores[:, columns]
-    best = columns[part.argmax(1)]
+    which = slice(first, last + 1) if contiguous else columns
+    best = columns[in_parts(lambda part: part[:, which].argmax(1), scores)]
     return best, scores[rows, best].astype(np.float64)

@@ -6,21 +6,19 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-from scipy.sparse import csr_array
 
 from zslpipe.parts.head import Head, Scorer, register
 from zslpipe.parts.problem import Classes, Problem, TrainingData
+from zslpipe.parts.projections import Projections, projected
 from zslpipe.parts.scaling import Scaling, fit_scaling, scale
+from zslpipe.parts.scatter import members
 from zslpipe.parts.settings import Positive
 from zslpipe.store.layout import TapSpec
-from zslpipe.store.rows import Features, Rows, Subset
+from zslpipe.store.rows import Features, Rows, blocks
 from zslpipe.training.placed import check_finite
 
 if TYPE_CHECKING:
     from torch import nn
-
-ROWS = 4096  # scored at a time, since a store may be larger than memory
-CACHED = 4  # sets of images whose projected rows are kept
 
 
 @register("eszsl")
@@ -79,20 +77,21 @@ class Eszsl(Head):
 
     def scorer(self, classes: Classes) -> Scorer:
         s = scale(classes.semantics, self.semantic_scaling, *self.semantic_statistics_)
-        if not hasattr(self, "V_"):  # candidates: V is not formed, images are projected once
-            moments, core = self._factors
-            weights = (core @ (s @ moments.right).T).astype(np.float32)
-            return lambda features: moments.project(features["global"], self.feature_scaling) @ weights
-        return partial(self._scores, self.V_ @ s.T)
+        if hasattr(self, "V_"):
+            return partial(self._scores, self.V_ @ s.T)
+        moments, core = self._factors  # of a candidate: V is not formed, images are projected once
+        weights = core @ (s @ moments.right).T
+
+        def score(features: Features) -> np.ndarray:
+            kept = moments.projected(features["global"], self.feature_scaling)
+            return self._scores(moments.left @ weights, features) if kept is None else kept @ weights
+
+        return score
 
     def _scores(self, weights: np.ndarray, features: Features) -> np.ndarray:
         """(N, K) for weights (d, K)."""
-        rows = features["global"]
-        scores = np.empty((len(rows), weights.shape[1]), np.float32)
-        for start in range(0, len(rows), ROWS):
-            part = slice(start, min(start + ROWS, len(rows)))
-            scores[part] = scale(rows[part], self.feature_scaling, *self.feature_statistics_) @ weights
-        return scores
+        how, statistics = self.feature_scaling, self.feature_statistics_
+        return projected(features["global"], weights.shape[1], lambda x: scale(x, how, *statistics) @ weights)
 
     def graph(self) -> "nn.Module":
         from zslpipe.parts.closed_graphs import BilinearGraph
@@ -140,32 +139,32 @@ class _Moments:
     core: np.ndarray  # Q^T X Y S^T P (d, a)
     feature_statistics: tuple[np.ndarray, np.ndarray]
     semantic_statistics: tuple[np.ndarray, np.ndarray]
-    cached: dict[Any, tuple[Rows, np.ndarray]] = field(default_factory=dict)
+    projections: Projections = field(default_factory=Projections)
 
-    def project(self, rows: Rows, how: Scaling) -> np.ndarray:
-        """Scaled rows in the basis Q (n, d), cached for the next setting; the rows must not change meanwhile."""
-        key = (id(rows.rows), rows.index.tobytes()) if isinstance(rows, Subset) else id(rows)
-        if key not in self.cached:
-            if len(self.cached) >= CACHED:
-                self.cached.clear()
-            x = scale(rows[:], how, *self.feature_statistics) @ self.left
-            self.cached[key] = (rows, x)  # a reference to the rows, so that their id is not reused
-        return self.cached[key][1]
+    def projected(self, rows: Rows, how: Scaling) -> np.ndarray | None:
+        """Scaled rows in the basis Q (n, d), kept for the next setting; None if they take too much memory."""
+        return self.projections.of(
+            rows, self.left.shape[1], lambda x: scale(x, how, *self.feature_statistics) @ self.left
+        )
 
     @classmethod
     def of(cls, head: Eszsl, data: TrainingData) -> "_Moments":
         seen, labels = np.unique(data.labels, return_inverse=True)
         how_x, how_s = head.feature_scaling, head.semantic_scaling
-        rows, semantics = np.asarray(data.features["global"][:], np.float32), data.semantics
-        check_finite("global", rows)
+        rows, semantics = data.features["global"], data.semantics
+        for start, x in blocks(rows):
+            check_finite("global", x, start)
         x_statistics = fit_scaling(rows, how_x)
         s_statistics = fit_scaling(semantics[seen], how_s)
-        x = scale(rows, how_x, *x_statistics).astype(np.float64)  # (m, d): the paper's X^T
+        sums = np.zeros((len(seen), rows.shape[1]))  # (z, d) feature sums of the classes
+        gram = np.zeros((rows.shape[1], rows.shape[1]))  # X X^T
+        for start, block in blocks(rows):
+            x = scale(block, how_x, *x_statistics).astype(np.float64)  # rows of the paper's X^T (m, d)
+            sums += members(labels[start : start + len(x)], len(seen)) @ x
+            gram += x.T @ x
         s = scale(semantics[seen], how_s, *s_statistics).astype(np.float64)  # (z, a): S^T
-        member = csr_array((np.ones(len(x)), (labels, np.arange(len(x)))), shape=(len(seen), len(x)))
-        sums = member @ x  # (z, d) feature sums of the classes
         xy = (1 - head.negative) * sums + head.negative * sums.sum(0)  # (X Y)^T
-        q, left = np.linalg.eigh(x.T @ x)
+        q, left = np.linalg.eigh(gram)
         p, right = np.linalg.eigh(s.T @ s)
         core = (xy @ left).T @ (s @ right)
         # Rounding can leave an eigenvalue of a Gram matrix just below zero.

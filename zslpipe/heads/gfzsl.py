@@ -17,7 +17,7 @@ from zslpipe.parts.kernel_regression import Kernel
 from zslpipe.parts.offset import HeldOut, fit_offset
 from zslpipe.parts.problem import Classes, TrainingData
 from zslpipe.parts.settings import NonNegative, Positive, Whole
-from zslpipe.store.rows import Features
+from zslpipe.store.rows import Features, Rows
 
 if TYPE_CHECKING:
     from torch import nn
@@ -166,12 +166,9 @@ class Gfzsl(Head):
         quadratic = self._quadratic(known, classes.semantics)
         weights, bias = (weights / self.temperature_).astype(np.float32), (bias / self.temperature_).astype(np.float32)
 
-        def score(features: Features) -> np.ndarray:
-            z = known.scatter.project(features["global"])
-            scores = z @ weights + bias
-            return scores if quadratic is None else scores - (z * z) @ (quadratic / self.temperature_)
-
-        return score
+        if quadratic is not None:
+            quadratic = quadratic / self.temperature_
+        return lambda features: known.scatter.scores(features["global"], weights, bias, quadratic)
 
     def graph(self) -> "nn.Module":
         from zslpipe.parts.closed_graphs import GaussianGraph
@@ -209,11 +206,9 @@ class Gfzsl(Head):
             return None
         return (0.5 / self.class_variances(known, semantics).T).astype(np.float32)
 
-    def _log_likelihood(self, known: Gaussians, z: np.ndarray, semantics: np.ndarray) -> np.ndarray:
-        weights, bias = self._linear(known, semantics)
-        scores = z @ weights.astype(np.float32) + bias.astype(np.float32)
-        quadratic = self._quadratic(known, semantics)
-        return scores if quadratic is None else scores - (z * z) @ quadratic
+    def _log_likelihood(self, known: Gaussians, rows: Rows, semantics: np.ndarray) -> np.ndarray:
+        weights, bias = (values.astype(np.float32) for values in self._linear(known, semantics))
+        return known.scatter.scores(rows, weights, bias, self._quadratic(known, semantics))
 
     def distance(self, features: Features, semantics: np.ndarray) -> np.ndarray:
         """(N, C) squared Mahalanobis distances of images to class means: large to all of them if the class is new."""

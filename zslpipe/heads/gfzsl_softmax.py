@@ -12,6 +12,7 @@ from zslpipe.devices import pick_device
 from zslpipe.heads.gfzsl import Gfzsl
 from zslpipe.parts.head import Head, Scorer, Setting, register
 from zslpipe.parts.problem import Classes, TrainingData
+from zslpipe.parts.projections import projected
 from zslpipe.parts.synthesis import SeenFeatures, Synthesis, split_settings, with_classifiers
 from zslpipe.store.rows import Features
 
@@ -91,12 +92,10 @@ class GfzslSoftmax(Synthesis, Gfzsl):
     def scorer(self, classes: Classes) -> Scorer:
         weight, bias = self.fit_classifier(self.seen_, classes.semantics, pick_device(self.device))
         weights, biases = weight.cpu().numpy().T, bias.cpu().numpy()
-
-        def score(features: Features) -> np.ndarray:
-            scores: np.ndarray = self.embed(features) @ weights + biases
-            return scores
-
-        return score
+        scatter, deviation = self.gaussians_.scatter, self._deviation()
+        return lambda features: projected(
+            features["global"], len(biases), lambda x: scatter.project(x) / deviation @ weights + biases
+        )
 
     # --- saved ---
 

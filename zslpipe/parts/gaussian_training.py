@@ -24,7 +24,7 @@ class GaussianTraining:
         semantics: (S, A) of the training classes.
         full, variances: of all training images; see `Gaussians`.
         part, part_variances: without the images held out; None if there are too few classes or images for that.
-        held_out: (n, r) images held out, in the basis of `part`.
+        held_out: (n, D) images held out.
         held_out_labels: (n,)
         left_out: (S,) bool for each split: the classes that take the part of unseen ones.
     """
@@ -34,7 +34,7 @@ class GaussianTraining:
     variances: np.ndarray | None
     part: Scatter | None = None
     part_variances: np.ndarray | None = None
-    held_out: np.ndarray = field(default_factory=lambda: np.empty((0, 0), np.float32))
+    held_out: Rows = field(default_factory=lambda: np.empty((0, 0), np.float32))
     held_out_labels: np.ndarray = field(default_factory=lambda: np.empty(0, np.int64))
     left_out: Sequence[np.ndarray] = ()
     _regressions: dict[Any, KernelRegression] = field(default_factory=dict)
@@ -70,11 +70,10 @@ class GaussianTraining:
         if not hold_out or len(seen) - count < 2 or not len(held):
             return training
         rest = np.setdiff1d(np.arange(len(labels)), held)
-        training.part = Scatter.of(
-            scaler, every - Sums.of(Subset(rows, held), labels[held], len(seen), scaler, project), shared, project
-        )
+        part = every - Sums.of(Subset(rows, held), labels[held], len(seen), scaler, project)
+        training.part = replace(Scatter.of(scaler, part, shared, project), repeated=True)
         training.part_variances = variances(training.part, Subset(rows, rest), labels[rest])
-        training.held_out, training.held_out_labels = training.part.project(Subset(rows, held)), labels[held]
+        training.held_out, training.held_out_labels = Subset(rows, held), labels[held]
         training.left_out = [np.isin(range(len(seen)), random.permutation(len(seen))[:count]) for _ in range(SPLITS)]
         return training
 

@@ -7,8 +7,8 @@ from typing import Self
 import numpy as np
 
 from zslpipe.parts.kernel_regression import Kernel, KernelRegression
-from zslpipe.parts.scatter import Scaler, Scatter, blocks, members
-from zslpipe.store.rows import Rows
+from zslpipe.parts.scatter import Scaler, Scatter, members
+from zslpipe.store.rows import Rows, blocks
 
 
 @dataclass(frozen=True, eq=False)

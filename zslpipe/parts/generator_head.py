@@ -181,7 +181,9 @@ class GeneratorHead(OwnLearner, Synthesis, TorchHead[M]):  # type: ignore[misc] 
     def scorer(self, classes: Classes) -> Scorer:
         device = next(self.module_.parameters()).device
         weights = self.fit_classifier(self.seen_, classes.semantics, device)
-        return lambda features: self.in_batches(features, lambda inputs: self.scores(self.module_, inputs, weights))
+        return lambda features: self.in_batches(
+            features, lambda inputs: self.scores(self.module_, inputs, weights), len(classes)
+        )
 
     def scores(self, module: M, inputs: Inputs, encoded: tuple[Tensor, Tensor]) -> Tensor:
         gan = self.gan(module)

@@ -4,19 +4,23 @@ from typing import Literal
 
 import numpy as np
 
+from zslpipe.store.rows import Rows, blocks
+
 Scaling = Literal["raw", "unit", "standard", "centred", "centred-unit"]
 EPS = 1e-12
 
 
-def fit_scaling(x: np.ndarray, how: Scaling) -> tuple[np.ndarray, np.ndarray]:
-    """Centre (D,) and divisor (D,) for `scale`, from the rows of x (N, D)."""
+def fit_scaling(rows: Rows, how: Scaling) -> tuple[np.ndarray, np.ndarray]:
+    """Centre (D,) and divisor (D,) for `scale`, from rows (N, D)."""
     from sklearn.preprocessing import StandardScaler  # imported here: it takes a second
 
-    width = x.shape[1]
+    width = rows.shape[1]
     centred = how in ("standard", "centred", "centred-unit")
-    found = StandardScaler(with_mean=centred, with_std=how == "standard").fit(x)  # 1 for columns that do not vary
+    found = StandardScaler(with_mean=centred, with_std=how == "standard")
+    for _, x in blocks(rows) if centred else ():
+        found.partial_fit(x)
     centre = found.mean_ if centred else np.zeros(width)
-    divisor = np.ones(width) if found.scale_ is None else found.scale_
+    divisor = found.scale_ if how == "standard" else np.ones(width)  # 1 for columns that do not vary
     return centre.astype(np.float32), divisor.astype(np.float32)
 
 

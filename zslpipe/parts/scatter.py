@@ -1,19 +1,18 @@
 """Class means and within-class scatter of features, in the basis in which the scatter is diagonal."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Self
 
 import numpy as np
 from scipy.sparse import csr_array
 
-from zslpipe.store.rows import Rows, Subset
+from zslpipe.parts.projections import Projections, projected
+from zslpipe.store.rows import BLOCK, Rows, blocks
 from zslpipe.training.placed import check_finite
 
-ROWS = 4096  # read at a time
 FULL = 4096  # widest features whose full scatter matrix is formed
 RANK = 1024  # directions of the scatter that are kept of wider features
-CACHED = 4  # sets of rows whose projection is kept
 EPS = 1e-12
 
 
@@ -44,12 +43,6 @@ class Scaler:
         if self.unit:
             x = x / (np.linalg.norm(x, axis=1, keepdims=True) + EPS)
         return (x - self.centre) / np.float32(self.spread)
-
-
-def blocks(rows: Rows) -> Iterator[tuple[int, np.ndarray]]:
-    """Start and float32 values of consecutive blocks of rows."""
-    for start in range(0, len(rows), ROWS):
-        yield start, np.asarray(rows[start : min(start + ROWS, len(rows))], np.float32)
 
 
 def members(labels: np.ndarray, classes: int) -> csr_array:
@@ -101,7 +94,7 @@ class Scatter:
         images: n, from which S_w was computed.
         means: (S, r) of the classes.
         counts: (S,) images per class.
-        repeated: keep the projections of the last rows, which must not change; the same ones will come again.
+        repeated: keep the projections of the last rows, which must not change, as the same ones will come again.
     """
 
     scaler: Scaler
@@ -112,7 +105,7 @@ class Scatter:
     means: np.ndarray
     counts: np.ndarray
     repeated: bool = False
-    _cache: dict[object, tuple[Rows, np.ndarray]] = field(default_factory=dict)
+    _projections: Projections = field(default_factory=Projections)
 
     @classmethod
     def of(cls, scaler: Scaler, sums: Sums, rotated: bool = True, project: np.ndarray | None = None) -> Self:
@@ -134,15 +127,27 @@ class Scatter:
 
     def project(self, rows: Rows) -> np.ndarray:
         """(N, r) float32 scaled rows in the basis."""
-        if not self.repeated:
-            parts = [self.scaler(x) @ self.basis for _, x in blocks(rows)]
-            return np.concatenate(parts) if parts else np.empty((0, self.basis.shape[1]), np.float32)
-        key = (id(rows.rows), rows.index.tobytes()) if isinstance(rows, Subset) else id(rows)
-        if key not in self._cache:
-            if len(self._cache) >= CACHED:
-                self._cache.clear()
-            self._cache[key] = rows, replace(self, repeated=False).project(rows)  # keeping rows keeps their id theirs
-        return self._cache[key][1]
+        return projected(rows, self.basis.shape[1], self._project)
+
+    def scores(self, rows: Rows, weights: np.ndarray, bias: np.ndarray, quadratic: np.ndarray | None) -> np.ndarray:
+        """(N, C) z W + b - z² Q of the projections z of rows, without the last term if `quadratic` is None."""
+        scores = np.empty((len(rows), len(bias)), np.float32)
+        for start, z in self._projected_blocks(rows):
+            scores[start : start + len(z)] = z @ weights + bias
+            if quadratic is not None:
+                scores[start : start + len(z)] -= (z * z) @ quadratic
+        return scores
+
+    def _projected_blocks(self, rows: Rows) -> Iterator[tuple[int, np.ndarray]]:
+        """Start and `project` of consecutive blocks of rows."""
+        kept = self._projections.of(rows, self.basis.shape[1], self._project) if self.repeated else None
+        if kept is None:
+            yield from ((start, self._project(x)) for start, x in blocks(rows))
+        else:
+            yield from ((start, kept[start : start + BLOCK]) for start in range(0, len(kept), BLOCK))
+
+    def _project(self, x: np.ndarray) -> np.ndarray:
+        return self.scaler(x) @ self.basis
 
 
 def leading_directions(rows: Rows, labels: np.ndarray, classes: int, scaler: Scaler) -> np.ndarray | None:

@@ -232,7 +232,9 @@ class TorchHead(DescentSettings, FineTuningSettings, _Trained[M]):
     def scorer(self, classes: Classes) -> Scorer:
         with torch.inference_mode():
             encoded = self.encode(self.module_, self._tensor(classes.semantics))
-        return lambda features: self.in_batches(features, lambda inputs: self.scores(self.module_, inputs, encoded))
+        return lambda features: self.in_batches(
+            features, lambda inputs: self.scores(self.module_, inputs, encoded), len(classes)
+        )
 
     def graph(self) -> nn.Module:
         return HeadGraph(self) if type(self).scorer is TorchHead.scorer else super().graph()
@@ -241,20 +243,24 @@ class TorchHead(DescentSettings, FineTuningSettings, _Trained[M]):
         """`scores` of a whole batch at once."""
         return self.scores(module, inputs, encoded)
 
-    def in_batches(self, features: Features, compute: Callable[[Inputs], Tensor]) -> np.ndarray:
-        """Apply `compute` to all images in batches: (N, ...) float32."""
+    def in_batches(self, features: Features, compute: Callable[[Inputs], Tensor], made: int = 1) -> np.ndarray:
+        """Apply `compute`, which makes `made` values of an image, to all images in batches: (N, ...) float32."""
         device = next(self.module_.parameters()).device
         rows = {tap: features[tap] for tap in self.problem_.stored}
         count = len(next(iter(rows.values())))
         most = min(ELEMENTS, free_bytes(device) // NEEDED)
-        step = max(1, most // max(int(np.prod(r.shape[1:])) for r in rows.values()))
+        step = max(1, most // max(made, *(int(np.prod(r.shape[1:])) for r in rows.values())))
         step = min(step, SCORED) if self.tuning_ else step
-        done = []
+        done: np.ndarray | None = None
         with torch.inference_mode():
             for start in range(0, max(count, 1), step):  # once even without images, for the shape
                 part = slice(start, min(start + step, count))
-                done.append(compute(self._inputs(rows, part, device)).float().cpu().numpy())
-        return np.concatenate(done)
+                found = compute(self._inputs(rows, part, device)).float().cpu().numpy()
+                if done is None:  # at once: small results between large batches would break up the free memory
+                    done = np.empty((count, *found.shape[1:]), np.float32)
+                done[part] = found
+        assert done is not None
+        return done
 
     def _inputs(self, rows: Features, part: slice, device: torch.device) -> Inputs:
         """The module's inputs for some images."""

@@ -17,7 +17,7 @@ from zslpipe.evaluation.confidence import (
     calibration_error,
     certainty,
     fit_temperature,
-    probabilities,
+    predicted,
     spread,
     unknown_auroc,
 )
@@ -81,7 +81,9 @@ def learn_confidence(folds: Sequence[FoldScores], held: TestScores | None, delta
     errors = [np.mean([_error(fold, t) for fold in folds]) for t in (temperature, 1.0)]
     if held is not None and len(held.labels):
         scores = calibrated(held.scores, held.seen, delta)
-        before = float(np.mean([spread(fold.scores[fold.of_seen]) for fold in folds if fold.of_seen.any()]))
+        before = float(
+            np.mean([spread(fold.scores, rows=np.flatnonzero(fold.of_seen)) for fold in folds if fold.of_seen.any()])
+        )
         of_seen = np.concatenate([fold.of_seen for fold in folds])
         rejected = float(np.mean(sure[of_seen] < threshold))
         temperature *= spread(scores) / before if before > 0 else 1.0
@@ -96,4 +98,4 @@ def _area(folds: Sequence[FoldScores], temperature: float, kind: str) -> float |
 
 
 def _error(fold: FoldScores, temperature: float) -> float:
-    return calibration_error(probabilities(fold.scores, temperature), fold.labels)
+    return calibration_error(*predicted(fold.scores, fold.labels, temperature))

@@ -172,8 +172,8 @@ class OracleTest(Selection):
 
 def _spread(tests: TestScores) -> float:
     """The spread of the scores of seen images, over all classes that were scored."""
-    scores = tests.scores if tests.others is None else np.hstack([tests.scores, tests.others])
-    return spread(scores[tests.seen[tests.labels]])
+    others = tests.scores[:, :0] if tests.others is None else tests.others
+    return spread(tests.scores, others, rows=np.flatnonzero(tests.seen[tests.labels]))
 
 
 def _scale(folds: Sequence[Measurement], held: TestScores) -> float:

@@ -26,6 +26,13 @@ class Rows(Protocol):
 
 Features = Mapping[str, Rows]  # tap name ("global", "region", ...) to its rows
 IMAGE = "image"  # not stored: the files (N,) that features were extracted from, or pixels (N, H, W, 3) uint8
+BLOCK = 4096  # rows read at a time, since there may be more than memory can hold
+
+
+def blocks(rows: Rows) -> Iterator[tuple[int, np.ndarray]]:
+    """Start and float32 values of consecutive blocks of rows."""
+    for start in range(0, len(rows), BLOCK):
+        yield start, np.asarray(rows[start : min(start + BLOCK, len(rows))], np.float32)
 
 
 class Subset:

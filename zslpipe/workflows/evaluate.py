@@ -285,10 +285,11 @@ def _without_folds(run: Run, seed: int, tests: TestScores, features: Features) -
         tests: the test scores of the chosen head.
         features: of all images.
     """
-    scored = {"": tests}
-    results = []
-    for one in run.choice(seed).without:
-        if one.head not in scored:
-            scored[one.head] = score_tests(run.head(seed, one.head), features, run.benchmark)
-        results.append(evaluate_scores(scored[one.head], run.benchmark.class_names, one.delta).averages)
-    return results
+    without = run.choice(seed).without
+    found = {}
+    for head in dict.fromkeys(one.head for one in without):  # scores of one head at a time: there may be many
+        scored = score_tests(run.head(seed, head), features, run.benchmark) if head else tests
+        for number, one in enumerate(without):
+            if one.head == head:
+                found[number] = evaluate_scores(scored, run.benchmark.class_names, one.delta).averages
+    return [found[number] for number in sorted(found)]

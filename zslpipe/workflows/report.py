@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from zslpipe.errors import InputError
-from zslpipe.evaluation.confidence import Reliability, calibrated, probabilities, reliability_bins
+from zslpipe.evaluation.confidence import Reliability, calibrated, predicted, reliability_bins
 from zslpipe.evaluation.confusion import confused_classes, confusion, most_confused
 from zslpipe.evaluation.curve import Curve
 from zslpipe.evaluation.imbalance import PredictsSemantics, imbalance
@@ -137,11 +137,10 @@ def trust(choices: Mapping[int, SelectionResult], tests: Mapping[int, TestScores
     ]
     if len(scored) < len(choices) or not scored:
         return None
-    labels = np.concatenate([t.labels for _, _, t in scored])
-    before = np.concatenate([probabilities(scores, 1.0) for _, scores, _ in scored])
-    after = np.concatenate([confidence.probabilities(scores) for confidence, scores, _ in scored])
+    before = [predicted(scores, t.labels, 1.0) for _, scores, t in scored]
+    after = [predicted(scores, t.labels, confidence.temperature) for confidence, scores, t in scored]
     mean = Reliability.mean([Reliability.of(confidence, scores, t.labels, t.seen) for confidence, scores, t in scored])
-    return Trust(mean, reliability_bins(before, labels), reliability_bins(after, labels))
+    return Trust(mean, *(reliability_bins(*map(np.concatenate, zip(*seeds))) for seeds in (before, after)))
 
 
 def kept_scores(workspace: Workspace, run: Run) -> dict[int, TestScores]:
