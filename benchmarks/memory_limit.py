@@ -1,6 +1,6 @@
 """Trainings under an enforced limit of memory: on a store four times as large, and with 50,000 classes.
 
-    python benchmarks/memory_limit.py [--mib 1024] [--classes 50000]      # as root: it makes a cgroup
+    python benchmarks/memory_limit.py [--only store] [--mib 1024] [--classes 50000]      # as root: it makes a cgroup
 
 Each command runs in a process of its own in a cgroup whose memory may not exceed the limit: the kernel ends what does.
 Where no cgroup can be made, the limit is one of the data segment (`ulimit -d`). Told are the exit codes, the largest
@@ -13,6 +13,7 @@ import resource
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -78,7 +79,7 @@ def anonymous(pid: int) -> int:
 
 
 def large_store(folder: Path, mib: int, rows: list[dict[str, Any]]) -> None:
-    """A head on regions, its embeddings as a store, and a head on global features."""
+    """A head on regions, its embeddings as a store, and a closed form on the small tap of the same store."""
     place = Workspace(folder, folder / "cache")
     taps = {"global": TapSpec((512,), "float16"), "region": TapSpec((49, 512), "float16")}
     size = 4 * mib * MIB // (50 * 512 * 2)
@@ -89,6 +90,21 @@ def large_store(folder: Path, mib: int, rows: list[dict[str, Any]]) -> None:
         ("train-head", "remse", *episodes),
         ("derive", "--final-only"),
         ("train-head", "eszsl", "--store", "large"),
+    ):
+        rows.append({**about, **limited(mib, place.cache, *line)})
+
+
+def large_tap(folder: Path, mib: int, rows: list[dict[str, Any]]) -> None:
+    """Closed forms on a tap four times as large as the limit; one setting, since each fit takes a minute."""
+    place = Workspace(folder, folder / "cache")
+    size = 4 * mib * MIB // (1024 * 2)
+    taps = {"global": TapSpec((1024,), "float16")}
+    store = made(place.stores / "tap", each=size // 60, classes=60, attributes=40, taps=taps)
+    about = {"store_mib": store.bytes // MIB, "classes": 60}
+    seen = ("--selection", "seen", "--set", "lambda_=0.1")
+    for line in (
+        ("train-head", "eszsl", *seen, "--set", "gamma=1"),
+        ("train-head", "gfzsl", *seen, "--set", "gamma=0.2", "--set", "shrinkage=3"),
     ):
         rows.append({**about, **limited(mib, place.cache, *line)})
 
@@ -107,18 +123,21 @@ def many_classes(folder: Path, mib: int, classes: int, rows: list[dict[str, Any]
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--mib", type=int, default=1024, help="limit of the trainings on a store four times as large")
+    parser.add_argument("--tap-mib", type=int, default=640, help="limit of closed forms on a tap four times as large")
     parser.add_argument("--classes", type=int, default=50_000)
     parser.add_argument("--classes-mib", type=int, default=3072, help="limit of those with many classes")
-    parser.add_argument("--only", choices=["store", "classes"])
+    parser.add_argument("--only", choices=["store", "tap", "classes"])
     parser.add_argument("--out", type=Path, default=RESULTS / "memory_limit.csv")
     asked = parser.parse_args()
     found: list[dict[str, Any]] = []
-    if asked.only != "classes":
-        with tempfile.TemporaryDirectory() as temporary:
-            large_store(Path(temporary) / "large", asked.mib, found)
-    if asked.only != "store":
-        with tempfile.TemporaryDirectory() as temporary:
-            many_classes(Path(temporary) / "many", asked.classes_mib, asked.classes, found)
+    for name, measure in {
+        "store": partial(large_store, mib=asked.mib),
+        "tap": partial(large_tap, mib=asked.tap_mib),
+        "classes": partial(many_classes, mib=asked.classes_mib, classes=asked.classes),
+    }.items():
+        if asked.only in (None, name):
+            with tempfile.TemporaryDirectory() as temporary:
+                measure(Path(temporary) / name, rows=found)
     for row in found:
         print("  ".join(f"{key} {value}" for key, value in row.items()))
     write_table(asked.out, found)

@@ -23,6 +23,11 @@ def free_bytes() -> int:
     return min((size for size in known if size is not None), default=4 << 30)  # not Linux: a modest guess
 
 
+def counts_maps() -> bool:
+    """Whether mapped files count against a limit on this process, as they do for `ulimit -v` and `-d`."""
+    return any(True for _ in _ulimits())
+
+
 def _machine(key: str) -> int | None:
     found = _fields(Path("/proc/meminfo")).get(key)
     if found is None and key == "MemTotal":

@@ -47,17 +47,21 @@ def data() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         ("gfzsl", {}),
         ("gfzsl", {"covariance": "per-class", "seen_means": "posterior", "prior": "counts"}),
         ("gfzsl-softmax", {"classifier_epochs": 1, "synthetic": 5, "kept": 5}),
+        ("prompt", {}),
     ],
 )
 def test_rows_are_read_in_blocks(
     data: Any, monkeypatch: pytest.MonkeyPatch, name: str, settings: dict[str, Any], memory: int
 ) -> None:
     x, labels, semantics = data
+    tap = HEADS[name].taps[0]
+    if name == "prompt":  # semantics are embeddings, too
+        semantics = np.random.default_rng(1).normal(size=(CLASSES, WIDTH)).astype(np.float32)
     whole, head = HEADS[name](**settings), HEADS[name](**settings)
-    expected = whole.fit({"global": x}, labels, semantics).decision_function({"global": x}, semantics)
+    expected = whole.fit({tap: x}, labels, semantics).decision_function({tap: x}, semantics)
     monkeypatch.setattr(rows, "BLOCK", BLOCK)
     monkeypatch.setattr(projections, "free_bytes", lambda: memory)
-    features = {"global": Watched(x)}
+    features = {tap: Watched(x)}
     close = {"rtol": 1e-3, "atol": 1e-3 * np.abs(expected).max()}
     found = head.fit(features, labels, semantics).decision_function(features, semantics)
     np.testing.assert_allclose(found, expected, **close)

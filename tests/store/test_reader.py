@@ -28,10 +28,13 @@ INDEX = st.one_of(
 )
 
 
-@pytest.fixture(params=["mapped", "mapped, rows one by one", "decoded"])
+@pytest.fixture(params=["mapped", "mapped, rows one by one", "mapped, one piece at a time", "decoded"])
 def rows(request, tmp_path, make, fill, monkeypatch):
     if request.param == "mapped, rows one by one":
         monkeypatch.setattr(reader, "GATHERED_ROW_BYTES", 1)
+    elif request.param == "mapped, one piece at a time":
+        monkeypatch.setattr(reader, "counts_maps", lambda: True)
+        monkeypatch.setattr(reader, "free_bytes", lambda: 0)
     store = fill(make(tmp_path / "s", 7, "zstd" if request.param == "decoded" else None))
     found = open_rows(store, "region", most_bytes=0)
     assert isinstance(found, DecodedRows if request.param == "decoded" else MappedRows)
@@ -88,6 +91,16 @@ def test_more_pieces_than_open_files(tmp_path, benchmark_):
         assert rows[:].ravel().tolist() == list(range(120))
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_maps_that_count_against_a_limit_are_few(tmp_path, make, fill, monkeypatch, contents):
+    monkeypatch.setattr(reader, "counts_maps", lambda: True)
+    store = fill(make(tmp_path / "s", 7))
+    monkeypatch.setattr(reader, "free_bytes", lambda: 3 * store.layout.chunk_bytes("region") / reader.SHARE)
+    rows = open_rows(store, "region", most_bytes=0)
+    for index in np.random.default_rng(0).integers(120, size=(30, 4)):
+        assert np.array_equal(rows[index], contents["region"][index])
+        assert len(rows._maps) <= 3
 
 
 @pytest.mark.parametrize("harm", ["cut", "gone"])

@@ -9,15 +9,15 @@ import numpy as np
 from zslpipe.errors import InputError
 from zslpipe.parts.head import Head, Scorer, register
 from zslpipe.parts.problem import Classes, TrainingData
+from zslpipe.parts.projections import projected
 from zslpipe.parts.scaling import unit_rows
 from zslpipe.parts.settings import Positive
-from zslpipe.store.rows import Features
+from zslpipe.store.rows import blocks
 from zslpipe.training.placed import check_finite
 
 if TYPE_CHECKING:
     from torch import nn
 
-ROWS = 4096  # checked at a time
 
 
 @register("prompt")
@@ -40,17 +40,14 @@ class Prompt(Head):
                 f"{self.name} compares embeddings of width {width} with semantics of width {attributes}: give "
                 "--semantics prompts on a store of an open_clip backbone."
             )
-        rows = data.features["embedding"]
-        for start in range(0, len(rows), ROWS):
-            check_finite("embedding", rows[start : start + ROWS], start)
+        for start, x in blocks(data.features["embedding"]):
+            check_finite("embedding", x, start)
 
     def scorer(self, classes: Classes) -> Scorer:
-        texts = unit_rows(np.asarray(classes.semantics, np.float32))
-
-        def score(features: Features) -> np.ndarray:
-            return np.float32(self.scale) * (unit_rows(np.asarray(features["embedding"][:], np.float32)) @ texts.T)
-
-        return score
+        texts, scale = unit_rows(np.asarray(classes.semantics, np.float32)).T, np.float32(self.scale)
+        return lambda features: projected(
+            features["embedding"], texts.shape[1], lambda x: scale * (unit_rows(x) @ texts)
+        )
 
     def graph(self) -> "nn.Module":
         from zslpipe.parts.closed_graphs import CosineGraph

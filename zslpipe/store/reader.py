@@ -8,7 +8,7 @@ import torch
 import zarr
 
 from zslpipe.errors import DamagedError, ZslpipeError
-from zslpipe.memory import free_bytes, memory_bytes
+from zslpipe.memory import counts_maps, free_bytes, memory_bytes
 from zslpipe.store import layout as names
 from zslpipe.store.pieces import StoredPieces
 from zslpipe.store.rows import Rows
@@ -91,11 +91,13 @@ class PieceRows:
 
 
 class MappedRows(PieceRows):
-    """Rows of uncompressed chunk files, each memory-mapped on first use and kept."""
+    """Rows of uncompressed chunk files, each memory-mapped on first use and kept, as far as limits allow."""
 
     def __init__(self, store: StoredPieces, tap: str) -> None:
         super().__init__(store, tap)
         self._maps: dict[int, np.ndarray] = {}
+        most = int(SHARE * free_bytes()) // store.layout.chunk_bytes(tap) if counts_maps() else store.pieces
+        self._most_maps = max(1, most)
         self._stays_cached = len(self) * self._row_bytes < memory_bytes() // 2  # in the page cache, once read
         self._prefetched = np.zeros(len(self), bool)
 
@@ -132,6 +134,8 @@ class MappedRows(PieceRows):
     def piece(self, number: int) -> np.ndarray:
         found = self._maps.get(number)
         if found is None:
+            if len(self._maps) >= self._most_maps:
+                self._maps.clear()
             found = self._maps[number] = self._map(number)
         return found
 
