@@ -14,6 +14,7 @@ import csv
 import io
 import os
 import random
+import re
 import shutil
 import signal
 import sys
@@ -93,10 +94,10 @@ def chunk_bytes(cache: Path) -> dict[str, bytes]:
 
 
 def run_bytes(cache: Path) -> dict[str, bytes]:
-    """The heads of all runs; the runs of twins must be equal."""
+    """The heads of all runs, by the dataset and the head in their names; the runs of twins must be equal."""
     found: dict[str, bytes] = {}
     for path in sorted((cache / "runs").glob("[!.]*/seed-*/head.*")):
-        name = "/".join(path.parts[-2:])
+        name = "/".join([re.sub(r"-\d{8}-\d{6}.*", "", path.parts[-3]), *path.parts[-2:]])
         assert found.setdefault(name, path.read_bytes()) == path.read_bytes(), f"{path} differs from its twin"
     return found
 
@@ -110,6 +111,11 @@ def score_bytes(cache: Path) -> dict[str, bytes]:
 def page_ends(cache: Path) -> dict[str, bytes]:
     """That every page is whole; they contain the time of the run."""
     return {p.name.split("-")[0]: p.read_bytes()[-20:] for p in cache.parent.rglob("[!.]*.html")}
+
+
+def sweep_bytes(cache: Path) -> dict[str, bytes]:
+    """The heads of all runs, and that the report is whole."""
+    return run_bytes(cache) | page_ends(cache)
 
 
 def exported_bytes(cache: Path) -> dict[str, bytes]:
@@ -150,9 +156,11 @@ def verbs(folder: Path) -> list[Verb]:
         Verb("extract, trunk", [[*extract, "--taps", "global,trunk"]], store_bytes),
         Verb("train-head", [remse], run_bytes, ("import",)),
         Verb("train-head, twins", [remse, remse], run_bytes, ("import",)),
+        Verb("train-head, --jobs", [[*remse, "--jobs", "2"]], run_bytes, ("import",)),
         Verb("train-head, stages", [["train-head", "tf-vaegan", *gan]], run_bytes, ("import",)),
         Verb("train-head, tail", [[*remse, "--mode", "tail"]], run_bytes, ("extract, trunk",)),
         Verb("run", [["run", str(recipe)]], run_bytes),
+        Verb("sweep", [["sweep", str(folder / "mine" / "sweep.yaml"), "--jobs", "1"]], sweep_bytes, ("import",)),
         Verb("eval", [["eval", "--gzsl", "--calibrate"]], score_bytes, ("import", "train-head")),
         Verb("report", [["report"]], page_ends, ("import", "train-head", "eval")),
         Verb("derive", [["derive"]], chunk_bytes, ("import", "train-head")),
@@ -181,6 +189,13 @@ head: remse
 settings: {{epochs: 2, branch: global}}
 reading: paper
 published: {{}}
+"""
+
+
+SWEEP = """heads:
+  - eszsl
+  - head: remse
+    settings: {epochs: 2, branch: global}
 """
 
 
@@ -362,6 +377,7 @@ def run(kills: int, minutes: float, seed: int, out: Path) -> bool:
         photos(folder / "photos")
         (folder / "mine").mkdir()
         (folder / "mine" / "photos.yaml").write_text(RECIPE.format(data=folder / "photos"))
+        (folder / "mine" / "sweep.yaml").write_text(SWEEP)
         known = {verb.name: verb for verb in verbs(folder)}
         if out.exists():
             read_table(known, out)

@@ -1,8 +1,10 @@
-"""Only commands that extract or train change the allocator, and ZSLPIPE_MALLOC=0 forbids it."""
+"""Commands change the allocator: freed memory is kept where there is plenty; ZSLPIPE_MALLOC=0 forbids it."""
 
 import ctypes
 import importlib
+import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from click.testing import CliRunner
@@ -30,12 +32,41 @@ def test_commands_that_extract_or_train_keep_freed_memory(
     assert calls == [line]
 
 
-def test_it_can_be_turned_off(monkeypatch: pytest.MonkeyPatch) -> None:
-    loaded = []
-    monkeypatch.setattr(ctypes, "CDLL", lambda name: loaded.append(name))  # a library without mallopt
+@pytest.fixture
+def settings(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
+    """What is set, instead of setting it."""
+    found: list[tuple[int, int]] = []
+    library = SimpleNamespace(mallopt=lambda what, value: not found.append((what, value)))
+    monkeypatch.setattr(ctypes, "CDLL", lambda name: library)
+    monkeypatch.delenv("ZSLPIPE_MALLOC", raising=False)
+    monkeypatch.setenv("MALLOC_MMAP_THRESHOLD_", "")  # put back afterwards
+    monkeypatch.delenv("MALLOC_MMAP_THRESHOLD_")
+    return found
+
+
+def test_where_memory_is_scarce_it_is_given_back(
+    settings: list[tuple[int, int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for bytes_, kept in ((64 << 30, True), (0, True), (1 << 30, False)):
+        monkeypatch.setattr(memory, "memory_bytes", lambda found=bytes_: found)
+        settings.clear()
+        memory.return_freed_memory()
+        assert settings == ([] if kept else [(memory.M_MMAP_THRESHOLD, 1 << 20)])
+        assert ("MALLOC_MMAP_THRESHOLD_" in os.environ) != kept  # for processes that this one starts
+        settings.clear()
+        memory.keep_freed_memory()
+        assert bool(settings) == kept
+
+
+def test_it_can_be_turned_off(settings: list[tuple[int, int]], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ZSLPIPE_MALLOC", "0")
     memory.keep_freed_memory()
-    assert not loaded
-    monkeypatch.delenv("ZSLPIPE_MALLOC")
+    monkeypatch.setattr(memory, "memory_bytes", lambda: 1 << 30)
+    memory.return_freed_memory()
+    assert not settings
+    assert "MALLOC_MMAP_THRESHOLD_" not in os.environ
+
+
+def test_other_c_libraries_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ctypes, "CDLL", lambda name: None)  # without mallopt
     memory.keep_freed_memory()
-    assert loaded == [None]

@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from zslpipe import __version__
+from zslpipe.cli.memory import return_freed_memory
 from zslpipe.cli.options import examples
 from zslpipe.errors import ZslpipeError
 from zslpipe.progress import show_progress
@@ -75,6 +76,7 @@ class Verbs(click.Group):
     def main(self, *args: Any, **kwargs: Any) -> Any:
         """Run; an error becomes one sentence on stderr and the exit code."""
         warnings.showwarning = _note  # type: ignore[assignment]
+        return_freed_memory()
         try:
             with show_progress(), _terminated_as_interrupted():
                 return super().main(*args, **kwargs)

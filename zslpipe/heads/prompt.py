@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from torch import nn
 
 
-
 @register("prompt")
 @dataclass
 class Prompt(Head):
