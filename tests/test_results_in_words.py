@@ -162,6 +162,17 @@ def test_gaussians_are_ahead_and_hardly_need_calibration() -> None:
     assert f"at most {lost:.1f} less without any δ" in WORDS
 
 
+def test_generators_do_not_reach_the_gaussians() -> None:
+    h = {
+        head: [mean(r, "H") for r in rows("real-generative") if r["head"] == head]
+        for head in ("gfzsl", "gfzsl-softmax", "tf-vaegan")
+    }
+    assert "an H of {} and {} on CUB, {} on FLO and {} on CUB50".format(*h["tf-vaegan"]) in WORDS
+    below = [gaussian - gan for gaussian, gan in zip(h["gfzsl"], h["tf-vaegan"], strict=True)]
+    assert f"{min(below):.1f} to {max(below):.1f} below `gfzsl`" in WORDS
+    assert "it has {}, {}, {} and {}".format(*h["gfzsl-softmax"]) in WORDS
+
+
 def test_semantics_matter_more_than_the_head() -> None:
     h = {
         (semantics, head): mean(find("CUB resnet1000", semantics, head), "H")
