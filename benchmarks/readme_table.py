@@ -16,8 +16,8 @@ ROW = ("store", "semantics", "head")
 COLUMNS = (*ROW, "T1", "U", "S", "H", "AUSUC", "oracle H")
 ERRORS = tuple(f"error {what}, {side}" for side in ("seen", "unseen") for what in ("mean", "std", "r"))
 COLUMNS_OF = {  # by the beginning of the file name
-    "real-spine": (*COLUMNS, "H at δ=0", "H, matched δ", "H, quantile δ", "H, raw δ"),
-    "real-gaussians": (*COLUMNS, "H at δ=0", "ECE before", "ECE", "AUROC of none", "seeds", "rule"),
+    "real-spine": (*COLUMNS, "H, ± folds", "H at δ=0", "H, quantile δ", "H, raw δ"),
+    "real-gaussians": (*COLUMNS, "H, ± folds", "H at δ=0", "ECE before", "ECE", "AUROC of none"),
     "delta_rules": (
         "problems",
         "number",
