@@ -91,6 +91,28 @@ def test_predicting_with_examples(place: Path) -> None:
     assert refitted != some
 
 
+def test_explaining_with_examples(place: Path) -> None:
+    told = json.loads(run(place, "train-head", "eszsl", "--json").stdout)
+    line = ("explain", told["run"], str(place / "new" / "pink.png"), "--class", "white", "--class", "pink", "--json")
+
+    def explained(*more: str) -> dict[str, Any]:
+        (one,) = json.loads(run(place, *line, *more).stdout)
+        return dict(one)
+
+    plain, shown = explained(), explained("--examples", str(place / "photos"))
+    for one in (plain, shown):
+        parts = [term["contribution"] for term in one["contrast"]["terms"]]
+        rest = [one["contrast"][name] for name in ("others", "remainder", "calibration", "photos")]
+        assert sum(parts) + sum(rest) == pytest.approx(one["contrast"]["difference"], rel=1e-3, abs=1e-4)
+        assert one["contrast"]["remainder"] == pytest.approx(0, abs=1e-3)  # so what photos add is all of the rest
+    assert plain["contrast"]["photos"] == 0
+    assert shown["contrast"]["photos"] != 0
+    again = ("predict", *line[1:3], "--top", "7", "--json", "--examples", str(place / "photos"))
+    (predicted,) = json.loads(run(place, *again).stdout)["predictions"]
+    scores = {c["class"]: c["score"] for c in predicted["classes"]}
+    assert {c["class"]: pytest.approx(c["score"], abs=1e-4) for c in shown["classes"]}.items() <= scores.items()
+
+
 def test_examples_of_a_new_class(place: Path) -> None:
     told = json.loads(run(place, "train-head", "eszsl", "--json").stdout)
     (place / "more.csv").write_text("class,red,blueish\norange,1,0.17\n")

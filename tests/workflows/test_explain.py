@@ -11,8 +11,8 @@ from PIL import Image
 
 from zslpipe.cli import main
 from zslpipe.data.benchmark import Benchmark
-from zslpipe.serving.explain import explain
-from zslpipe.serving.explanation_text import map_caption, maps_title
+from zslpipe.serving.explain import Estimate, Estimated, explain
+from zslpipe.serving.explanation_text import estimate_bars, map_caption, maps_title
 from zslpipe.store.feature_store import FeatureStore
 from zslpipe.store.layout import TapSpec
 from zslpipe.store.rows import take
@@ -184,7 +184,7 @@ def test_every_head_says_what_spoke_for_the_winner(
         assert contrast["rival"] == (told["true"] if wrong else second["class"])
         parts = [term["contribution"] for term in contrast["terms"]]
         assert parts == sorted(parts, reverse=True)
-        total = sum(parts) + contrast["others"] + contrast["remainder"] + contrast["calibration"]
+        total = sum(parts) + contrast["others"] + contrast["remainder"] + contrast["calibration"] + contrast["photos"]
         assert total == pytest.approx(contrast["difference"], rel=1e-3, abs=1e-4)
         winner = benchmark.class_names.index(contrast["winner"])
         term = contrast["terms"][0]
@@ -204,6 +204,32 @@ def test_a_head_whose_scores_are_not_made_of_attributes_says_so(
     assert "The scores of gfzsl-softmax are not made of attributes" in page.read_text()
     (told,) = json.loads(zslpipe(workspace, names["gfzsl-softmax"], "0", "--json").stdout)
     assert told["contrast"] is None
+
+
+@pytest.mark.parametrize("head", ["gfzsl", "gfzsl-softmax", "eszsl", "attention-net"])
+def test_attributes_are_estimated_for_heads_that_predict_none(
+    runs: tuple[Workspace, Benchmark, dict[str, str]], tmp_path: Path, head: str
+) -> None:
+    workspace, benchmark, names = runs
+    page = tmp_path / "why.html"
+    assert zslpipe(workspace, names[head], "c7/3.png", "--out", str(page)).exit_code == 0
+    (told,) = json.loads(zslpipe(workspace, names[head], "c7/3.png", "--json").stdout)
+    assert ("estimated by ridge regression, not by the head" in page.read_text()) == (head != "attention-net")
+    if head == "attention-net":
+        assert told["estimate"] is None
+        return
+    estimate = told["estimate"]
+    winner, rival = (benchmark.class_names.index(estimate[role]) for role in ("winner", "rival"))
+    differences = [abs(one["winner"] - one["rival"]) for one in estimate["attributes"]]
+    assert differences == sorted(differences, reverse=True)
+    for one in estimate["attributes"]:
+        column = benchmark.attribute_names.index(one["attribute"])
+        assert one["winner"] == pytest.approx(benchmark.semantics[winner, column])
+        assert one["rival"] == pytest.approx(benchmark.semantics[rival, column])
+    bars = list(estimate_bars(Estimate(**{**estimate, "attributes": [Estimated(**a) for a in estimate["attributes"]]})))
+    for bar, one in zip(bars, estimate["attributes"], strict=True):
+        nearer = abs(one["image"] - one["winner"]) < abs(one["image"] - one["rival"])
+        assert (bar.length > 0) == nearer
 
 
 def test_the_rival_can_be_asked_for(runs: tuple[Workspace, Benchmark, dict[str, str]]) -> None:

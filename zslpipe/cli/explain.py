@@ -22,6 +22,7 @@ EXAMPLES = examples(
     "--class", "classes", multiple=True, metavar="NAME", help="Compare with this class; show its maps. Repeatable."
 )
 @click.option("--classes", "more", type=PATH, help="CSV file of new classes, described by the same attributes.")
+@click.option("--examples", "photos", type=PATH, help="Folder of photos of unseen classes, as for predict.")
 @click.option("--out", type=PATH, help="Folder, .png or .html file for the pictures.", show_default="RUN/explain")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, ...")
 @places
@@ -33,6 +34,7 @@ def command(
     others: int,
     classes: tuple[str, ...],
     more: Path | None,
+    photos: Path | None,
     out: Path | None,
     device: str,
     data_root: Path | None,
@@ -45,13 +47,15 @@ def command(
     likely classes, the attributes that spoke for the winner and for its rival (the class of --class, or the true class
     if it lost, or else the runner-up), and attention maps: of the true class and the strongest wrong classes, or, for
     heads with one map per attribute, of the attributes of the class. A map shows where the head looked, not how sure
-    it is.
+    it is. For heads that predict no attributes, a ridge regression estimates those of the image, and the picture says
+    so.
     """
     from zslpipe.workflows.explain import explain_images
 
     where = workspace(data_root, cache)
-    options = {"seed": seed, "others": others, "classes": classes, "more": more, "out": out, "device": device}
-    done = explain_images(where, run, images, **options)  # type: ignore[arg-type]
+    done = explain_images(
+        where, run, images, seed=seed, others=others, classes=classes, more=more, photos=photos, out=out, device=device
+    )
     if json_:
         print_json([explained.as_json() for explained in done])
         return

@@ -182,11 +182,7 @@ class WithPhotos(Head):
 
     def scorer(self, classes: Classes) -> Scorer:
         score = self.base.bind(classes)
-        place = {row.tobytes(): i for i, row in enumerate(self.semantics)}
-        unseen = [(c, row.tobytes()) for c, row in enumerate(classes.semantics) if not classes.seen[c]]
-        found = [(c, place[row]) for c, row in unseen if row in place]
-        columns, rows = (np.array(side, int) for side in (zip(*found) if found else ((), ())))
-        weights, shifts = self.weights[rows].T.astype(np.float32), self.shifts[rows].astype(np.float32)
+        columns, weights, shifts = self._moved(classes)
 
         def scores(features: Features) -> np.ndarray:
             moved = score(features).copy()
@@ -195,6 +191,22 @@ class WithPhotos(Head):
             return moved
 
         return scores
+
+    def added(self, features: Features, classes: Classes) -> np.ndarray:
+        """(N, C) what the photos add to the scores of N images."""
+        columns, weights, shifts = self._moved(classes)
+        z = self.space(features)
+        added = np.zeros((len(z), len(classes.semantics)), np.float32)
+        added[:, columns] = z @ weights + shifts
+        return added
+
+    def _moved(self, classes: Classes) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The K columns of classes with photos, and the weights (r, K) and shifts (K,) of their scores."""
+        place = {row.tobytes(): i for i, row in enumerate(self.semantics)}
+        unseen = [(c, row.tobytes()) for c, row in enumerate(classes.semantics) if not classes.seen[c]]
+        found = [(c, place[row]) for c, row in unseen if row in place]
+        columns, rows = (np.array(side, int) for side in (zip(*found) if found else ((), ())))
+        return columns, self.weights[rows].T.astype(np.float32), self.shifts[rows].astype(np.float32)
 
     def graph(self) -> "nn.Module":
         raise InputError(f"this {self.name} was given photos, which cannot be exported: export a run without them.")

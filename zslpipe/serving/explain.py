@@ -10,7 +10,11 @@ from zslpipe.errors import InputError
 from zslpipe.evaluation.imbalance import PredictsSemantics
 from zslpipe.parts.attends import AttendsByAttribute, AttendsByClass
 from zslpipe.parts.head import Head
+from zslpipe.parts.photos import WithPhotos
+from zslpipe.parts.problem import Classes
+from zslpipe.parts.scaling import unit_rows
 from zslpipe.parts.sums_attributes import ContrastsAttributes, SumsAttributes
+from zslpipe.serving.attribute_estimate import AttributeEstimate
 from zslpipe.serving.predictor import Candidate, ClassList, Predictor
 from zslpipe.store.rows import Features
 
@@ -70,6 +74,7 @@ class Contrast:
         winner, rival: the two classes.
         difference: of their calibrated scores.
         calibration: what δ adds to the difference: it speaks against a seen class.
+        photos: what photos of unseen classes add to it, if the run was given some.
         terms: attributes with the largest contributions, largest first.
         others: sum of the contributions of all other attributes.
         remainder: the rest of the difference, which comes from no attribute.
@@ -79,6 +84,7 @@ class Contrast:
     rival: str
     difference: float
     calibration: float
+    photos: float
     terms: tuple[Term, ...]
     others: float
     remainder: float
@@ -87,6 +93,32 @@ class Contrast:
     def largest(self) -> float:
         """The largest contribution without its sign."""
         return max((abs(term.contribution) for term in self.terms), default=0.0)
+
+
+@dataclass(frozen=True)
+class Estimated:
+    """An attribute of an image as estimated, and its value in the semantics of the winner and of its rival."""
+
+    attribute: str
+    image: float
+    winner: float
+    rival: float
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Attributes of the image by ridge regression, not by the head; see `AttributeEstimate`.
+
+    Attributes:
+        winner, rival: the two classes, as in `Contrast`.
+        attributes: those in which the two classes differ most, in the order of that difference.
+        explained: share of the variance of attributes that the regression explains for classes left out.
+    """
+
+    winner: str
+    rival: str
+    attributes: tuple[Estimated, ...]
+    explained: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,6 +131,7 @@ class Explanation:
         predicted: the class with the highest calibrated score among all classes.
         candidates: the classes with the highest scores, and the true one.
         contrast: None for a head whose scores are not sums over attributes, or with a single class.
+        estimate: for a head that predicts no semantics, if the run's store is at hand.
         maps: attention maps, the most important first; empty for a head without attention.
     """
 
@@ -107,6 +140,7 @@ class Explanation:
     predicted: str
     candidates: tuple[Candidate, ...]
     contrast: Contrast | None
+    estimate: Estimate | None
     maps: tuple[AttentionMap, ...]
 
     def as_json(self) -> dict[str, Any]:
@@ -116,6 +150,7 @@ class Explanation:
             "predicted": self.predicted,
             "classes": [one.as_json() for one in self.candidates],
             "contrast": None if self.contrast is None else asdict(self.contrast),
+            "estimate": None if self.estimate is None else asdict(self.estimate),
             "maps": [one.as_json() for one in self.maps],
         }
 
@@ -127,6 +162,7 @@ def explain(
     true: int | None = None,
     others: int = 3,
     classes: Sequence[int] = (),
+    attributes: AttributeEstimate | None = None,
 ) -> Explanation:
     """Explain what a run says of one image.
 
@@ -140,19 +176,24 @@ def explain(
         classes: classes to show besides the true one, instead of the strongest wrong ones. The first that does not win
             is the rival. A head with attention per attribute shows the attributes of the first of them, instead of
             those of the true class.
+        attributes: estimates those of the image, for a head that predicts none.
     """
     candidates, names = predictor.classes, predictor.classes.names
     scores = predictor.scores(features)[0]
     ranked = np.argsort(-scores, kind="stable").tolist()
     wanted = [*classes, *([] if true is None else [true]), *ranked]
     rival = next((c for c in wanted if c != ranked[0]), None)
+    estimate = None
+    if attributes is not None and rival is not None:
+        estimate = _estimate(attributes, features, candidates, ranked[0], rival)
     return Explanation(
         image=image,
         true=None if true is None else names[true],
         predicted=names[ranked[0]],
         candidates=_best(predictor, features, image, ranked, true),
         contrast=None if rival is None else contrast(predictor, features, scores, ranked[0], rival),
-        maps=_maps(predictor.head, features, candidates, scores, ranked, true, others, classes),
+        estimate=estimate,
+        maps=_maps(without_photos(predictor.head), features, candidates, scores, ranked, true, others, classes),
     )
 
 
@@ -167,7 +208,7 @@ def _best(
 
 def contrast(predictor: Predictor, features: Features, scores: np.ndarray, winner: int, rival: int) -> Contrast | None:
     """What spoke for the winner and for its rival; None for a head whose scores are not made of attributes."""
-    head, classes = predictor.head, predictor.classes
+    head, classes = without_photos(predictor.head), predictor.classes
     pair = [winner, rival]
     gained = _gained(head, features, *classes.semantics[pair])
     if gained is None:
@@ -178,11 +219,16 @@ def contrast(predictor: Predictor, features: Features, scores: np.ndarray, winne
     values = classes.semantics[pair]
     difference = float(scores[winner] - scores[rival])
     calibration = (predictor.delta or 0.0) * (int(classes.seen[rival]) - int(classes.seen[winner]))
+    photos = 0.0
+    if isinstance(predictor.head, WithPhotos):
+        added = predictor.head.added(features, Classes(classes.semantics, classes.seen))[0]
+        photos = float(added[winner] - added[rival])
     return Contrast(
         winner=classes.names[winner],
         rival=classes.names[rival],
         difference=difference,
         calibration=calibration,
+        photos=photos,
         terms=tuple(
             Term(
                 classes.attribute_names[a],
@@ -194,8 +240,23 @@ def contrast(predictor: Predictor, features: Features, scores: np.ndarray, winne
             for a in chosen
         ),
         others=float(gained.sum() - gained[chosen].sum()),
-        remainder=difference - calibration - float(gained.sum()),
+        remainder=difference - calibration - photos - float(gained.sum()),
     )
+
+
+def without_photos(head: Head) -> Head:
+    """The trained head itself, whose parts can be explained."""
+    return head.base if isinstance(head, WithPhotos) else head
+
+
+def _estimate(
+    attributes: AttributeEstimate, features: Features, classes: ClassList, winner: int, rival: int
+) -> Estimate:
+    image, (one, other) = attributes(features)[0], classes.semantics[[winner, rival]]
+    chosen = np.argsort(-np.abs(one - other), kind="stable")[:TERMS]
+    shown = (Estimated(classes.attribute_names[a], *map(float, (image[a], one[a], other[a]))) for a in chosen)
+    differing = tuple(a for a in shown if a.winner != a.rival)
+    return Estimate(classes.names[winner], classes.names[rival], differing, attributes.explained)
 
 
 def _gained(head: Head, features: Features, winner: np.ndarray, rival: np.ndarray) -> np.ndarray | None:
@@ -213,8 +274,7 @@ def _compared(head: Any, features: Features, semantics: np.ndarray) -> np.ndarra
     if not isinstance(head, PredictsSemantics):
         return None
     targets = getattr(head, "semantic_targets", lambda same: same)(semantics)
-    all_ = np.concatenate([head.predict_semantics(features), targets]).astype(np.float64)
-    return np.asarray(all_ / np.maximum(np.linalg.norm(all_, axis=1, keepdims=True), 1e-12))
+    return unit_rows(np.concatenate([head.predict_semantics(features), targets]).astype(np.float64))
 
 
 def _maps(

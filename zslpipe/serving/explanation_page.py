@@ -10,12 +10,15 @@ from zslpipe.report.markup import Child, Markup, breakable, el
 from zslpipe.serving.attention_maps import overlay
 from zslpipe.serving.explain import Explanation
 from zslpipe.serving.explanation_text import (
+    ESTIMATE_TITLE,
     WHERE,
     Bar,
     candidate_bars,
     contrast_bars,
     contrast_note,
     contrast_title,
+    estimate_bars,
+    estimate_note,
     heading,
     map_caption,
     maps_title,
@@ -57,6 +60,9 @@ def _section(shown: Explained, head: str) -> Markup:
     if one.contrast is not None:
         parts += [el("h3", contrast_title(one.contrast)), _bars(contrast_bars(one.contrast), two_sided=True)]
         parts.append(el("p", contrast_note(one.contrast), class_="note"))
+    if one.estimate is not None:
+        parts += [el("h3", ESTIMATE_TITLE), _bars(estimate_bars(one.estimate), two_sided=True)]
+        parts.append(el("p", estimate_note(one.estimate), class_="note"))
     return el("section", parts)
 
 

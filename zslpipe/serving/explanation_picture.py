@@ -8,12 +8,15 @@ from zslpipe.drawing import Font, drawable, fit_text, load_font
 from zslpipe.serving.attention_maps import FAINT, GAP, INK, LINE, RIGHT, TILE, WRONG, Tile, draw_row
 from zslpipe.serving.explain import Explanation
 from zslpipe.serving.explanation_text import (
+    ESTIMATE_TITLE,
     WHERE,
     Bar,
     candidate_bars,
     contrast_bars,
     contrast_note,
     contrast_title,
+    estimate_bars,
+    estimate_note,
     heading,
     map_caption,
     maps_title,
@@ -50,6 +53,9 @@ def draw(one: Explanation, picture: Image.Image, head: str, grid: tuple[int, int
     if one.contrast is not None:
         parts.append(_chart(contrast_title(one.contrast), list(contrast_bars(one.contrast)), two_sided=True))
         parts.append(_lines([(contrast_note(one.contrast), FAINT)]))
+    if one.estimate is not None:
+        parts.append(_chart(ESTIMATE_TITLE, list(estimate_bars(one.estimate)), two_sided=True))
+        parts.append(_lines([(estimate_note(one.estimate), FAINT)]))
     return _stack(parts)
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from zslpipe.serving.explain import AttentionMap, Contrast, Explanation, Term
+from zslpipe.serving.explain import AttentionMap, Contrast, Estimate, Explanation, Term
 
 WHERE = "Bright is where the head looked, not how sure it is; each map is scaled to its own maximum."
 NOTHING = 1e-3  # of the longest bar: rounding
@@ -64,6 +64,7 @@ def contrast_bars(one: Contrast) -> Iterator[Bar]:
     rest = [
         ("all other attributes", one.others),
         ("not from attributes", one.remainder),
+        ("photos of unseen classes", one.photos),
         ("calibration (δ)", one.calibration),
     ]
     largest = max(one.largest, *(abs(value) for _, value in rest), 1e-12)
@@ -78,6 +79,27 @@ def no_contrast_note(head: str) -> str:
     """What stands in the place of the chart."""
     return (
         f"The scores of {head} are not made of attributes one by one, so none of them can be said to speak for a class."
+    )
+
+
+ESTIMATE_TITLE = "Attributes of the image, estimated by ridge regression, not by the head"
+
+
+def estimate_bars(one: Estimate) -> Iterator[Bar]:
+    """Where each estimated value lies between the two classes': at 1 as in the winner, at -1 as in its rival."""
+    for a in one.attributes:
+        place = (2 * a.image - a.winner - a.rival) / (a.winner - a.rival)
+        note = f"classes {a.winner:.2f} and {a.rival:.2f}"
+        yield Bar(a.attribute, f"{a.image:.2f}", min(max(place, -1.0), 1.0), note)
+
+
+def estimate_note(one: Estimate) -> str:
+    """How to read that chart, and how far to trust it."""
+    return (
+        f"The attributes in which the two classes differ most. Right: the image is like {one.winner}; left: like "
+        f"{one.rival}. Beside each attribute: its value in the two classes, in that order. The regression reads the "
+        "features that the head reads. It was fitted to the training images, and explains "
+        f"{100 * one.explained:.0f} % of the variance of attributes among classes that were left out."
     )
 
 

@@ -12,11 +12,13 @@ from zslpipe.backbones.transform import Transform
 from zslpipe.data.benchmark import Benchmark
 from zslpipe.drawing import write_png
 from zslpipe.errors import InputError
+from zslpipe.evaluation.imbalance import PredictsSemantics
 from zslpipe.extract.decode import UnreadableImage, read_image
 from zslpipe.files import write_text
 from zslpipe.progress import track
 from zslpipe.registry import nearest, unknown
-from zslpipe.serving.explain import Explanation, explain
+from zslpipe.serving.attribute_estimate import AttributeEstimate
+from zslpipe.serving.explain import Explanation, explain, without_photos
 from zslpipe.serving.explanation_page import Explained as Shown
 from zslpipe.serving.explanation_page import explanations_page
 from zslpipe.serving.explanation_picture import draw
@@ -25,8 +27,9 @@ from zslpipe.store.failure import Failure
 from zslpipe.store.feature_store import FeatureStore
 from zslpipe.store.pieces import DONE
 from zslpipe.store.rows import Features, take
+from zslpipe.workflows.examples import shown as shown_photos
 from zslpipe.workflows.find import store_of_run
-from zslpipe.workflows.predict import predictor_of
+from zslpipe.workflows.predict import predictor_of, seed_of
 from zslpipe.workflows.runs import Run, find_run
 from zslpipe.workflows.workspace import Workspace
 
@@ -59,6 +62,7 @@ def explain_images(
     others: int = 3,
     classes: Sequence[str] = (),
     more: Path | None = None,
+    photos: Path | None = None,
     out: Path | None = None,
     device: str = "auto",
 ) -> list[Explained]:
@@ -74,6 +78,7 @@ def explain_images(
         others: number of wrong classes whose maps are shown, those with the highest scores.
         classes: classes to show instead of those; the first that does not win is the rival.
         more: CSV file of further classes, described by the same attributes.
+        photos: folder with a subfolder of photos for some of the unseen classes; they replace those of the run.
         out: folder for the pictures, a .png file for a single image, or an .html file; None for `RUN/explain`.
         device: where the backbone runs: auto, cpu, cuda, cuda:1, ...
 
@@ -84,6 +89,8 @@ def explain_images(
     predictor, store = predictor_of(workspace, run, seed, device), store_of_run(workspace, run)
     if more is not None:
         predictor = predictor.with_classes(more)
+    if photos is not None:
+        predictor = shown_photos(predictor, run, store, seed_of(run, seed), photos, refit=False, device=device)
     names = predictor.classes.names
     for name in set(classes) - set(names):
         raise unknown("class", name, names)
@@ -92,14 +99,23 @@ def explain_images(
     single = out is not None and out.suffix.lower() == ".png"
     if single and len(subjects) > 1:
         raise InputError(f"{out} is one picture, but there are {len(subjects)} images: give a folder or an .html file.")
-    shown = []
+    attributes, shown = _estimate(predictor, run.benchmark, store), []
     for subject in track(subjects, "explaining"):
         features, picture = _opened(subject, run.benchmark, store, predictor)
         label = -1 if subject.row is None else int(run.benchmark.labels[subject.row])
-        explanation = explain(predictor, features, subject.name, label if label >= 0 else None, others, asked)
+        true = label if label >= 0 else None
+        explanation = explain(predictor, features, subject.name, true, others, asked, attributes)
         grid = store.taps["region"].grid if "region" in store.taps else None
         shown.append(Shown(explanation, picture, grid))
     return _written(run, shown, out)
+
+
+def _estimate(predictor: Predictor, benchmark: Benchmark, store: FeatureStore) -> AttributeEstimate | None:
+    """What estimates attributes of images, for heads that predict no semantics."""
+    head = without_photos(predictor.head)
+    if isinstance(head, PredictsSemantics):
+        return None
+    return AttributeEstimate.of(head, store.features(), benchmark.keep(store.status == DONE))
 
 
 def _written(run: Run, several: Sequence[Shown], out: Path | None) -> list[Explained]:

@@ -1,0 +1,62 @@
+"""Attributes of images by ridge regression, for heads that predict none themselves."""
+
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+
+from zslpipe.data.benchmark import Benchmark
+from zslpipe.parts.embeds import Embeds
+from zslpipe.parts.head import Head
+from zslpipe.parts.scaling import unit_rows
+from zslpipe.parts.scatter import members
+from zslpipe.store.rows import Features, take
+
+RIDGES = np.logspace(-3, 2, 11)
+FEWEST = 3  # classes: one is left out to choose the ridge
+ROWS = 1024  # read at a time
+
+
+@dataclass(frozen=True, eq=False)
+class AttributeEstimate:
+    """A ridge regression from features to semantics: what is linear in the features, whatever the head makes of it.
+
+    It is fitted to the mean features of each seen class's training images, of unit length; the ridge is that with the
+    least error for a class left out. Features are the head's embedding if it has one, otherwise the tap `global`.
+
+    Attributes:
+        head: whose features are used.
+        regression: fitted.
+        explained: share of the variance of semantics between classes that it explains for classes left out.
+    """
+
+    head: Head
+    regression: Any
+    explained: float
+
+    @classmethod
+    def of(cls, head: Head, features: Features, benchmark: Benchmark) -> Self | None:
+        """From the training images of a benchmark; None if there are too few seen classes, or no such features."""
+        if len(benchmark.seen_classes) < FEWEST or not (isinstance(head, Embeds) or "global" in features):
+            return None
+        from sklearn.linear_model import RidgeCV  # imported here: it takes a second
+
+        seen, labels = np.unique(benchmark.labels[benchmark.trainval], return_inverse=True)
+        sums: Any = 0.0
+        for start in range(0, len(labels), ROWS):
+            part = take(features, benchmark.trainval[start : start + ROWS])
+            sums = sums + members(labels[start : start + ROWS], len(seen)) @ _unit_features(head, part)
+        semantics = benchmark.semantics[seen].astype(np.float64)
+        regression = RidgeCV(RIDGES).fit(sums / np.bincount(labels)[:, None], semantics)
+        variance = float(semantics.var(0).mean())
+        explained = 1 + float(regression.best_score_) / variance if variance > 0 else 0.0  # the score is minus an error
+        return cls(head, regression, max(explained, 0.0))
+
+    def __call__(self, features: Features) -> np.ndarray:
+        """(N, A) semantics of N images."""
+        return np.asarray(self.regression.predict(_unit_features(self.head, features)))
+
+
+def _unit_features(head: Head, features: Features) -> np.ndarray:
+    rows = head.embed(features) if isinstance(head, Embeds) else features["global"][:]
+    return unit_rows(np.asarray(rows, np.float64))
