@@ -70,24 +70,43 @@ def test_remse_makes_errors_smaller_and_more_even_but_not_recognition_better() -
 
 
 def test_what_regression_terms_do_on_validation_classes() -> None:
-    grid = {(r["semantics"], r["loss"], float(r["λ"])): float(r["H"]) for r in rows("regression_grid")}
-    for semantics in ("as given", "centred"):
+    grid: dict[tuple[str, str, str], dict[float, float]] = {}
+    for r in rows("regression_grid"):
+        if r["semantics"] == "att":
+            grid.setdefault((r["store"], r["origin"], r["loss"]), {})[float(r["λ"])] = float(r["H"])
+    for origin in ("as given", "centred"):
+        of = {loss: values for (store, o, loss), values in grid.items() if (store, o) == ("CUB50", origin)}
         for weight, larger in ((0.01, 0.05), (0.03, 0.15), (0.1, 0.5)):
-            gap = grid[semantics, "sce+remse", weight] - grid[semantics, "sce+nmse", larger]
-            assert abs(gap) <= 0.2 + 1e-9
-        plain = grid[semantics, "sce", 0.0]
-        best = max(h for (s, loss, _), h in grid.items() if (s, loss) == (semantics, "sce+remse"))
-        if semantics == "as given":
-            assert f"raises H from {plain} to {best}" in WORDS
-            sce, remse = (
-                next(r for r in rows("real-regression") if r["head"] == f"{loss}, not centred")
-                for loss in ("SCE", "SCE + ReMSE, λ = 0.003")
-            )
-            assert f"test images from {mean(sce, 'H')} to {mean(remse, 'H')}, {sce['seeds']} seeds" in WORDS
-        else:
-            assert best < plain
-            assert f"(from {plain})" in WORDS
-        assert all(h <= plain for (s, loss, _), h in grid.items() if (s, loss) == (semantics, "sce+balanced-mse"))
+            assert abs(of["sce+remse"][weight] - of["sce+nmse"][larger]) <= 0.2 + 1e-9
+        assert max(of["sce+balanced-mse"].values()) <= of["sce"][0.0]
+    plain, best = (
+        {store: max(grid[store, "as given", loss].values()) for store in ("CUB50", "CUB")}
+        for loss in ("sce", "sce+remse")
+    )
+    assert f"raises H from {plain['CUB50']} to {best['CUB50']}" in WORDS
+    assert f"on CUB from {plain['CUB']} to {best['CUB']}" in WORDS
+    centred = [grid[store, "centred", "sce"][0.0] for store in ("CUB50", "CUB")]
+    assert "centred semantics without ReMSE give {} and {}".format(*centred) in WORDS
+    sce, remse = (
+        next(r for r in rows("real-regression") if r["head"] == f"{loss}, not centred")
+        for loss in ("SCE", "SCE + ReMSE, λ = 0.003")
+    )
+    assert f"test images from {mean(sce, 'H')} to {mean(remse, 'H')}, {sce['seeds']} seeds" in WORDS
+
+
+def test_the_default_of_remse_is_the_best_compromise_on_validation_classes() -> None:
+    """Of the pairs of centring and λ that were tried on all three problems; 0.01, centred, or SCE alone."""
+    h: dict[tuple[str, float], dict[tuple[str, str], float]] = {}
+    for r in rows("regression_grid"):
+        if r["loss"] in ("sce", "sce+remse"):
+            h.setdefault((r["origin"], float(r["λ"])), {})[r["store"], r["semantics"]] = float(r["H"])
+    everywhere = {pair: values for pair, values in h.items() if len(values) == 3}
+    default = everywhere["centred", 0.01]
+    assert len(everywhere) > 4
+    for values in everywhere.values():
+        assert any(values[problem] <= default[problem] for problem in default)
+    given = [sum(values.values()) for (origin, _), values in everywhere.items() if origin == "as given"]
+    assert sum(default.values()) > max(given)
 
 
 def test_the_parts_of_the_autoencoder_work_but_do_not_help_on_validation_classes() -> None:

@@ -61,6 +61,7 @@ class SemanticHead(RegressionSettings, TorchHead[S]):
 
     `centre_semantics` takes the mean of the seen classes' semantics as the origin of angles, which none of the papers
     does: semantics that share a large common part (sentence vectors) otherwise lie within a few degrees of each other.
+    On validation classes, global branch, it is worth 2 to 3 points of H on CUB and costs half a point on 50 birds.
     `scale_features` divides a tap by its root mean square, so that one learning rate suits every backbone.
     """
 
