@@ -11,10 +11,19 @@ from click.testing import CliRunner
 
 from zslpipe.cli import main, memory
 
+FOR_CHILDREN = ("MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_")
+
 
 @pytest.mark.parametrize(
     "line",
-    [("extract", "--dataset", "nowhere"), ("run", "nowhere.yaml"), ("quickstart",), ("train-head", "eszsl")],
+    [
+        ("extract", "--dataset", "nowhere"),
+        ("run", "nowhere.yaml"),
+        ("quickstart",),
+        ("train-head", "eszsl"),
+        ("derive",),
+        ("sweep", "nowhere.yaml"),
+    ],
     ids=lambda line: line[0],
 )
 def test_commands_that_extract_or_train_keep_freed_memory(
@@ -39,8 +48,9 @@ def settings(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
     library = SimpleNamespace(mallopt=lambda what, value: not found.append((what, value)))
     monkeypatch.setattr(ctypes, "CDLL", lambda name: library)
     monkeypatch.delenv("ZSLPIPE_MALLOC", raising=False)
-    monkeypatch.setenv("MALLOC_MMAP_THRESHOLD_", "")  # put back afterwards
-    monkeypatch.delenv("MALLOC_MMAP_THRESHOLD_")
+    for name in FOR_CHILDREN:
+        monkeypatch.setenv(name, "")  # put back afterwards
+        monkeypatch.delenv(name)
     return found
 
 
@@ -52,10 +62,11 @@ def test_where_memory_is_scarce_it_is_given_back(
         settings.clear()
         memory.return_freed_memory()
         assert settings == ([] if kept else [(memory.M_MMAP_THRESHOLD, 1 << 20)])
-        assert ("MALLOC_MMAP_THRESHOLD_" in os.environ) != kept  # for processes that this one starts
         settings.clear()
         memory.keep_freed_memory()
         assert bool(settings) == kept
+        set_ = {name: os.environ.pop(name, None) for name in FOR_CHILDREN}  # for processes that this one starts
+        assert set_ == dict(zip(FOR_CHILDREN, (str(1 << 30), str((1 << 31) - 1)) if kept else (str(1 << 20), None)))
 
 
 def test_it_can_be_turned_off(settings: list[tuple[int, int]], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -64,9 +75,9 @@ def test_it_can_be_turned_off(settings: list[tuple[int, int]], monkeypatch: pyte
     monkeypatch.setattr(memory, "memory_bytes", lambda: 1 << 30)
     memory.return_freed_memory()
     assert not settings
-    assert "MALLOC_MMAP_THRESHOLD_" not in os.environ
+    assert not set(FOR_CHILDREN) & set(os.environ)
 
 
-def test_other_c_libraries_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_other_c_libraries_are_left_alone(settings: list[tuple[int, int]], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ctypes, "CDLL", lambda name: None)  # without mallopt
     memory.keep_freed_memory()

@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from zslpipe.cli.memory import keep_freed_memory
 from zslpipe.cli.options import as_json, examples, parse_settings, places, print_json, workspace
 
 EXAMPLES = examples(
@@ -54,6 +55,7 @@ def command(
 
     if rule and selection is None:
         raise click.UsageError("--rule needs --selection.")
+    keep_freed_memory()
     done = derive_store(
         workspace(data_root, cache),
         run,

@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from zslpipe.cli.memory import keep_freed_memory
 from zslpipe.cli.options import PATH, as_json, examples, places, print_json, workspace
 
 EXAMPLES = examples(
@@ -50,6 +51,7 @@ def command(file: Path, data_root: Path | None, cache: Path | None, json_: bool,
     """
     from zslpipe.workflows.sweep import sweep
 
+    keep_freed_memory()
     done = sweep(workspace(data_root, cache), file, **options)
     if json_:
         print_json(done.as_json())
