@@ -54,7 +54,7 @@ COLUMNS_OF = {  # by the beginning of the file name
         "oracle H",
     ),
     "gfzsl-together": ("dataset", "semantics", "weight of gfzsl", "chosen", "validated H", "T1", "oracle H"),
-    "gfzsl-cost": ("what", "eszsl", "gfzsl", "ratio", "1000 images scored, CPU s", "MiB beside the features"),
+    "gfzsl-cost": ("dataset", "semantics", "what", "eszsl", "gfzsl", "ratio", "1000 images scored, CPU s", "MiB beside the features"),
     "real-remse": (*COLUMNS, *ERRORS),
     "regression_grid": ("store", "semantics", "origin", "loss", "λ", "T1", "H", "AUSUC"),
     "real-regression": (*COLUMNS, "H, ± folds", *ERRORS),
