@@ -60,7 +60,7 @@ def test_training_with_examples(place: Path, more: tuple[str, ...]) -> None:
     folder = Path(told["run"])
     about = read_json(folder / "run.json")
     assert about["notes"] == [
-        "4 photos of 2 unseen classes are taken into account; 1 of them were test images and are no longer."
+        "4 photos of 2 unseen classes are taken into account; test images among them (1) are no longer tested on."
     ]
     assert about["request"]["examples"]["refit"] == bool(more)
     assert (folder / "seed-0" / "photos.safetensors").is_file()

@@ -201,7 +201,7 @@ def test_a_head_whose_scores_are_not_made_of_attributes_says_so(
     workspace, _, names = runs
     page = tmp_path / "why.html"
     assert zslpipe(workspace, names["gfzsl-softmax"], "0", "--out", str(page)).exit_code == 0
-    assert "The scores of gfzsl-softmax are not made of attributes" in page.read_text()
+    assert "The scores of gfzsl-softmax are not sums over attributes" in page.read_text()
     (told,) = json.loads(zslpipe(workspace, names["gfzsl-softmax"], "0", "--json").stdout)
     assert told["contrast"] is None
 

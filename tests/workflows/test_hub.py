@@ -189,7 +189,9 @@ def test_names_of_repositories(hub: FakeHub, tmp_path: Path, repo: str) -> None:
 def test_what_the_hub_says_is_one_sentence(hub: FakeHub, tmp_path: Path) -> None:
     done = zslpipe_("pull", "jane/nothing", cache=tmp_path / "cache")
     assert done.exit_code == 1
-    assert done.output.startswith("zslpipe: the hub did not do it for jane/nothing (404 Client Error): check the name")
+    assert done.output.startswith(
+        "zslpipe: the request to the hub for jane/nothing failed (404 Client Error): check the name"
+    )
     assert done.output.count("\n") == 1
 
 

@@ -74,7 +74,7 @@ def test_the_good_one_is_read(tmp_path: Path) -> None:
 def test_a_large_file_is_not_read(tmp_path: Path) -> None:
     path = tmp_path / "recipe.yaml"
     path.write_text("a: " + "x" * (1 << 21))
-    with pytest.raises(InputError, match="more than 1 MB"):
+    with pytest.raises(InputError, match="larger than 1 MB"):
         read_yaml(path, "a recipe")
 
 

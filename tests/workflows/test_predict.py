@@ -178,7 +178,7 @@ def test_an_interruption_promises_nothing(place: Path, run: str, monkeypatch: py
     monkeypatch.setattr(Predictor, "timed", interrupted)
     stopped = predict(place, run, str(place / "new"))
     assert stopped.exit_code == 130
-    assert stopped.stderr == "zslpipe: interrupted; predictions are printed at the end: there are none yet.\n"
+    assert stopped.stderr == "zslpipe: interrupted; predictions are printed at the end; nothing was printed yet.\n"
 
 
 def test_wrong_requests(place: Path, run: str, tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ def command() -> None:
 @places
 @as_json
 def ls(data_root: Path | None, cache: Path | None, json_: bool) -> None:
-    """List stores and runs, newest first, and what interrupted commands have left."""
+    """List stores, runs and leftovers of interrupted commands, newest first."""
     from zslpipe.workflows.listing import listing
 
     rows = listing(workspace(data_root, cache))
@@ -84,11 +84,11 @@ def verify(name: str | None, data_root: Path | None, cache: Path | None, json_: 
 
 @command.command("repair", epilog=EXAMPLES["repair"])
 @click.argument("store", required=False)
-@click.option("--dataset", help="What a damaged benchmark is read from.", show_default="what the store was made from")
+@click.option("--dataset", help="Where to read a damaged benchmark from.", show_default="what the store was made from")
 @places
 @as_json
 def repair(store: str | None, dataset: str | None, data_root: Path | None, cache: Path | None, json_: bool) -> None:
-    """Make the damaged pieces of a store again, as it was made: extracted, derived or imported.
+    """Remake the damaged pieces of a store the way they were made: by extract, derive or import.
 
     Without a name: the newest store.
     """
@@ -106,7 +106,7 @@ def repair(store: str | None, dataset: str | None, data_root: Path | None, cache
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @places
 def rm(names: tuple[str, ...], yes: bool, data_root: Path | None, cache: Path | None) -> None:
-    """Delete stores, runs and what interrupted commands have left, by name."""
+    """Delete stores, runs or leftovers of interrupted commands, by name."""
     from zslpipe.workflows.cache import find, remove
 
     place = workspace(data_root, cache)

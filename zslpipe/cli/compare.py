@@ -19,8 +19,8 @@ EXAMPLES = examples(
 def command(runs: tuple[str, ...], data_root: Path | None, cache: Path | None, json_: bool) -> None:
     """Compare runs on one dataset.
 
-    Says whether their differences are more than noise; of more than two runs, each is compared with the one of the
-    highest H. Names of runs are listed by `zslpipe cache ls`.
+    Tells whether their differences exceed noise. With more than two runs, each is compared with the one that has the
+    highest H. `zslpipe cache ls` lists the names of runs.
     """
     from zslpipe.workflows.compare import compare_runs
 

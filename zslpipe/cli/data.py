@@ -31,7 +31,7 @@ def command() -> None:
 @places
 @as_json
 def list_(data_root: Path | None, cache: Path | None, json_: bool) -> None:
-    """List the known datasets, and which files are here."""
+    """List the known datasets and which of their files are present."""
     from zslpipe.data.overview import list_datasets
 
     rows = list_datasets(workspace(data_root, cache).data_root)
@@ -48,7 +48,7 @@ def list_(data_root: Path | None, cache: Path | None, json_: bool) -> None:
 @places
 @as_json
 def check(dataset: str, class_table: Path | None, data_root: Path | None, cache: Path | None, json_: bool) -> None:
-    """Check a dataset and say what it holds.
+    """Check a dataset and describe it.
 
     DATASET is a known name or an image folder. Exit code 2 if anything is wrong with it.
     """
@@ -80,7 +80,7 @@ def init(
 ) -> None:
     """Write a class table to fill in.
 
-    IMAGES is a folder with the images of each class in a folder of their own.
+    IMAGES is a folder with one subfolder of images per class.
     """
     from zslpipe.data.init_table import init_class_table
 

@@ -18,7 +18,7 @@ EXAMPLES = examples(
 
 @click.command("derive", epilog=EXAMPLES)
 @click.argument("run", required=False)
-@click.option("--seed", type=int, help="Which trained head of the run.", show_default="its first")
+@click.option("--seed", type=int, help="Which of the run's seeds.", show_default="its first")
 @click.option(
     "--seeds",
     type=click.IntRange(1),
@@ -26,7 +26,12 @@ EXAMPLES = examples(
     show_default="--seed only",
 )
 @click.option("--selection", help="Selection rule of train-head on this store.", show_default="that of the run")
-@click.option("--rule", multiple=True, metavar="KEY=VALUE", help="Set folds, holdout or transfer of --selection.")
+@click.option(
+    "--rule",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Set folds, holdout or transfer of the selection rule.",
+)
 @click.option("--final-only", is_flag=True, help="Only the final features, which selection refuses.")
 @places
 @as_json
@@ -45,7 +50,7 @@ def command(
 
     Without RUN: the newest run. The head has seen labels of all training images, so settings cannot be selected on
     its features: validation would score images whose labels it knows. The store therefore also contains, for every
-    validation fold, the features of a head that was fitted inside that fold; train-head uses them by itself and
+    validation fold, the features of a head that was fitted inside that fold; train-head uses them automatically and
     refuses a store without them. Folds depend on the selection rule, its options and its seed: give those that
     train-head will be called with. Each fold costs one training.
 

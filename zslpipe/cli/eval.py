@@ -31,7 +31,7 @@ EXAMPLES = examples(
     type=click.Choice(["text", "csv", "latex", "markdown"]),
     default="text",
     show_default=True,
-    help="Form of the table; csv also has the standard deviations over seeds.",
+    help="Format of the table; csv also has the standard deviations over seeds.",
 )
 @places
 @as_json
@@ -47,7 +47,7 @@ def command(
 ) -> None:
     """Evaluate runs on their test sets.
 
-    Without a name: the newest run. Names of runs are listed by `zslpipe cache ls`.
+    Without a name: the newest run. `zslpipe cache ls` lists the names of runs.
     """
     from zslpipe.evaluation.table_formats import FORMATS
     from zslpipe.workflows.evaluate import evaluate_runs, table, table_rows

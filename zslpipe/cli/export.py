@@ -20,7 +20,7 @@ MODELS = ("onnx", "program")
 @click.option("--out", type=PATH, required=True, help="Folder to write to; a file for h5.")
 @click.option("--format", "format_", type=click.Choice(["mat", "npy", "h5", *MODELS]), default="mat", show_default=True)
 @click.option("--tap", default="global", show_default=True, help="Of a store: which features to write.")
-@click.option("--drop-failed", is_flag=True, help="Of a store: leave out images that failed, instead of refusing.")
+@click.option("--drop-failed", is_flag=True, help="Of a store: leave out failed images, instead of refusing.")
 @click.option("--seed", type=int, help="Of a run: which of its seeds.", show_default="the first")
 @click.option(
     "--image",

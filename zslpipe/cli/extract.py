@@ -21,7 +21,7 @@ EXAMPLES = examples(
 
 
 @click.command("extract", epilog=EXAMPLES)
-@click.option("--backbone", help="A name that `zslpipe backbones` lists.", show_default="resnet101")
+@click.option("--backbone", help="Name of a backbone; `zslpipe backbones` lists them.", show_default="resnet101")
 @click.option("--dataset", default=None, help="A known name or an image folder.", show_default="the newest store's")
 @click.option("--class-table", type=PATH, help="Class table of an image folder, or the folder it is in.")
 @click.option("--weights", default="timm", show_default=True, help="timm, package, random, a weights FILE, or a RUN.")
@@ -30,13 +30,13 @@ EXAMPLES = examples(
 @click.option(
     "--taps", default="global,region", show_default=True, help="Features to store: global, region, trunk; embedding."
 )
-@click.option("--image-size", type=int, help="In pixels.", show_default="the model's own")
+@click.option("--image-size", type=int, help="Input size of the backbone, in pixels.", show_default="the model's own")
 @click.option(
     "--precision",
     type=click.Choice(["float32", "tf32", "bfloat16", "float16"]),
     default="float32",
     show_default=True,
-    help="Of the backbone's arithmetic; tf32 and float16 on GPUs only.",
+    help="Arithmetic of the backbone; tf32 and float16 on GPUs only.",
 )
 @click.option("--compile", is_flag=True, help="Use torch.compile: slow to start, then often faster.")
 @click.option(
@@ -44,7 +44,7 @@ EXAMPLES = examples(
     type=click.Choice(["float16", "float32"]),
     default="float16",
     show_default=True,
-    help="Of the stored features.",
+    help="Type of the stored features.",
 )
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, ...")
 @click.option("--batch-size", type=click.IntRange(1), default=32, show_default=True, help="Images per batch.")
@@ -57,7 +57,7 @@ EXAMPLES = examples(
     help="What to do with an unreadable image.",
 )
 @click.option("--to", metavar="URL", help="Extract to this folder of an object store.", show_default="CACHE/stores")
-@click.option("--on", type=click.Choice(["ray"]), help="The cluster of RAY_ADDRESS, or a local one, does the work.")
+@click.option("--on", type=click.Choice(["ray"]), help="Run on Ray: on the cluster of RAY_ADDRESS, or a local one.")
 @click.option("--actors", type=click.IntRange(1), help="Ray actors.", show_default="one per GPU, or all CPUs")
 @click.option("--shard", help="i/n: part i of n, counted from 0.", show_default="from Slurm, if set")
 @places

@@ -27,7 +27,7 @@ WIDTH = 100
 def command(name: str | None, json_: bool) -> None:
     """List the heads, or describe one.
 
-    A description has the paper, the features that the head needs, its settings and what selection tries.
+    The description names the paper, the features that the head needs, its settings, and what selection tries.
     """
     from zslpipe.workflows.heads import describe_head, list_heads
 

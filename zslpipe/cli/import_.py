@@ -26,12 +26,15 @@ def read_grid(_: click.Context, __: click.Parameter, value: str | None) -> tuple
 
 @click.command("import", epilog=EXAMPLES)
 @click.argument("files", nargs=-1, required=True, type=PATH)
-@click.option("--dataset", required=True, help="The dataset whose images the rows are.")
+@click.option("--dataset", required=True, help="Dataset whose images the rows describe.")
 @click.option("--class-table", type=PATH, help="Class table of an image folder, or the folder it is in.")
-@click.option("--tap", help="What the rows are: global, region or trunk.", show_default="by their shape")
+@click.option("--tap", help="Kind of features: global, region or trunk.", show_default="by their shape")
 @click.option("--key", help="Name of the variable with the features.", show_default="features and other usual names")
 @click.option(
-    "--dtype", type=click.Choice(["float16", "float32"]), help="Of the stored features.", show_default="as in the file"
+    "--dtype",
+    type=click.Choice(["float16", "float32"]),
+    help="Type of the stored features.",
+    show_default="as in the file",
 )
 @click.option(
     "--compression", type=click.Choice(["zstd"]), help="Smaller files that are slower to read.", show_default="none"
@@ -39,7 +42,7 @@ def read_grid(_: click.Context, __: click.Parameter, value: str | None) -> tuple
 @click.option(
     "--grid", metavar="HxW", callback=read_grid, help="Rows and columns of the regions.", show_default="square"
 )
-@click.option("--name", help="Name of what made the features, for tables.", show_default="the file's name")
+@click.option("--name", help="Name of the backbone, for tables.", show_default="the file's name")
 @places
 @as_json
 def command(

@@ -61,7 +61,7 @@ def command(
     try:
         done = predict_images(workspace(data_root, cache), run, paths, **options)
     except KeyboardInterrupt as stop:
-        stop.add_note("predictions are printed at the end: there are none yet.")
+        stop.add_note("predictions are printed at the end; nothing was printed yet.")
         raise
     if json_:
         print_json(done.as_json())

@@ -15,9 +15,10 @@ EXAMPLES = examples("zslpipe pull jane/my-birds", "zslpipe pull jane/my-birds --
 @places
 @as_json
 def command(repo: str, revision: str | None, data_root: Path | None, cache: Path | None, json_: bool) -> None:
-    """Download a run from the Hugging Face hub; predict, export and serve take it without its store.
+    """Download a run from the Hugging Face hub.
 
-    Only JSON and safetensors are downloaded, and checked before the run is kept.
+    `predict`, `export` and `serve` work without its store. Only JSON and safetensors are downloaded; they are checked
+    before the run is kept.
     """
     from zslpipe.workflows.hub import pull
 

@@ -15,7 +15,7 @@ EXAMPLES = examples(
 @click.command("push", epilog=EXAMPLES)
 @click.argument("run")
 @click.argument("repo", metavar="OWNER/NAME")
-@click.option("--public", is_flag=True, help="Make a new repository visible to everybody.")
+@click.option("--public", is_flag=True, help="Make the repository public if it is new.")
 @places
 @as_json
 def command(run: str, repo: str, public: bool, data_root: Path | None, cache: Path | None, json_: bool) -> None:

@@ -32,8 +32,8 @@ EXAMPLES = examples(
 def command(name: str | None, json_: bool) -> None:
     """List the recipes that `run` takes, or show one.
 
-    A recipe has the settings and the published numbers of one paper on one dataset. NAME is one of the list, or a
-    YAML file.
+    A recipe holds the settings and the published numbers of one paper on one dataset. NAME is a name from the list, or
+    a YAML file.
     """
     from zslpipe.workflows.recipes import list_recipes, read_recipe
 

@@ -27,7 +27,7 @@ def command(
     cache: Path | None,
     json_: bool,
 ) -> None:
-    """Write one self-contained web page on runs.
+    """Write a self-contained web page about runs.
 
     Without a name: the newest run. Runs without scores are evaluated first.
     """

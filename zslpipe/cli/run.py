@@ -18,8 +18,8 @@ EXAMPLES = examples(
 
 @click.command("run", epilog=EXAMPLES)
 @click.argument("recipe")
-@click.option("--weights", help="Instead of the recipe's: timm, package, random, or a weights FILE.")
-@click.option("--image-size", type=int, help="Instead of the recipe's, in pixels.")
+@click.option("--weights", help="Weights instead of the recipe's: timm, package, random, or a FILE.")
+@click.option("--image-size", type=int, help="Input size instead of the recipe's, in pixels.")
 @click.option("--seeds", type=click.IntRange(1), help="Number of seeds, instead of the recipe's.")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Replace a hyper-parameter of the head.")
 @places

@@ -27,13 +27,13 @@ EXAMPLES = examples(
     help="Processes of this machine (loky), or a cluster.",
 )
 @click.option("--threads", type=click.IntRange(1), help="Threads of each run.", show_default="cores / jobs")
-@click.option("--out", "page", type=PATH, help="The report.", show_default="CACHE/reports/FILE.html")
+@click.option("--out", "page", type=PATH, help="HTML report to write.", show_default="CACHE/reports/FILE.html")
 @places
 @as_json
 def command(file: Path, data_root: Path | None, cache: Path | None, json_: bool, **options: Any) -> None:
     """Train and evaluate many heads, several at a time.
 
-    Runs that are in the cache are not trained again: an interrupted sweep goes on when it is repeated. A run that fails
+    Runs that are in the cache are not trained again: repeat an interrupted sweep to continue it. A run that fails
     does not stop the others; failures are listed at the end, and the exit code is then 1.
 
     \b
@@ -41,7 +41,7 @@ def command(file: Path, data_root: Path | None, cache: Path | None, json_: bool,
       heads:
         - eszsl
         - head: remse
-          settings: {branch: global, epochs: [10, 20]}   # of several values, each is a run of its own
+          settings: {branch: global, epochs: [10, 20]}   # several values: one run for each
           name: global                                   # in the table
       stores: [cub-resnet101-1a2b3c4d]                   # names or folders; default: the newest
       semantics: [att, sentences]

@@ -54,7 +54,7 @@ EXAMPLES = examples(
     "settings",
     multiple=True,
     metavar="KEY=VALUE[,VALUE...]",
-    help="Fix a hyper-parameter of the head; of several values, selection tries all combinations.",
+    help="Fix a hyper-parameter of the head; given several values, selection tries them all.",
 )
 @click.option(
     "--selection", default="unseen-class", show_default=True, help="unseen-class, seen, or oracle (uses the test set)."
@@ -63,7 +63,7 @@ EXAMPLES = examples(
     "--rule",
     multiple=True,
     metavar="KEY=VALUE",
-    help="Set folds, holdout, transfer or criterion of the selection.",
+    help="Set an option of the selection rule: folds, holdout, transfer or criterion.",
 )
 @click.option("--seeds", type=click.IntRange(1), default=1, show_default=True, help="Number of seeds to train.")
 @click.option(

@@ -93,7 +93,7 @@ def understand(one: Description, classes: ClassList, encode: Encode | None = Non
 
 def _encoded(name: str, one: Description, encode: Encode) -> Understood:
     if one.like or one.attributes:
-        raise InputError("the semantics of this run come from words: describe the class by a sentence alone.")
+        raise InputError("the semantics of this run come from words: describe the class by a sentence only.")
     sentence = " ".join(one.sentence.split())
     (row,) = np.asarray(encode({name: sentence}), np.float32)
     return Understood(name, row, "its sentence" if sentence else "its name", {})

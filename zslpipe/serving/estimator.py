@@ -129,11 +129,11 @@ class ClassDisjointKFold(BaseCrossValidator):
             InputError: without labels, or with too few classes.
         """
         if y is None:
-            raise InputError("folds of classes need the labels y.")
+            raise InputError("folds of classes need labels: pass y.")
         y, random = np.asarray(y), check_random_state(self.random_state)
         classes = random.permutation(np.unique(y))
         if len(classes) < self.n_splits:
-            raise InputError(f"{self.n_splits} folds need as many classes, and there are {len(classes)}.")
+            raise InputError(f"{self.n_splits} folds need as many classes, but there are {len(classes)}.")
         for part in np.array_split(classes, self.n_splits):
             unseen = np.isin(y, part)
             test = unseen.copy()

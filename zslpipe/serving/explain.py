@@ -207,7 +207,7 @@ def _best(
 
 
 def contrast(predictor: Predictor, features: Features, scores: np.ndarray, winner: int, rival: int) -> Contrast | None:
-    """What spoke for the winner and for its rival; None for a head whose scores are not made of attributes."""
+    """What spoke for the winner and for its rival; None for a head whose scores are not sums over attributes."""
     head, classes = without_photos(predictor.head), predictor.classes
     pair = [winner, rival]
     gained = _gained(head, features, *classes.semantics[pair])

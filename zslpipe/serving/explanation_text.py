@@ -77,9 +77,7 @@ def contrast_bars(one: Contrast) -> Iterator[Bar]:
 
 def no_contrast_note(head: str) -> str:
     """What stands in the place of the chart."""
-    return (
-        f"The scores of {head} are not made of attributes one by one, so none of them can be said to speak for a class."
-    )
+    return f"The scores of {head} are not sums over attributes, so none of them can be said to speak for a class."
 
 
 ESTIMATE_TITLE = "Attributes of the image, estimated by ridge regression, not by the head"

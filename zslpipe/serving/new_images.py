@@ -128,7 +128,7 @@ class ImageFeatures:
         if found:
             raise InputError(
                 f"the backbone {backbone_name(self.provenance)} is not the one that made {self.source} "
-                f"({describe_differences(found)}): give back what has changed, or extract and train again."
+                f"({describe_differences(found)}): restore what has changed, or extract and train again."
             )
 
     def of_pixels(self, pixels: np.ndarray) -> dict[str, np.ndarray]:

@@ -82,14 +82,14 @@ def read_templates(file: Path | None, dataset: str) -> tuple[str, ...]:
     if file is None:
         return TEMPLATES.get(dataset, PLAIN)
     if not file.is_file():
-        raise InputError(f"there is no file {file}: give one with a template such as '{PLAIN[0]}' in each line.")
+        raise InputError(f"there is no file {file}: give one with a template such as '{PLAIN[0]}' on each line.")
     lines = [line.strip() for line in file.read_text(encoding="utf-8", errors="replace").splitlines()]
     for number, line in enumerate(lines, start=1):
         if (line and line.count("{}") != 1) or line.replace("{}", "").count("{") + line.replace("{}", "").count("}"):
             raise InputError(f"{file} line {number}: a template needs {{}} once, where the class goes.")
     templates = tuple(line for line in lines if line)
     if not templates:
-        raise InputError(f"{file} is empty: put a template such as '{PLAIN[0]}' into each line.")
+        raise InputError(f"{file} is empty: put a template such as '{PLAIN[0]}' on each line.")
     return templates
 
 

@@ -105,7 +105,7 @@ def _table(pairs: dict[tuple[str, str], Differences]) -> str:
     level = next(iter(found[0].values())).level
     note = (
         f"points below or above {best}, which has the highest H; * more than noise\n"
-        f"[{100 * level:.3g} % interval, so that those of all pairs of these runs hold at once with 95 %]"
+        f"[{100 * level:.3g} % interval, so that together those of all pairs of these runs hold with 95 %]"
     )
     return f"{text_table([['run', *metrics], *lines], left=('run',))}\n{note}"
 

@@ -188,7 +188,7 @@ def deltas_text(evaluation: Evaluation) -> str:
         return ""
     name = evaluation.run.name
     seed = f", seed {evaluation.run.seeds[0]}" if len(ways) > 1 else ""
-    return f"{name}: H by the way of carrying δ over: {', '.join(told)}\n{name}{seed}: {about}"
+    return f"{name}: H by how δ is carried over: {', '.join(told)}\n{name}{seed}: {about}"
 
 
 def _h(ways: Sequence[dict[str, dict[str, float | None]]], way: str) -> list[Any]:

@@ -54,7 +54,7 @@ class Given(NamedTuple):
 
     def note(self, removed: int) -> str:
         count, classes = len(self.examples.files), len(set(self.examples.labels.tolist()))
-        left = f"; {removed} of them were test images and are no longer" if removed else ""
+        left = f"; test images among them ({removed}) are no longer tested on" if removed else ""
         return f"{count} photos of {classes} unseen classes are taken into account{left}."
 
     def to(self, head: Head, choice: SelectionResult, benchmark: Benchmark, kept: Path) -> WithPhotos:

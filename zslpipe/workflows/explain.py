@@ -180,7 +180,7 @@ def seen_picture(store: FeatureStore, benchmark: Benchmark, row: int) -> Image.I
     try:
         image = read_image(path)
     except UnreadableImage as problem:
-        raise InputError(f"the image {path} {problem}: put it back to draw on it.") from problem
+        raise InputError(f"the image {path} {problem}: restore it to draw on it.") from problem
     how = store.provenance["fingerprinted"].get("transform")
     if not isinstance(how, dict):
         return image

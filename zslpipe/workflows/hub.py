@@ -104,6 +104,6 @@ def _explained(repo: str) -> Iterator[None]:
     except Exception as problem:  # those of the HTTP library depend on the version of huggingface_hub
         lines = str(problem).strip().splitlines() or [type(problem).__name__]
         raise ZslpipeError(
-            f"the hub did not do it for {repo} ({lines[0][:200]}): check the name, the network, and that you are "
-            "logged in (hf auth login)."
+            f"the request to the hub for {repo} failed ({lines[0][:200]}): check the name, the network, and that "
+            "you are logged in (hf auth login)."
         ) from problem

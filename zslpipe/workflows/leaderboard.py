@@ -173,5 +173,5 @@ def _note(order: Order) -> str:
         "[95 % interval over seeds, classes and, if there were several, validation folds]"
     )
     if order == "validation":
-        return f"{numbers}\nsorted by H on the validation classes, which a run may be chosen by"
+        return f"{numbers}\nsorted by H on the validation classes, by which a run may be chosen"
     return f"{numbers}\nsorted by H on the test images: to choose a run, sort by --by validation"

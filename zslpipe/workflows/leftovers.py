@@ -97,13 +97,13 @@ def leftovers(workspace: Workspace) -> list[Leftover]:
     """Everything that killed commands have left in the cache, and checkpoints of commands that are still running."""
     found = []
     for path in sorted((workspace.cache / CHECKPOINTS).glob("[!.]*")):
-        of = "an interrupted training, which continues from it" if is_abandoned(path) else "a training that is running"
+        of = "an interrupted training, which can resume from it" if is_abandoned(path) else "a training that is running"
         found.append(Leftover("checkpoint", path, f"of {of}"))
     for path in _unfinished_runs(workspace):
         if is_abandoned(path):
             found.append(Leftover("leftover", path, "of a killed training"))
     found += [Leftover("leftover", path, "half removed") for path in _half_removed(workspace)]
-    found += [Leftover("leftover", path, "a file that was not finished") for path in _temporary(workspace)]
+    found += [Leftover("leftover", path, "an unfinished file") for path in _temporary(workspace)]
     return found
 
 

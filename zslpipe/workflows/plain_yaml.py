@@ -68,7 +68,7 @@ def read_yaml(path: Path, kind: str) -> Any:
     """
     try:
         if path.stat().st_size > MOST_BYTES:
-            raise InputError(f"{path} cannot be read as {kind}: it has more than {MOST_BYTES >> 20} MB.")
+            raise InputError(f"{path} cannot be read as {kind}: it is larger than {MOST_BYTES >> 20} MB.")
         return yaml.load(path.read_text(encoding="utf-8"), _Plain)
     except (OSError, ValueError, yaml.YAMLError, RecursionError) as problem:
         if isinstance(problem, InputError):

@@ -56,7 +56,7 @@ def _arguments(function: Callable[..., Any], request: Request) -> dict[str, Any]
     if unknown_keys := set(request) - set(kinds):
         wrong = f"it has an unknown key {shown(min(unknown_keys))}"
     if wrong:
-        raise InputError(f"the store does not record how it was made ({wrong}): make it anew.")
+        raise InputError(f"the store does not record how it was made ({wrong}): create it again.")
     found = {key: tuple(value) if isinstance(value, list) else value for key, value in request.items()}
     table = request.get("class_table")
     return {**found, "class_table": Path(table)} if table else found

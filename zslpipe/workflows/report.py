@@ -106,7 +106,7 @@ def content(workspace: Workspace, run: Run) -> RunContent:
         if isinstance(head, MakesFeatures):
             synthetic = compare_features(head, store.features(), run.benchmark)
     except InputError as problem:
-        notes.append(f"What needs the features is left out: {problem}")
+        notes.append(f"Sections that need the features are left out: {problem}")
     kept = read_scores(run.path / f"seed-{first}" / "scores")
     return RunContent(
         name=run.name,

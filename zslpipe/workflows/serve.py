@@ -46,7 +46,7 @@ def serve_run(
         seed: which of the run's seeds, None for the first.
         device: where the backbone runs.
         batch_size: images per forward pass, at most.
-        rate: requests per second from one address; 0 for any number.
+        rate: requests per second from one address; 0 for no limit.
         megabytes: largest request in MiB.
 
     Raises:

@@ -34,7 +34,7 @@ class NewClass(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     name: Name
-    like: str = Field("", max_length=200, description="A known class: what is not said is as in it.")
+    like: str = Field("", max_length=200, description="A known class, which is followed in all that is not said.")
     attributes: dict[Annotated[str, Field(max_length=200)], float] = Field(
         default_factory=dict, max_length=2000, description="Values by attribute, on the scale of the known classes."
     )
@@ -79,7 +79,7 @@ def make_app(answers: Answers, limits: Limits, batch: int = 16) -> App:
     async def run() -> dict[str, Any]:
         return about(answers, limits)
 
-    @api.post("/api/describe", summary="What a described class is understood as")
+    @api.post("/api/describe", summary="How a description of a class is understood")
     async def describe(new: NewClass) -> dict[str, Any]:
         predictor = answers.predictor
         found = await in_pool(heads, understand, new.described(), predictor.classes, predictor.encode)
@@ -89,7 +89,7 @@ def make_app(answers: Answers, limits: Limits, batch: int = 16) -> App:
     async def predict(
         image: Annotated[UploadFile, File(description="A JPEG, PNG, WEBP, GIF, BMP, TIFF or PPM.")],
         top: Annotated[int, Form(ge=1, le=100, description="Number of classes.")] = 5,
-        explain: Annotated[bool, Form(description="Whether to tell attributes and attention maps.")] = False,
+        explain: Annotated[bool, Form(description="Whether to return attributes and attention maps.")] = False,
         pictures: Annotated[bool, Form(description="Whether to draw the maps, as data URIs.")] = False,
         classes: Annotated[
             str, Form(max_length=200_000, description="JSON list of classes to add, as /api/describe takes them.")
@@ -168,7 +168,7 @@ def _errors(api: Any) -> None:
 
     @api.exception_handler(ZslpipeError)
     async def failed(_: Request, problem: ZslpipeError) -> JSONResponse:
-        return answer(500, "this picture could not be computed.")
+        return answer(500, "this picture could not be processed.")
 
     @api.exception_handler(HTTPException)
     async def refused(_: Request, problem: HTTPException) -> JSONResponse:

@@ -46,7 +46,7 @@ class Limits:
     Attributes:
         body: bytes of a request.
         seconds: in which a request must arrive.
-        rate: requests per second from one address, on average; 0 for any number.
+        rate: requests per second from one address, on average; 0 for no limit.
         burst: requests at once from one address.
         at_once: pictures in work or arriving; their bodies are in memory.
         hosts: names by which the server may be called; None for any.
