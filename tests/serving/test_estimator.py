@@ -127,7 +127,7 @@ def test_wrong_folds(tiny: Tiny) -> None:
         (lambda: ClassDisjointKFold(1), "n_splits must be >= 2"),
         (lambda: ClassDisjointKFold(2, seen_share=1.0), "seen_share must be"),
         (lambda: list(ClassDisjointKFold(10).split(x, y)), "10 folds need as many classes, but there are 9"),
-        (lambda: list(ClassDisjointKFold(2).split(x)), "need the labels y"),
+        (lambda: list(ClassDisjointKFold(2).split(x)), "need labels: pass y"),
     ):
         with pytest.raises(InputError, match=told):
             make()

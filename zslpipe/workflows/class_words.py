@@ -86,7 +86,7 @@ def read_templates(file: Path | None, dataset: str) -> tuple[str, ...]:
     lines = [line.strip() for line in file.read_text(encoding="utf-8", errors="replace").splitlines()]
     for number, line in enumerate(lines, start=1):
         if (line and line.count("{}") != 1) or line.replace("{}", "").count("{") + line.replace("{}", "").count("}"):
-            raise InputError(f"{file} line {number}: a template needs {{}} once, where the class goes.")
+            raise InputError(f"{file} line {number}: a template needs {{}} once, where the class name goes.")
     templates = tuple(line for line in lines if line)
     if not templates:
         raise InputError(f"{file} is empty: put a template such as '{PLAIN[0]}' on each line.")
