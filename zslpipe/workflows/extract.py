@@ -127,15 +127,10 @@ def extract_store(
     network = partial(_network, backbone, weights, several, taps, how)
     device = own_device(device)
     net = network(device) if dataset == "demo" else None  # its images are drawn only if they can be used
-    benchmark = load_benchmark(dataset, workspace.data_root, tables=class_table, cache=workspace.cache)
-    if not benchmark.semantics.shape[1]:
-        warnings.warn(f"{benchmark.name}: no head can be trained yet, since {NO_ATTRIBUTES}", stacklevel=2)
-    gone = describe_missing_images(benchmark, workspace.data_root)
-    if benchmark.image_root is None or (gone and on_error == "fail"):
-        raise InputError(gone or f"{benchmark.name} has no images.")
+    benchmark, image_root = _with_images(workspace, dataset, class_table, partly=on_error == "skip")
     net = net or network(device)  # before the images are hashed, which takes longer
     with alone(workspace.cache / "images" / HASHES):  # of several ranks one reads the images
-        images, _ = hash_images(benchmark.image_root, benchmark.image_ids, workspace.cache / HASHES)
+        images, _ = hash_images(image_root, benchmark.image_ids, workspace.cache / HASHES)
     request = {
         "dataset": lasting(dataset),
         "class_table": class_table and str(class_table.resolve()),
@@ -159,7 +154,7 @@ def extract_store(
     plan = Plan(
         store.location,
         workspace.mirrors.absolute(),
-        benchmark.image_root,
+        image_root,
         network,
         device,
         options,
@@ -200,6 +195,21 @@ def _defaults(workspace: Workspace, dataset: str | None, backbone: str | None) -
         backbone = "resnet101"
         notes.append(f"backbone {backbone} (the default)")
     return dataset, backbone, notes
+
+
+def _with_images(workspace: Workspace, dataset: str, class_table: Path | None, partly: bool) -> tuple[Benchmark, Path]:
+    """The benchmark and the folder of its images.
+
+    Raises:
+        InputError: if images are missing; with `partly`, only if there are none.
+    """
+    benchmark = load_benchmark(dataset, workspace.data_root, tables=class_table, cache=workspace.cache)
+    if not benchmark.semantics.shape[1]:
+        warnings.warn(f"{benchmark.name}: no head can be trained yet, since {NO_ATTRIBUTES}", stacklevel=3)
+    gone = describe_missing_images(benchmark, workspace.data_root)
+    if benchmark.image_root is None or (gone and not partly):
+        raise InputError(gone or f"{benchmark.name} has no images.")
+    return benchmark, benchmark.image_root
 
 
 def _network(
