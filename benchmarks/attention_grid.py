@@ -34,10 +34,12 @@ OPTIONS: dict[str, dict[str, Any]] = {
 
 
 def variants() -> Iterator[tuple[str, str, dict[str, Any]]]:
-    """Head, variant and settings.
+    """Head, variant and settings; the global branch, which has no maps, is there to compare.
 
     The options of `gem` are tried at one learning rate: on frozen features its scores do not depend on its maps.
     """
+    for rate in RATES:
+        yield "attention-net", "global", {"branch": "global", "loss": "sce", "learning_rate": rate}
     for branch, rates in (("attention", RATES), ("fused", RATES[:1])):
         for rate, (option, settings) in product(rates, OPTIONS.items()):
             fixed = {"branch": branch, "loss": "sce", "learning_rate": rate}
@@ -75,10 +77,11 @@ def main() -> None:
         for fold in folds:
             for epoch, fitted in by_epoch(head, features, fold, options.epochs, EVERY):
                 found.setdefault(epoch, []).append(measured(fitted, features, fold))
-                entropies.setdefault(epoch, []).append({"entropy": entropy(fitted, features, fold)})
+                if settings.get("branch") != "global":
+                    entropies.setdefault(epoch, []).append({"entropy": entropy(fitted, features, fold)})
         about = {"store": store.benchmark.name, "head": name, "variant": variant, "rate": settings["learning_rate"]}
         for epoch in sorted(found):
-            numbers = {**means(found[epoch]), **means(entropies[epoch], digits=2)}
+            numbers = {**means(found[epoch]), **(means(entropies[epoch], digits=2) if entropies else {})}
             rows.append({**about, "epochs": epoch, **numbers, "folds": len(folds)})
             print(rows[-1], flush=True)
         write_table(result_file("attention_grid", folder=options.results), rows)

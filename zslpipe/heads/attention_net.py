@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -115,19 +115,21 @@ class AttentionNet(RegionHead[SemanticModule[TapNet]]):
         ratio: weight of the attended part in the fusion (released: 1).
         prototype_std: standard deviation of the initial P (released: 1).
         normalise_words: scale word vectors to unit length; the paper uses raw sums of word2vec vectors.
-        scale_attention: divide logits by sqrt(M), as transformers do; the paper and its code do not. Without it, and
-            with raw words, the maps are very peaked.
+        scale_attention: divide logits by sqrt(M), as transformers do; the paper and its code do not. With neither of
+            the two, as in the recipes, the maps are very peaked, and validation is clearly worse (docs/results.md).
         class_token: take the global features for one more region, as the paper does with a ViT, whose class token they
             are: it is attended to, and it enters the mean. The global branch reads only the class token.
     """
+
+    implied: ClassVar = {"normalise_words": False, "scale_attention": False}
 
     branch: Literal["fused", "attention", "global"] = "fused"
     width: Count = 300
     hidden: Whole = 0
     ratio: NonNegative = 0.3
     prototype_std: NonNegative = 0.02
-    normalise_words: bool = False
-    scale_attention: bool = False
+    normalise_words: bool = True
+    scale_attention: bool = True
     class_token: bool = False
 
     def choose_taps(self, available: Collection[str], attributes: Attributes | None = None) -> tuple[str, ...]:

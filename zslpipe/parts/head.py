@@ -41,6 +41,7 @@ class Head(ABC):
     optional_taps: ClassVar[tuple[str, ...]] = ()  # used if the store has them
     separate_zsl: ClassVar[bool] = False  # scores among unseen classes come from binding only them
     renamed: ClassVar[Mapping[str, str]] = {}  # former to current names of settings
+    implied: ClassVar[Mapping[str, Any]] = {}  # settings of saved heads that are too old to name them
 
     problem_: Problem
 

@@ -55,7 +55,8 @@ def load_head(folder: Path) -> Head:
     if written > FORMAT:
         raise InputError(f"{folder} was written by a later version of zslpipe (format {written}): update zslpipe.")
     cls = HEADS[name]
-    head = cls().set_params(**{cls.renamed.get(key, key): value for key, value in params.items()})
+    named = {cls.renamed.get(key, key): value for key, value in params.items()}
+    head = cls().set_params(**{**cls.implied, **named})
     try:
         if written >= 2:
             wrong = missing_or_mismatched(about.get("problem"), PROBLEM, {})
