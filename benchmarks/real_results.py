@@ -35,6 +35,7 @@ from zslpipe.workflows.sweep_file import Point
 from zslpipe.workflows.workspace import Workspace
 
 BACKBONE = "tf_efficientnet_lite0"
+ALL_TAPS = ("--taps", "global,region,trunk")
 NOT_TOLD = ("data root", "cache", "free disk", "notes")  # by doctor: they are not about the result
 METRICS = ("T1", "U", "S", "H", "AUSUC")
 
@@ -54,8 +55,8 @@ def make_store(workspace: Workspace, name: str) -> str:
             *("import", str(data / "xlsa17/data/CUB/resnet1000.mat")),
             *("--dataset", "cub", "--name", "resnet1000"),
         ),
-        "CUB50": ("extract", *package, *small),
-        SMALL: ("extract", *package, *small, "--image-size", "128", "--taps", "global,region,trunk"),
+        "CUB50": ("extract", *package, *small, *ALL_TAPS),
+        SMALL: ("extract", *package, *small, *ALL_TAPS, "--image-size", "128"),
         "FLO": ("extract", *package, "--dataset", "flo"),
     }
     return str(zslpipe(workspace, *lines[name])["store"])

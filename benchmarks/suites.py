@@ -121,7 +121,10 @@ COPIES = {
 
 
 def fine_tuning() -> list[Task]:
-    """Heads on frozen features, and with the backbone's last stage trained; the length of both is the same."""
+    """Heads on frozen features, and with the backbone's last stage trained; the length of both is the same.
+
+    The global branch also with all photos at 224 pixels.
+    """
     heads: dict[str, tuple[str, dict[str, Any]]] = {
         f"{branch}, {loss}": ("attention-net", {"branch": branch, "loss": LOSSES[loss], **PEAKED})
         for branch, loss in (
@@ -134,9 +137,10 @@ def fine_tuning() -> list[Task]:
     }
     heads |= {"apn": ("apn", {}), "gem": ("gem", {})}
     heads |= {"dense-attention-ae": ("dense-attention-ae", {"learning_rate": 0.001})}
+    whole = [("CUB50", label) for label in heads if label.startswith("global")]
     return [
-        Task(SMALL, "att", f"{label}, {way}", head, {**settings, **LENGTH, **tuned}, ONE_FOLD)
-        for label, (head, settings) in heads.items()
+        Task(store, "att", f"{label}, {way}", heads[label][0], {**heads[label][1], **LENGTH, **tuned}, ONE_FOLD)
+        for store, label in (*((SMALL, label) for label in heads), *whole)
         for way, tuned in {"frozen": {}, "fine-tuned": TUNED}.items()
     ]
 
