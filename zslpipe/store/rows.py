@@ -26,7 +26,7 @@ class Rows(Protocol):
 
 Features = Mapping[str, Rows]  # tap name ("global", "region", ...) to its rows
 IMAGE = "image"  # not stored: the files (N,) that features were extracted from, or pixels (N, H, W, 3) uint8
-BLOCK = 4096  # rows read at a time, since there may be more than memory can hold
+BLOCK = 1024  # rows read at a time, since there may be more than memory can hold
 
 
 def blocks(rows: Rows) -> Iterator[tuple[int, np.ndarray]]:
