@@ -10,7 +10,7 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from contextvars import ContextVar
 from functools import partial
-from multiprocessing import get_context, parent_process
+from multiprocessing import active_children, get_context, parent_process
 from typing import Any, TypeVar
 
 from zslpipe.errors import ZslpipeError
@@ -41,6 +41,7 @@ def workers(
     if jobs == 1:
         yield
         return
+    others = active_children()
     with ProcessPoolExecutor(jobs, get_context("spawn"), _prepare, (plugins, within)) as pool:
         token = _pool.set(pool)
         try:
@@ -49,6 +50,8 @@ def workers(
             raise ZslpipeError(f"a worker process was killed ({problem}): use fewer --jobs.") from problem
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
+            for worker in set(active_children()).difference(others):
+                worker.terminate()  # a signal to this process alone would wait for the end of what they do
             raise
         finally:
             _pool.reset(token)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from zslpipe.evaluation.curve import Curve, best_common_delta, delta_flipping, share_flipped
+from zslpipe.evaluation.curve import Curve, best_common_delta, delta_flipping, middle_of_best, share_flipped
 from zslpipe.evaluation.metrics import accuracies
 from zslpipe.evaluation.stacking import ScoresError
 
@@ -121,3 +121,8 @@ def test_share_and_delta_are_inverse() -> None:
 def test_no_delta_comes_from_margins_without_a_rival(margins: list[float]) -> None:
     with pytest.raises(ScoresError, match="classes of both kinds"):
         delta_flipping(np.array(margins), 0.2)
+
+
+def test_chances_near_zero_choose_no_delta() -> None:
+    """With 50,000 classes an image may be expected to be right once in 1e200 draws."""
+    assert middle_of_best(np.array([1.0, 2.0]), np.array([0.0, 2e-200, 1e-17])) == 0.0

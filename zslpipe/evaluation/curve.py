@@ -14,6 +14,8 @@ import numpy as np
 from zslpipe.evaluation.metrics import check_labels, harmonic_mean
 from zslpipe.evaluation.stacking import Rivals, ScoresError, rivals
 
+ROUNDING = 1e-12  # values of U, S and H that differ by no more are equal
+
 
 class Point(NamedTuple):
     """An operating point of the curve."""
@@ -115,11 +117,11 @@ def best_common_delta(curves: Sequence[Curve]) -> float:
 def middle_of_best(thresholds: np.ndarray, value: np.ndarray) -> float:
     """The middle of the widest interval on which the step function `value` (T + 1,) is maximal.
 
-    The first and last step of H are 0. Returns 0.0 if all steps are.
+    The first and last step of H are 0. Returns 0.0 if all steps are, up to rounding.
     """
-    if value.max() <= 0:
+    if value.max() <= ROUNDING:
         return 0.0
-    best = value >= value.max() - 1e-12  # equal up to rounding
+    best = value >= value.max() - ROUNDING
     change = np.flatnonzero(np.diff(best))  # threshold i separates steps i and i + 1
     starts, ends = thresholds[change[::2]], thresholds[change[1::2]]
     widest = int(np.argmax(ends - starts))
