@@ -1,6 +1,6 @@
 """Trainings under an enforced limit of memory: on a store four times as large, and with 50,000 classes.
 
-    python benchmarks/memory_limit.py [--only store] [--mib 1024] [--classes 50000]      # as root: it makes a cgroup
+    python benchmarks/memory_limit.py [--only store] [--mib 640] [--classes 50000]      # as root: it makes a cgroup
 
 Each command runs in a process of its own in a cgroup whose memory may not exceed the limit: the kernel ends what does.
 Where no cgroup can be made, the limit is one of the data segment (`ulimit -d`). Told are the exit codes, the largest
@@ -94,21 +94,6 @@ def large_store(folder: Path, mib: int, rows: list[dict[str, Any]]) -> None:
         rows.append({**about, **limited(mib, place.cache, *line)})
 
 
-def large_tap(folder: Path, mib: int, rows: list[dict[str, Any]]) -> None:
-    """Closed forms on a tap four times as large as the limit; one setting, since each fit takes a minute."""
-    place = Workspace(folder, folder / "cache")
-    size = 4 * mib * MIB // (1024 * 2)
-    taps = {"global": TapSpec((1024,), "float16")}
-    store = made(place.stores / "tap", each=size // 60, classes=60, attributes=40, taps=taps)
-    about = {"store_mib": store.bytes // MIB, "classes": 60}
-    seen = ("--selection", "seen", "--set", "lambda_=0.1")
-    for line in (
-        ("train-head", "eszsl", *seen, "--set", "gamma=1"),
-        ("train-head", "gfzsl", *seen, "--set", "gamma=0.2", "--set", "shrinkage=3"),
-    ):
-        rows.append({**about, **limited(mib, place.cache, *line)})
-
-
 def many_classes(folder: Path, mib: int, classes: int, rows: list[dict[str, Any]]) -> None:
     """All classes are described by 300 attributes; 1,000 have images, six each, and a quarter of these is unseen."""
     place = Workspace(folder, folder / "cache")
@@ -122,17 +107,15 @@ def many_classes(folder: Path, mib: int, classes: int, rows: list[dict[str, Any]
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--mib", type=int, default=1024, help="limit of the trainings on a store four times as large")
-    parser.add_argument("--tap-mib", type=int, default=640, help="limit of closed forms on a tap four times as large")
+    parser.add_argument("--mib", type=int, default=640, help="limit of the trainings on a store four times as large")
     parser.add_argument("--classes", type=int, default=50_000)
-    parser.add_argument("--classes-mib", type=int, default=3072, help="limit of those with many classes")
-    parser.add_argument("--only", choices=["store", "tap", "classes"])
+    parser.add_argument("--classes-mib", type=int, default=2048, help="limit of those with many classes")
+    parser.add_argument("--only", choices=["store", "classes"])
     parser.add_argument("--out", type=Path, default=RESULTS / "memory_limit.csv")
     asked = parser.parse_args()
     found: list[dict[str, Any]] = []
     for name, measure in {
         "store": partial(large_store, mib=asked.mib),
-        "tap": partial(large_tap, mib=asked.tap_mib),
         "classes": partial(many_classes, mib=asked.classes_mib, classes=asked.classes),
     }.items():
         if asked.only in (None, name):

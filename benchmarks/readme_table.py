@@ -94,6 +94,7 @@ COLUMNS_OF = {  # by the beginning of the file name
     "tail_step": ("variant", "median ms", "ratio", "peak MiB", "batch"),
     "store_read": ("what", "reader", "speed_vs_memmap", "cached_mib_before"),
     "gzsl_curve": ("way", "points", "best_H", "AUSUC", "times_exact"),
+    "memory_limit": ("store_mib", "classes", "command", "limit_mib", "exit_code", "peak_mib"),
     "help_time": ("command", "median s", "longest s"),
 }
 MARKED = re.compile(r"(<!-- table: (\S+) -->\n).*?(<!-- end of table -->)", re.DOTALL)
