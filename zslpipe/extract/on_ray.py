@@ -69,7 +69,9 @@ class Driver:
         self.rows = sum(len(store.piece_rows_of(piece)) for piece in missing)
         self.attempts: dict[int, int] = {}
         self.under_way: dict[Any, tuple[Any, list[int]]] = {}  # call -> its actor and pieces
-        self.actors: list[Any] = []
+        self.actors: list[Any] = []  # that have a place
+        self.starting: dict[Any, Any] = {}  # call that ends when its actor has one -> the actor
+        self.failed_starts = 0  # in a row
 
     def run(self) -> ExtractionSummary:
         total, start = ExtractionSummary(), time.perf_counter()
@@ -77,7 +79,10 @@ class Driver:
             with ticking(f"extracting on {self.count} actors", self.rows) as ticker:
                 while self.left or self.under_way:
                     self._hand_out()
-                    (call, *_), _ = self.ray.wait(list(self.under_way), num_returns=1)
+                    (call, *_), _ = self.ray.wait([*self.under_way, *self.starting], num_returns=1)
+                    if call in self.starting:
+                        self._started(call)
+                        continue
                     actor, pieces = self.under_way.pop(call)
                     try:
                         done = self.ray.get(call)
@@ -89,23 +94,37 @@ class Driver:
                         total += done
                         ticker.advance(done.images)
         finally:
-            for actor in self.actors:
+            for actor in (*self.actors, *self.starting.values()):
                 self.ray.kill(actor)
         self.store.finish()
         total.seconds = time.perf_counter() - start
         return total
 
     def _hand_out(self) -> None:
-        """Start actors that are lacking, and give each of them calls to do."""
+        """Start actors that are lacking, and give calls to those that have a place: others might never get one."""
         remote = self.ray.remote(num_cpus=self.cpus, num_gpus=self.gpus, max_restarts=0)(self.kind)
-        while self.left and len(self.actors) < self.count:
-            self.actors.append(remote.remote(self.plan, self.cpus))
+        while self.left and len(self.actors) + len(self.starting) < self.count:
+            actor = remote.remote(self.plan, self.cpus)
+            self.starting[actor.__ray_ready__.remote()] = actor
         for queued in range(1, QUEUED + 1):  # to all of them first, so that the last pieces are shared out
             for actor in self.actors:
                 busy = sum(holder is actor for holder, _ in self.under_way.values())
                 if self.left and busy < queued:
                     pieces = self.left.popleft()
                     self.under_way[actor.extract.remote(pieces)] = actor, pieces
+
+    def _started(self, call: Any) -> None:
+        """Let an actor take part that has found a place and loaded its backbone."""
+        actor = self.starting.pop(call)
+        try:
+            self.ray.get(call)
+        except self.ray.exceptions.RayActorError as problem:
+            self.failed_starts += 1
+            if self.failed_starts >= ATTEMPTS:
+                raise unwrapped(problem) from None
+        else:
+            self.failed_starts = 0
+            self.actors.append(actor)
 
     def _lost(self, actor: Any, pieces: list[int], problem: Exception) -> None:
         """Take the pieces of a lost actor back, except those that it has committed."""
