@@ -103,7 +103,7 @@ def test_semantics_from_words_take_a_sentence_or_the_name(classes: ClassList) ->
     assert (found.semantics.tolist(), found.base) == ([1] * 5, "its sentence")
     assert understand(Description("a bird"), classes, encode).base == "its name"
     assert with_described(classes, [Description("a bird")], encode).semantics[-1].tolist() == [3] * 5
-    with pytest.raises(InputError, match="by a sentence alone"):
+    with pytest.raises(InputError, match="by a sentence only"):
         understand(Description("a bird", attributes={"stripes": 1.0}), classes, encode)
 
 
