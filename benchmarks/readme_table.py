@@ -53,6 +53,7 @@ COLUMNS_OF = {  # by the beginning of the file name
         "H",
         "oracle H",
     ),
+    "gfzsl-backbones": ("features", "T1", "H", "H at δ=0", "oracle H", "AUSUC", "validated H"),
     "gfzsl-together": ("dataset", "semantics", "weight of gfzsl", "chosen", "validated H", "T1", "oracle H"),
     "gfzsl-cost": (
         "dataset",
