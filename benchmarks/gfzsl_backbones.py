@@ -12,10 +12,12 @@ from pathlib import Path
 import numpy as np
 from common import result_file, write_table
 from gfzsl_study import results
+from problems import problems
 
-from zslpipe.data.semantics import load_semantics
 from zslpipe.heads.gfzsl import Gfzsl
-from zslpipe.store.catalog import newest_store
+from zslpipe.parts.scaling import unit_rows
+
+PROBLEMS = (("CUB50", "att"), ("cub", "att"))
 
 
 def main() -> None:
@@ -23,13 +25,11 @@ def main() -> None:
     parser.add_argument("--data-root", type=Path, required=True)
     parser.add_argument("--cache", type=Path, default=Path("cache"))
     options = parser.parse_args()
-    few, all_ = newest_store(options.cache, "CUB50"), newest_store(options.cache, "cub")
-    benchmark = load_semantics(few.benchmark, "att", options.data_root)
-    row_of = {Path(image).name: row for row, image in enumerate(all_.benchmark.image_ids)}
+    (*_, few, benchmark), (*_, all_, birds) = problems(PROBLEMS, options.data_root, options.cache)
+    row_of = {Path(image).name: row for row, image in enumerate(birds.image_ids)}
     rows = np.array([row_of[Path(image).name] for image in benchmark.image_ids])
-    lite = np.asarray(few.features()["global"][:], np.float32)
-    scores = np.asarray(all_.features()["global"][:], np.float32)[rows]
-    both = np.concatenate([x / np.linalg.norm(x, axis=1, keepdims=True) for x in (lite, scores)], 1)
+    lite, scores = (np.asarray(x, np.float32) for x in (few["global"], all_["global"][rows]))
+    both = np.concatenate([unit_rows(x) for x in (lite, scores)], 1)
     features = {"EfficientNet-Lite0": lite, "class scores of a ResNet": scores, "both side by side": both}
     table = [
         {"dataset": "CUB50", "semantics": "att", "features": name, **results(Gfzsl(), {"global": x}, benchmark)}

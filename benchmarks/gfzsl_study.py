@@ -27,6 +27,7 @@ from zslpipe.heads import HEADS, Head
 from zslpipe.heads.gfzsl import Gfzsl
 from zslpipe.parts.kernel_regression import KernelRegression
 from zslpipe.parts.problem import Classes
+from zslpipe.parts.scaling import unit_rows
 from zslpipe.selection.fitting import fit
 from zslpipe.selection.rules import UnseenClassValidation
 from zslpipe.store.rows import Features, take
@@ -67,7 +68,7 @@ def variants(dataset: str, semantics: str, features: Features, benchmark: Benchm
     if regions is not None:
         both = [np.asarray(features["global"]), np.asarray(regions[:]).max(1)]
         yield {"variant": "largest region value", **results(Gfzsl(), {"global": both[1]}, benchmark)}
-        side = np.concatenate([x / np.linalg.norm(x, axis=1, keepdims=True) for x in both], 1)
+        side = np.concatenate([unit_rows(x) for x in both], 1)
         yield {"variant": "mean and largest side by side", **results(Gfzsl(), {"global": side}, benchmark)}
     gamma, ridge = most_likely(features, benchmark)
 

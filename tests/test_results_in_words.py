@@ -224,7 +224,7 @@ def test_fine_tuning_the_last_stage_does_not_help() -> None:
         if label.endswith(", fine-tuned") and before is not None:
             changes.append(round(mean(after, "H") - mean(before, "H"), 1))
             assert changes[-1] <= max(spread(before, "H"), spread(after, "H"))
-    assert f"{len(changes)} heads" in WORDS
+    assert f"{len(changes)} comparisons" in WORDS
     assert f"H changes by {min(changes)} to +{max(changes)}, and where it rises" in WORDS
 
 

@@ -1,6 +1,5 @@
 """The allocator setting of commands: glibc keeps freed memory where there is plenty, and gives it back where not."""
 
-import ctypes
 import os
 
 from zslpipe.memory import memory_bytes
@@ -43,6 +42,8 @@ def _is_scarce() -> bool:
 
 
 def _mallopt(what: int, value: int) -> bool:
+    import ctypes  # imported here: every command loads this file, few change the allocator
+
     try:
         return bool(ctypes.CDLL(None).mallopt(what, value))
     except (OSError, AttributeError, TypeError):

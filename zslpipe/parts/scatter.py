@@ -8,6 +8,7 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from zslpipe.parts.projections import Projections, projected
+from zslpipe.parts.scaling import unit_rows
 from zslpipe.store.rows import BLOCK, Rows, blocks
 from zslpipe.training.placed import check_finite
 
@@ -41,7 +42,7 @@ class Scaler:
     def __call__(self, x: np.ndarray) -> np.ndarray:
         x = np.asarray(x, np.float32)
         if self.unit:
-            x = x / (np.linalg.norm(x, axis=1, keepdims=True) + EPS)
+            x = unit_rows(x)
         return (x - self.centre) / np.float32(self.spread)
 
 

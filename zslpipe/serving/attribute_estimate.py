@@ -10,11 +10,10 @@ from zslpipe.parts.embeds import Embeds
 from zslpipe.parts.head import Head
 from zslpipe.parts.scaling import unit_rows
 from zslpipe.parts.scatter import members
-from zslpipe.store.rows import Features, take
+from zslpipe.store.rows import BLOCK, Features, take
 
 RIDGES = np.logspace(-3, 2, 11)
 FEWEST = 3  # classes: one is left out to choose the ridge
-ROWS = 1024  # read at a time
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,9 +42,9 @@ class AttributeEstimate:
 
         seen, labels = np.unique(benchmark.labels[benchmark.trainval], return_inverse=True)
         sums: Any = 0.0
-        for start in range(0, len(labels), ROWS):
-            part = take(features, benchmark.trainval[start : start + ROWS])
-            sums = sums + members(labels[start : start + ROWS], len(seen)) @ _unit_features(head, part)
+        for start in range(0, len(labels), BLOCK):
+            part = take(features, benchmark.trainval[start : start + BLOCK])
+            sums = sums + members(labels[start : start + BLOCK], len(seen)) @ _unit_features(head, part)
         semantics = benchmark.semantics[seen].astype(np.float64)
         regression = RidgeCV(RIDGES).fit(sums / np.bincount(labels)[:, None], semantics)
         variance = float(semantics.var(0).mean())

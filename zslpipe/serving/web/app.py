@@ -34,7 +34,7 @@ class NewClass(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     name: Name
-    like: str = Field("", max_length=200, description="A known class, which is followed in all that is not said.")
+    like: str = Field("", max_length=200, description="Known class that supplies whatever is not given.")
     attributes: dict[Annotated[str, Field(max_length=200)], float] = Field(
         default_factory=dict, max_length=2000, description="Values by attribute, on the scale of the known classes."
     )
