@@ -14,6 +14,7 @@ from zslpipe.backbones.packages import package_of, package_state
 from zslpipe.backbones.weights import first_line, load_state, read_state
 from zslpipe.errors import InputError
 from zslpipe.files import sha256_file
+from zslpipe.random_state import own_random_state
 from zslpipe.registry import unknown
 
 
@@ -25,7 +26,7 @@ def create_model(
     size = input_size(config, image_size)
     options = {} if input_size(config, None) == size else {"img_size": size}
     # Only the CPU's generator is seeded, and put back: torch.manual_seed would seed every GPU as well.
-    with torch.device("cpu"), torch.random.fork_rng(devices=[]):
+    with torch.device("cpu"), own_random_state():
         torch.default_generator.manual_seed(seed)
         if weights == "timm":
             return _create(name, lambda **k: create_pretrained(name, config, **k), options).eval()

@@ -13,6 +13,7 @@ from zslpipe.backbones.download import offline, reachable
 from zslpipe.backbones.weights import first_line, read_state
 from zslpipe.errors import InputError
 from zslpipe.extras import need
+from zslpipe.random_state import own_random_state
 from zslpipe.registry import unknown
 
 PREFIX = "open_clip/"
@@ -57,7 +58,7 @@ def create_open_clip(name: str, weights: str | Path = "timm", image_size: Any = 
         check_tag(model)
     options: dict[str, Any] = {} if image_size is None else {"force_image_size": image_size}
     # Only the CPU's generator is seeded, and put back: torch.manual_seed would seed every GPU as well.
-    with torch.device("cpu"), torch.random.fork_rng(devices=[]), _quiet():
+    with torch.device("cpu"), own_random_state(), _quiet():
         torch.default_generator.manual_seed(seed)
         try:
             if weights == "timm":

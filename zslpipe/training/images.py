@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader, Dataset
 from zslpipe.backbones.transform import RESAMPLING, Transform
 from zslpipe.errors import InputError
 from zslpipe.extract.decode import UnreadableImage, read_image
+from zslpipe.random_state import own_random_state
 from zslpipe.store.rows import IMAGE, Rows
 from zslpipe.training.batches import Batch
 from zslpipe.training.placed import Placed
@@ -38,7 +39,7 @@ class RandomCrop:
 
     def __call__(self, image: Image.Image, seed: int) -> np.ndarray:
         """Pixels (H, W, 3) uint8; equal seeds give equal pixels."""
-        with torch.random.fork_rng([]):
+        with own_random_state():
             torch.manual_seed(seed)
             return np.asarray(self.steps(image))
 
