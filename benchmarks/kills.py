@@ -2,6 +2,7 @@
 
     python benchmarks/kills.py --kills 1000 --out benchmarks/results/kills.csv
     python benchmarks/kills.py --kills 1000 --minutes 10 --out benchmarks/results/kills.csv   # a portion; they add up
+    for s in 1 2; do python benchmarks/kills.py --seed $s --out kills.csv & done; wait        # two at a time
 
 Each life of a command is a fork of this process, which has loaded everything already, so that moments fall into the
 work and not into imports. After a kill every store and run must be listed and intact, and the processes that the
@@ -11,6 +12,7 @@ the bytes that it has without a kill. At the end nothing but stores, runs and th
 
 import argparse
 import csv
+import fcntl
 import io
 import os
 import random
@@ -25,7 +27,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import redirect_stdout, suppress
 from dataclasses import dataclass, field
-from itertools import cycle
 from pathlib import Path
 
 import numpy as np
@@ -149,6 +150,7 @@ def verbs(folder: Path) -> list[Verb]:
     imported = ["import", features, "--dataset", data]
     shards = [[*extract, "--shard", f"{i}/2"] for i in range(2)]
     recipe = folder / "mine" / "photos.yaml"
+    sweep = ["sweep", str(folder / "mine" / "sweep.yaml"), "--jobs", "1", "--threads", "1"]
     return [
         Verb("import", [imported], store_bytes),
         Verb("extract", [extract], store_bytes),
@@ -160,7 +162,7 @@ def verbs(folder: Path) -> list[Verb]:
         Verb("train-head, stages", [["train-head", "tf-vaegan", *gan]], run_bytes, ("import",)),
         Verb("train-head, tail", [[*remse, "--mode", "tail"]], run_bytes, ("extract, trunk",)),
         Verb("run", [["run", str(recipe)]], run_bytes),
-        Verb("sweep", [["sweep", str(folder / "mine" / "sweep.yaml"), "--jobs", "1"]], sweep_bytes, ("import",)),
+        Verb("sweep", [sweep], sweep_bytes, ("import",)),
         Verb("eval", [["eval", "--gzsl", "--calibrate"]], score_bytes, ("import", "train-head")),
         Verb("report", [["report"]], page_ends, ("import", "train-head", "eval")),
         Verb("derive", [["derive"]], chunk_bytes, ("import", "train-head")),
@@ -200,9 +202,9 @@ SWEEP = """heads:
 
 
 def filled(line: Sequence[str], cache: Path) -> list[str]:
-    """The arguments with the names of this round's cache."""
+    """The arguments with the names that this round's cache starts with."""
     for word, kind in (("RUN", "runs"), ("STORE", "stores")):
-        name = next((path.name for path in (cache / kind).glob("[!.]*")), f"removed-{word.lower()}")
+        name = next((path.name for path in (cache / kind).glob("[!.]*")), word)
         line = [name if given == word else given for given in line]
     return [word.replace("ROUND", str(cache.parent)) for word in line]
 
@@ -218,7 +220,7 @@ def live(line: Sequence[str], cache: Path) -> int:
         signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell starts background jobs without it
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         os.dup2(os.open(cache.parent / "stderr.txt", os.O_WRONLY | os.O_CREAT | os.O_TRUNC), 2)
-        main(filled(line, cache), standalone_mode=True)
+        main(list(line), standalone_mode=True)
     except SystemExit as end:
         os._exit(int(end.code or 0))
     except KeyboardInterrupt:  # before the command could answer it
@@ -241,13 +243,23 @@ def outlived(pid: int, seconds: float = 10.0) -> bool:
     return False
 
 
-def end(pids: Sequence[int]) -> list[int]:
-    return [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in pids]
+def end(pids: Sequence[int], seconds: float = 120.0) -> list[int]:
+    """The exit codes of commands; one that hangs is killed, and its code says so."""
+    give_up = time.monotonic() + seconds
+    codes: dict[int, int] = {}
+    while len(codes) < len(pids):
+        for pid in pids:
+            if pid not in codes and os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+                codes[pid] = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+            elif pid not in codes and time.monotonic() > give_up:
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(0.002)
+    return [codes[pid] for pid in pids]
 
 
-def whole(verb: Verb, cache: Path) -> None:
+def whole(verb: Verb, lines: Sequence[Sequence[str]], cache: Path) -> None:
     """Run a verb to its end; a process that another one keeps from writing is repeated."""
-    for line in verb.lines:
+    for line in lines:
         for _ in range(20):
             code = end([live(line, cache)])[0]
             if code in verb.repeated:
@@ -266,7 +278,7 @@ def prepared(verb: Verb, known: dict[str, Verb], cache: Path) -> None:
     kept = cache.parents[1] / "prepared" / "+".join(verb.needs)
     if verb.needs and not kept.exists():
         for name in verb.needs:
-            whole(known[name], cache)
+            whole(known[name], known[name].lines, cache)
         shutil.copytree(cache, kept)
     elif verb.needs:
         shutil.copytree(kept, cache, dirs_exist_ok=True)
@@ -282,8 +294,9 @@ def kill_until_done(verb: Verb, cache: Path, rng: random.Random, expected: dict[
         verb.counts[what] += 1
         print(f"{verb.name}: {what}: {about}", file=sys.stderr)
 
+    lines = [filled(line, cache) for line in verb.lines]
     for _ in range(most):
-        pids = [live(line, cache) for line in verb.lines]
+        pids = [live(line, cache) for line in lines]
         time.sleep(rng.uniform(0, verb.seconds))
         number = rng.choice(SIGNALS)
         for pid in pids:
@@ -302,7 +315,7 @@ def kill_until_done(verb: Verb, cache: Path, rng: random.Random, expected: dict[
             count("damage", f"{name} after {number.name}: {found}")
         if not killed:
             break
-    whole(verb, cache)
+    whole(verb, lines, cache)
     made = verb.made(cache)
     for name, content in expected.items():
         if made.get(name) != content:
@@ -346,28 +359,41 @@ def preload(folder: Path, known: dict[str, Verb]) -> dict[str, dict[str, bytes]]
                 continue
             prepared(verb, known, cache)
             started = time.monotonic()
-            whole(verb, cache)
+            whole(verb, [filled(line, cache) for line in verb.lines], cache)
             verb.seconds = (time.monotonic() - started) / len(verb.lines)
             expected[verb.name] = verb.made(cache)
             assert expected[verb.name], f"{verb.name} made nothing"
     return expected
 
 
-def write_table(known: dict[str, Verb], out: Path) -> None:
-    total = sum((verb.counts for verb in known.values()), Counter())
-    rows = [[verb.name, *(verb.counts[c] for c in COLUMNS)] for verb in known.values()]
-    rows.append(["all", *(total[c] for c in COLUMNS)])
+def read_table(out: Path) -> dict[str, Counter[str]]:
+    """The counts of every verb so far."""
+    if not out.exists():
+        return {}
+    with out.open(newline="") as stream:
+        rows = [row for row in csv.DictReader(stream) if row["verb"] != "all"]
+    return {row["verb"]: Counter({c: int(row[c]) for c in COLUMNS}) for row in rows}
+
+
+def write_table(table: dict[str, Counter[str]], out: Path) -> None:
+    everything = table | {"all": sum(table.values(), Counter())}
+    rows = [[name, *(counts[c] for c in COLUMNS)] for name, counts in everything.items()]
     text = io.StringIO(newline="")
     csv.writer(text, lineterminator="\n").writerows([["verb", *COLUMNS], *rows])
     write_text(out, text.getvalue())
 
 
-def read_table(known: dict[str, Verb], out: Path) -> None:
-    """Go on from the counts of an earlier call."""
-    with out.open(newline="") as stream:
-        for row in csv.DictReader(stream):
-            if row["verb"] in known:
-                known[row["verb"]].counts.update({c: int(row[c]) for c in COLUMNS})
+def add_round(verb: Verb, names: Sequence[str], out: Path) -> None:
+    """Add a verb's counts to the table, which other processes may be adding to, and reset them."""
+    folder = os.open(out.parent, os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        table: dict[str, Counter[str]] = {name: Counter() for name in names} | read_table(out)
+        table[verb.name].update(verb.counts)
+        write_table(table, out)
+    finally:
+        os.close(folder)
+    verb.counts.clear()
 
 
 def run(kills: int, minutes: float, seed: int, out: Path) -> bool:
@@ -379,21 +405,20 @@ def run(kills: int, minutes: float, seed: int, out: Path) -> bool:
         (folder / "mine" / "photos.yaml").write_text(RECIPE.format(data=folder / "photos"))
         (folder / "mine" / "sweep.yaml").write_text(SWEEP)
         known = {verb.name: verb for verb in verbs(folder)}
-        if out.exists():
-            read_table(known, out)
 
-        def total(*names: str) -> int:
-            return sum(verb.counts[name] for verb in known.values() for name in names)
+        def total(*columns: str) -> int:
+            return sum(counts[c] for counts in read_table(out).values() for c in columns)
 
         rng = random.Random(f"{seed} {total('rounds')}")  # another portion, other moments
         expected = preload(folder, known)
-        for verb in cycle(known.values()):
-            if total(*KILLS) >= kills or time.monotonic() - started > 60 * minutes:
-                break
+        while total(*KILLS) < kills and time.monotonic() - started < 60 * minutes:
+            table = read_table(out)
+            rounds = {name: table[name]["rounds"] if name in table else 0 for name in known}
+            verb = known[rng.choice([name for name in known if rounds[name] == min(rounds.values())])]
             cache = folder / "round" / "cache"
             prepared(verb, known, cache)
             kill_until_done(verb, cache, rng, expected[verb.name], most=12)
-            write_table(known, out)
+            add_round(verb, list(known), out)
         print(out.read_text())
         return not total(*WRONG)
 
@@ -403,6 +428,6 @@ if __name__ == "__main__":
     parser.add_argument("--kills", type=int, default=1000)
     parser.add_argument("--minutes", type=float, default=float("inf"))
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", type=Path, default=Path("kills.csv"), help="CSV file; an existing one is continued")
+    parser.add_argument("--out", type=Path, default=Path("kills.csv"), help="CSV file; an existing one is added to")
     given = parser.parse_args()
     sys.exit(0 if run(given.kills, given.minutes, given.seed, given.out) else 1)

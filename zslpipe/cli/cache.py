@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from zslpipe.cli.options import as_json, examples, places, print_json, workspace
+from zslpipe.errors import UnknownNameError
 
 EXAMPLES = {
     "cache": examples(
@@ -106,16 +107,27 @@ def repair(store: str | None, dataset: str | None, data_root: Path | None, cache
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @places
 def rm(names: tuple[str, ...], yes: bool, data_root: Path | None, cache: Path | None) -> None:
-    """Delete stores, runs or leftovers of interrupted commands, by name."""
+    """Delete stores, runs or leftovers of interrupted commands, by name.
+
+    Names that do not exist do not keep the others from being deleted.
+    """
     from zslpipe.workflows.cache import find, remove
 
     place = workspace(data_root, cache)
-    paths = [find(place, name) for name in names]
-    if not yes:
+    paths: list[Path] = []
+    unknown: list[str] = []
+    for name in names:
+        try:
+            paths.append(find(place, name))
+        except UnknownNameError as problem:
+            unknown.append(str(problem))
+    if paths and not yes:
         click.confirm(f"Delete {', '.join(path.name for path in paths)}?", abort=True)
     for path in paths:
         remove(path)
         click.echo(f"deleted  {path}")
+    if unknown:
+        raise UnknownNameError(" ".join(unknown))
 
 
 def _print_nested(value: dict[str, Any], indent: int = 0) -> None:
