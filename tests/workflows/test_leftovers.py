@@ -172,6 +172,17 @@ def test_a_killed_removal_can_be_repeated(
     assert not [p for p in workspace.stores.iterdir() if p.is_dir()]
 
 
+def test_what_a_killed_removal_has_left_is_removed_by_the_same_command(
+    workspace: Workspace, store: FeatureStore
+) -> None:
+    run, _ = train_head(workspace, "eszsl", store)
+    assert program("cache", "rm", "--yes", "tiny").exit_code == 0
+    again = program("cache", "rm", "--yes", "tiny", run.name)
+    assert again.exit_code == 2
+    assert "unknown store or run 'tiny'" in again.stderr
+    assert not run.path.exists()
+
+
 SLOW = """
 import sys, time
 import zslpipe.workflows.listing as listing
