@@ -16,8 +16,10 @@ from typing import Any, TypeVar
 from zslpipe.errors import ZslpipeError
 
 T = TypeVar("T")
+Warned = tuple[str, type[Warning], str, int]  # text, category, file, line
 
 _entered = ExitStack()  # of a worker, until it ends
+_shown: dict[Any, Any] = {}  # warnings of workers that were shown already
 _pool: ContextVar[ProcessPoolExecutor | None] = ContextVar("workers", default=None)
 
 
@@ -60,12 +62,22 @@ def workers(
 def mapped(function: Callable[..., T], *arguments: Iterable[Any]) -> Iterator[T]:
     """As `map`; within `workers` in their processes, from which what `function` yields comes back as a list."""
     pool = _pool.get()
-    return map(function, *arguments) if pool is None else pool.map(partial(_call, function), *arguments)
+    return map(function, *arguments) if pool is None else _warned(pool.map(partial(_call, function), *arguments))
 
 
-def _call(function: Callable[..., Any], *arguments: Any) -> Any:
-    result = function(*arguments)
-    return list(result) if isinstance(result, Iterator) else result
+def _call(function: Callable[..., Any], *arguments: Any) -> tuple[Any, list[Warned]]:
+    """In a worker: the result, and the warnings, which only the parent shows as they should look."""
+    with warnings.catch_warnings(record=True) as found:
+        result = function(*arguments)
+        result = list(result) if isinstance(result, Iterator) else result
+    return result, [(str(w.message), w.category, w.filename, w.lineno) for w in found]
+
+
+def _warned(results: Iterator[tuple[T, list[Warned]]]) -> Iterator[T]:
+    for result, found in results:
+        for warning in found:
+            warnings.warn_explicit(*warning, registry=_shown)
+        yield result
 
 
 def _prepare(plugins: Sequence[str], within: Callable[[], AbstractContextManager[Any]]) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import warnings
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,18 @@ def test_workers_know_the_plugins_and_pass_errors_on() -> None:
 def test_a_killed_worker_ends_in_a_sentence() -> None:
     with pytest.raises(ZslpipeError, match="fewer --jobs"), workers(2):
         list(mapped(_kill_itself, [0]))
+
+
+def test_warnings_of_workers_are_shown_once_by_the_command(capfd: pytest.CaptureFixture[str]) -> None:
+    with warnings.catch_warnings(record=True) as shown, workers(2):
+        warnings.simplefilter("default")
+        list(mapped(_warn, range(4)))
+    assert [str(w.message) for w in shown] == ["all attributes form one group"]
+    assert "one group" not in capfd.readouterr().err
+
+
+def _warn(_: int) -> None:
+    warnings.warn("all attributes form one group", stacklevel=1)
 
 
 def _names_of_heads(_: int) -> list[str]:
