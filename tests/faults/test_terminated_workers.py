@@ -1,4 +1,7 @@
-"""SIGTERM during a training with --jobs: to the command alone, as by docker, or to all its processes, as by SLURM."""
+"""SIGTERM during a training or a sweep with --jobs.
+
+It is sent to the command alone, as by docker, or to all its processes, as by SLURM.
+"""
 
 import os
 import signal
@@ -7,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -39,8 +43,16 @@ def members(group: int) -> list[int]:
     return found
 
 
-@pytest.mark.parametrize("everyone", [False, True])
-def test_workers_end_with_the_command(sun_root: Path, tmp_path: Path, everyone: bool) -> None:
+SWEEP = "heads:\n  - {head: remse, settings: {epochs: [20000, 20001]}}\n"
+COMMANDS = {
+    "train-head": (["train-head", "remse", "--set", "epochs=20000"], "a checkpoint is kept"),
+    "sweep": (["sweep", "sweep.yaml"], "finished runs are kept"),
+}
+
+
+@pytest.mark.parametrize("everyone", [False, True], ids=["to the command", "to all"])
+@pytest.mark.parametrize("verb", COMMANDS)
+def test_workers_end_with_the_command(sun_root: Path, tmp_path: Path, verb: str, everyone: bool) -> None:
     cache, benchmark, rng = tmp_path / "cache", load_benchmark("sun", sun_root), np.random.default_rng(0)
     environment = {**os.environ, "ZSLPIPE_DATA": str(sun_root), "ZSLPIPE_CACHE": str(cache), "OMP_NUM_THREADS": "1"}
     features = benchmark.semantics[benchmark.labels] @ rng.normal(size=(5, 64)) + rng.normal(size=(60, 64))
@@ -48,20 +60,20 @@ def test_workers_end_with_the_command(sun_root: Path, tmp_path: Path, everyone: 
     program = [sys.executable, "-m", "zslpipe"]
     imported = [*program, "import", str(tmp_path / "features.npy"), "--dataset", "sun"]
     subprocess.run(imported, check=True, env=environment, capture_output=True)
-    train = [*program, "train-head", "remse", "--jobs", "2", "--set", "epochs=20000"]
-    process = subprocess.Popen(train, env=environment, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    (tmp_path / "sweep.yaml").write_text(SWEEP)
+    arguments, told = COMMANDS[verb]
+    options: dict[str, Any] = {"stderr": subprocess.PIPE, "text": True, "start_new_session": True, "cwd": tmp_path}
+    process = subprocess.Popen([*program, *arguments, "--jobs", "2"], env=environment, **options)
     try:
         assert wait_for(lambda: len(list(cache.glob("checkpoints/*/*"))) > 1), "no worker has begun"
         assert len(members(process.pid)) > 2
         (os.killpg if everyone else os.kill)(process.pid, signal.SIGTERM)
         _, err = process.communicate(timeout=60)
         assert process.returncode == 130, err
-        assert err.splitlines()[-1] == (
-            "zslpipe: interrupted; a checkpoint is kept; the same command continues from it."
-        ), err
+        assert err.splitlines()[-1].startswith(f"zslpipe: interrupted; {told}"), err
         assert "Traceback" not in err
         assert wait_for(lambda: not members(process.pid), 15), "a worker goes on"
-        assert not list((cache / "runs").glob("*"))
+        assert not list((cache / "runs").glob("[!.]*"))
     finally:
         for pid in members(process.pid):
             os.kill(pid, signal.SIGKILL)

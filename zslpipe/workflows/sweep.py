@@ -129,7 +129,6 @@ def sweep(
         InputError: if the file, a store or semantics are wrong; nothing is trained then.
     """
     points = SweepFile.read(path).points()
-    workspace = Workspace(workspace.data_root.absolute(), workspace.cache.absolute())
     outcomes = dict(run_points(workspace, points, jobs=jobs, on=on, threads=threads, name=f"sweep {path.stem}"))
     ordered = tuple(outcomes[number] for number in range(len(points)))
     names = list(dict.fromkeys(o.evaluation.run.name for o in ordered if o.evaluation))
