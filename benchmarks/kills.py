@@ -231,8 +231,11 @@ def live(line: Sequence[str], cache: Path) -> int:
         os._exit(99)
 
 
-def outlived(pid: int, seconds: float = 10.0) -> bool:
-    """Whether a process of the group of an ended command is still there after some time; it is then killed."""
+def outlived(pid: int, seconds: float = 30.0) -> bool:
+    """Whether a process of the group of an ended command is still there after some time; it is then killed.
+
+    A worker that has just been started first ends its imports, which takes seconds on a busy machine.
+    """
     give_up = time.monotonic() + seconds
     with suppress(ProcessLookupError):
         while time.monotonic() < give_up:
