@@ -114,6 +114,14 @@ def test_leftovers_are_swept_by_the_next_training(workspace: Workspace, store: F
     assert [left.path for left in leftovers(workspace)] == [fresh]
 
 
+def test_leftovers_are_swept_when_a_finished_training_is_repeated(workspace: Workspace, store: FeatureStore) -> None:
+    train_head(workspace, "eszsl", store)
+    (workspace.cache / "checkpoints" / ".0123.4567.removed").mkdir(parents=True)
+    assert len(leftovers(workspace)) == 1
+    assert train_head(workspace, "eszsl", store, reuse=True)[1]
+    assert leftovers(workspace) == []
+
+
 def test_a_training_that_runs_is_not_swept(workspace: Workspace) -> None:
     folder = workspace.runs / ".tiny.abcd"
     with in_use(folder):

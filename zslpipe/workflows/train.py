@@ -137,13 +137,13 @@ def train_head(
         benchmark = without_tests(benchmark, given.examples)
         request["examples"] = given.request()
         notes = (*notes, given.note(tests - len(benchmark.test_unseen)))
+    sweep(workspace)
     if reuse:
         for run in runs(workspace.runs):
             if run.about["request"] == request:
                 return run, True
     created = datetime.now(UTC)
     name = f"{benchmark.name}-{head}-{created:%Y%m%d-%H%M%S}"
-    sweep(workspace)
     with (
         resumable(workspace, sha256_json(request)[:16]) as unfinished,
         explain_interrupt(unfinished),
