@@ -11,7 +11,8 @@ from PIL import Image
 
 from zslpipe.cli import main
 from zslpipe.data.benchmark import Benchmark
-from zslpipe.serving.explain import Estimate, Estimated, explain
+from zslpipe.serving.attribute_estimate import Estimate, Estimated
+from zslpipe.serving.explain import explain
 from zslpipe.serving.explanation_text import estimate_bars, map_caption, maps_title
 from zslpipe.store.feature_store import FeatureStore
 from zslpipe.store.layout import TapSpec

@@ -10,6 +10,8 @@ from zslpipe.parts.embeds import Embeds
 from zslpipe.parts.head import Head
 from zslpipe.parts.scaling import unit_rows
 from zslpipe.parts.scatter import members
+from zslpipe.serving.contrast import TERMS
+from zslpipe.serving.predictor import ClassList
 from zslpipe.store.rows import BLOCK, Features, take
 
 RIDGES = np.logspace(-3, 2, 11)
@@ -54,6 +56,43 @@ class AttributeEstimate:
     def __call__(self, features: Features) -> np.ndarray:
         """(N, A) semantics of N images."""
         return np.asarray(self.regression.predict(_unit_features(self.head, features)))
+
+
+@dataclass(frozen=True)
+class Estimated:
+    """An attribute of an image as estimated, and its value in the semantics of the winner and of its rival."""
+
+    attribute: str
+    image: float
+    winner: float
+    rival: float
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Attributes of the image by ridge regression, not by the head; see `AttributeEstimate`.
+
+    Attributes:
+        winner, rival: the two classes, as in `Contrast`.
+        attributes: those in which the two classes differ most, in the order of that difference.
+        explained: share of the variance of attributes that the regression explains for classes left out.
+    """
+
+    winner: str
+    rival: str
+    attributes: tuple[Estimated, ...]
+    explained: float
+
+
+def estimate(
+    attributes: AttributeEstimate, features: Features, classes: ClassList, winner: int, rival: int
+) -> Estimate:
+    """The attributes of an image (1, ...) in which two classes differ most, as estimated."""
+    image, (one, other) = attributes(features)[0], classes.semantics[[winner, rival]]
+    chosen = np.argsort(-np.abs(one - other), kind="stable")[:TERMS]
+    shown = (Estimated(classes.attribute_names[a], *map(float, (image[a], one[a], other[a]))) for a in chosen)
+    differing = tuple(a for a in shown if a.winner != a.rival)
+    return Estimate(classes.names[winner], classes.names[rival], differing, attributes.explained)
 
 
 def _unit_features(head: Head, features: Features) -> np.ndarray:

@@ -3,7 +3,10 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from zslpipe.serving.explain import AttentionMap, Contrast, Estimate, Explanation, Term
+from zslpipe.serving.attribute_estimate import Estimate
+from zslpipe.serving.chosen_maps import AttentionMap
+from zslpipe.serving.contrast import Contrast, Term
+from zslpipe.serving.explain import Explanation
 
 WHERE = "Bright is where the head looked, not how sure it is; each map is scaled to its own maximum."
 NOTHING = 1e-3  # of the longest bar: rounding

@@ -18,7 +18,8 @@ from zslpipe.files import write_text
 from zslpipe.progress import track
 from zslpipe.registry import nearest, unknown
 from zslpipe.serving.attribute_estimate import AttributeEstimate
-from zslpipe.serving.explain import Explanation, explain, without_photos
+from zslpipe.serving.contrast import without_photos
+from zslpipe.serving.explain import Explanation, explain
 from zslpipe.serving.explanation_page import Explained as Shown
 from zslpipe.serving.explanation_page import explanations_page
 from zslpipe.serving.explanation_picture import draw
