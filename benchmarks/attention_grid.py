@@ -1,9 +1,9 @@
 """Do normalised words, scaled logits or another learning rate help attention on frozen features? No test image is read.
 
-    python benchmarks/attention_grid.py STORE [--epochs 8] [--folds 2] [--results FOLDER]
+    python benchmarks/attention_grid.py STORE [--epochs 8] [--folds 2] [--seeds 1] [--only TEXT ...] [--results FOLDER]
 
 Heads that attend to regions are trained with the options of their attention on and off and at several learning rates,
-in class-disjoint folds of the training images. T1, the best H, AUSUC and H at δ = 0 are means over the folds, after
+in class-disjoint folds of the training images. T1, the best H, AUSUC and H at δ = 0 are means over folds and seeds, after
 every fourth epoch; *entropy* is that of the attention maps in nats (49 regions have at most 3.89).
 """
 
@@ -63,18 +63,21 @@ def entropy(head: Head, features: Features, fold: Benchmark) -> float:
 def main() -> None:
     parser = grid_parser(__doc__, epochs=8, folds=2)
     parser.add_argument("store", type=Path)
-    parser.add_argument("--only", default="", metavar="TEXT", help="Variants whose head, name and rate contain a text.")
+    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument(
+        "--only", nargs="+", default=[""], metavar="TEXT", help="Variants whose head, name and rate contain a text."
+    )
     options = parser.parse_args()
     store = FeatureStore.open(options.store)
     features, folds = store.features(), folds_of(store.benchmark, options.folds)
     rows: list[dict[str, Any]] = []
     for name, variant, settings in variants():
-        if options.only not in f"{name}, {variant}, {settings['learning_rate']}":
+        if not any(text in f"{name}, {variant}, {settings['learning_rate']}" for text in options.only):
             continue
-        head = HEADS[name](precision="bfloat16", device="cpu", **settings)  # type: ignore[call-arg]
         found: dict[int, list[dict[str, float]]] = {}
         entropies: dict[int, list[dict[str, float]]] = {}
-        for fold in folds:
+        for seed, fold in product(range(options.seeds), folds):
+            head = HEADS[name](precision="bfloat16", device="cpu", seed=seed, **settings)  # type: ignore[call-arg]
             for epoch, fitted in by_epoch(head, features, fold, options.epochs, EVERY):
                 found.setdefault(epoch, []).append(measured(fitted, features, fold))
                 if settings.get("branch") != "global":
@@ -82,7 +85,7 @@ def main() -> None:
         about = {"store": store.benchmark.name, "head": name, "variant": variant, "rate": settings["learning_rate"]}
         for epoch in sorted(found):
             numbers = {**means(found[epoch]), **(means(entropies[epoch], digits=2) if entropies else {})}
-            rows.append({**about, "epochs": epoch, **numbers, "folds": len(folds)})
+            rows.append({**about, "epochs": epoch, **numbers, "folds": len(folds), "seeds": options.seeds})
             print(rows[-1], flush=True)
         write_table(result_file("attention_grid", folder=options.results), rows)
 

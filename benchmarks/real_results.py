@@ -26,6 +26,7 @@ from zslpipe.cli import main as main_command
 from zslpipe.evaluation.metrics import accuracies
 from zslpipe.evaluation.scores import read_scores
 from zslpipe.evaluation.stacking import rivals
+from zslpipe.evaluation.statistics import jackknife
 from zslpipe.files import read_json
 from zslpipe.workflows.evaluate import EVALUATION
 from zslpipe.workflows.run_record import ABOUT
@@ -57,7 +58,7 @@ def make_store(workspace: Workspace, name: str) -> str:
         ),
         "CUB50": ("extract", *package, *small, *ALL_TAPS),
         SMALL: ("extract", *package, *small, *ALL_TAPS, "--image-size", "128"),
-        "FLO": ("extract", *package, "--dataset", "flo"),
+        "FLO": ("extract", *package, "--dataset", "flo", *ALL_TAPS),
     }
     return str(zslpipe(workspace, *lines[name])["store"])
 
@@ -128,12 +129,12 @@ def summary(evaluation: dict[str, Any]) -> dict[str, str]:
 
 
 def fold_errors(evaluation: dict[str, Any]) -> dict[str, str]:
-    """The standard error due to the choice of the folds, by a jackknife over them, of the mean over the seeds."""
+    """The standard error of the mean over the seeds that is due to the choice of the folds."""
     folds = evaluation["without_fold"]
     if len(folds) < 2:
         return {}
-    values = {m: [np.mean([seed[m] for seed in fold.values()]) for fold in folds] for m in ("T1", "H")}
-    return {f"{m}, ± folds": f"{100 * np.sqrt((len(folds) - 1) * np.var(v)):.1f}" for m, v in values.items()}
+    values = {m: np.array([np.mean([seed[m] for seed in fold.values()]) for fold in folds]) for m in ("T1", "H")}
+    return {f"{m}, ± folds": f"{100 * jackknife(v):.1f}" for m, v in values.items()}
 
 
 def health(run: Path) -> dict[str, str]:

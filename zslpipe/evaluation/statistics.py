@@ -117,7 +117,7 @@ def estimate(
     if areas:
         std = float(np.std(areas, ddof=1)) if len(areas) > 1 else None
         left_out = _without(without)
-        folds = _jackknife(left_out["AUSUC"]) if left_out else None
+        folds = jackknife(left_out["AUSUC"]) if left_out else None
         found["AUSUC"] = Estimate(float(np.mean(areas)), std, None, None, len(areas), folds)
     return found
 
@@ -140,7 +140,7 @@ def estimate_tables(
         values = each[metric]
         if np.isnan(values).any():
             continue
-        folds = _jackknife(left_out[metric]) if left_out else None
+        folds = jackknife(left_out[metric]) if left_out else None
         of_folds = (folds or 0.0) * noise
         found = _interval(drawn[metric] + of_folds, [*((p[metric], n) for p, n in parts), (of_folds, len(without))])
         std = float(values.std(ddof=1)) if seeds > 1 else None
@@ -226,8 +226,8 @@ def compare_tables(
 def _fold_error(left_out: Sequence[np.ndarray]) -> float:
     """The standard error of a difference due to the folds: jointly if both runs have as many, else of either alone."""
     if len(left_out) == 2 and len(left_out[0]) == len(left_out[1]):
-        return _jackknife(left_out[0] - left_out[1])
-    return float(np.sqrt(sum(_jackknife(values) ** 2 for values in left_out)))
+        return jackknife(left_out[0] - left_out[1])
+    return float(np.sqrt(sum(jackknife(values) ** 2 for values in left_out)))
 
 
 def _sentence(metric: str, names: tuple[str, str], mean: float, interval: str, sure: bool, visible: float) -> str:
@@ -274,7 +274,7 @@ def _without(folds: Folds) -> dict[str, np.ndarray]:
     }
 
 
-def _jackknife(left_out: np.ndarray) -> float:
+def jackknife(left_out: np.ndarray) -> float:
     """The standard error from the values without each one of K folds: sqrt((K - 1) / K sum (x_k - mean x)^2)."""
     return float(np.sqrt((len(left_out) - 1) * left_out.var()))
 
