@@ -3,8 +3,8 @@
     python benchmarks/attention_grid.py STORE [--epochs 8] [--folds 2] [--seeds 1] [--only TEXT ...] [--results FOLDER]
 
 Heads that attend to regions are trained with the options of their attention on and off and at several learning rates,
-in class-disjoint folds of the training images. T1, the best H, AUSUC and H at δ = 0 are means over folds and seeds, after
-every fourth epoch; *entropy* is that of the attention maps in nats (49 regions have at most 3.89).
+in class-disjoint folds of the training images. T1, the best H, AUSUC and H at δ = 0 are means over folds and seeds,
+after every fourth epoch; *entropy* is that of the attention maps in nats (49 regions have at most 3.89).
 """
 
 from collections.abc import Iterator
