@@ -1,9 +1,9 @@
 """Writing pieces while the next ones are computed."""
 
-import queue
 import threading
 import time
 from collections.abc import Callable
+from queue import SimpleQueue
 from types import TracebackType
 
 import numpy as np
@@ -22,7 +22,10 @@ class Writer:
 
     def __init__(self, write: Write) -> None:
         self._write = write
-        self._queue: queue.Queue[tuple[int, dict[str, np.ndarray], dict[int, Failure]] | None] = queue.Queue(maxsize=1)
+        # A `Queue` whose `put` a signal handler interrupts may never wake the thread again.
+        self._queue: SimpleQueue[tuple[int, dict[str, np.ndarray], dict[int, Failure]] | None] = SimpleQueue()
+        self._room: SimpleQueue[None] = SimpleQueue()
+        self._room.put(None)
         self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name="write", daemon=True)
         self.waited_s = 0.0  # how long `put` and the end of the block waited for `write`
@@ -31,11 +34,13 @@ class Writer:
         if self._error is not None:
             raise self._error
         start = time.perf_counter()
+        self._room.get()
         self._queue.put((piece, arrays, failures))
         self.waited_s += time.perf_counter() - start
 
     def _run(self) -> None:
         while (item := self._queue.get()) is not None:
+            self._room.put(None)
             if self._error is not None:
                 continue  # keep emptying the queue, so that `put` does not block
             try:
