@@ -21,3 +21,10 @@ def test_every_row_names_one() -> None:
     ]
     assert len(rows) == len(TESTS) > 20
     assert all("`tests/" in row for row in rows)
+
+
+def test_every_row_belongs_to_a_table() -> None:
+    above = ""
+    for line in PAGE.splitlines():
+        assert not line.startswith("| ") or above.startswith("|") or line.startswith(("| input", "| promise")), line
+        above = line

@@ -33,6 +33,13 @@ def test_recipe_is_sound(path: Path) -> None:
             assert numbers["H"] == pytest.approx(2 * u * s / (u + s), abs=0.1)
 
 
+@pytest.mark.parametrize("path", [p for p in RECIPES if p.parent.name == "remse"], ids=lambda p: p.stem)
+def test_the_reading_of_the_paper_has_its_rate_and_weight_decay(path: Path) -> None:
+    recipe = Recipe.read(path)
+    if recipe.reading == "paper":
+        assert (recipe.settings["learning_rate"], recipe.settings["weight_decay"]) == (5e-4, 1e-4)
+
+
 @pytest.mark.parametrize(
     ("change", "told"),
     [

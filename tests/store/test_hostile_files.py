@@ -10,6 +10,7 @@ import scipy.io
 
 from zslpipe.data import matlab5
 from zslpipe.data.matlab import mat_variables, read_mat
+from zslpipe.data.matlab5_child import try_hdf5
 from zslpipe.errors import InputError
 from zslpipe.store.sources import open_source
 
@@ -63,6 +64,12 @@ def test_nor_by_the_reader_of_matlab_files(tmp_path: Path, how: str) -> None:
     for read in (read_mat, lambda path: open_source(path, ROWS)):
         with pytest.raises(InputError, match=r"another file|other files"):
             read(tmp_path / "a.mat")
+
+
+def test_nor_when_a_file_is_tried_first(tmp_path: Path) -> None:
+    hostile(tmp_path / "a.mat", "a cell elsewhere")
+    (tmp_path / "secret.bin").unlink()  # reading it would raise
+    try_hdf5(str(tmp_path / "a.mat"))
 
 
 def test_claims_without_values_are_refused(tmp_path: Path) -> None:

@@ -1,16 +1,22 @@
 """What `extract` writes into a store's header."""
 
+import json
 from pathlib import Path
 
 import click
+import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner
+from PIL import Image
 
 from zslpipe.backbones.engine import PRECISIONS
 from zslpipe.cli import main
 from zslpipe.cli.extract import command
+from zslpipe.data.benchmark import Benchmark
+from zslpipe.store.failure import Failure
 from zslpipe.store.feature_store import FeatureStore
+from zslpipe.store.layout import TapSpec
 from zslpipe.workflows.extract import extract_store
 from zslpipe.workflows.workspace import Workspace
 
@@ -87,3 +93,36 @@ def test_a_store_with_other_pieces_is_continued(
     monkeypatch.undo()
     done = extract_store(workspace, "sun", "resnet18", **options)  # type: ignore[arg-type]
     assert (done.store.path, done.store.piece_rows, done.computed) == (old.path, 60, 60)
+
+
+def test_rows_that_are_missing_are_told_on_standard_error_with_json_too(
+    tiny: tuple[Benchmark, np.ndarray], tmp_path: Path
+) -> None:
+    benchmark, features = tiny
+    provenance = {"fingerprinted": {"backbone": {"name": "fake"}}, "recorded": {}}
+    taps = {"global": TapSpec((16,), "float32")}
+    features[5] = 0
+    store = FeatureStore.create(tmp_path / "stores" / "tiny", benchmark, taps, provenance)
+    store.write_piece(0, {"global": features}, {5: Failure("0/5.jpg", "cannot be read", "pillow")})
+    for line in (["train-head", "eszsl"], ["eval", "--gzsl"]):
+        done = CliRunner().invoke(main, [*line, "--json", "--cache", str(tmp_path)])
+        assert done.exit_code == 0, done.output
+        assert "0 rows are not extracted and 1 failed; they are left out." in done.stderr
+        json.loads(done.stdout)
+
+
+def test_classes_without_attributes_are_told_before_the_extraction(tmp_path: Path) -> None:
+    for name, colour in {"red": (255, 0, 0), "blue": (0, 0, 255), "green": (0, 255, 0)}.items():
+        (tmp_path / "photos" / name).mkdir(parents=True)
+        for number in range(2):
+            Image.new("RGB", (40, 40), colour).save(tmp_path / "photos" / name / f"{number}.png")
+    (tmp_path / "photos" / "classes.csv").write_text("class,split\nred,seen\nblue,seen\ngreen,unseen\n")
+    with pytest.warns(UserWarning, match="photos: no head can be trained yet, since the classes have no attributes"):
+        extract_store(
+            Workspace.at(tmp_path, tmp_path / "cache"),
+            str(tmp_path / "photos"),
+            "resnet18",
+            weights="random",
+            image_size=32,
+            device="cpu",
+        )

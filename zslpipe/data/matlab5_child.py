@@ -8,6 +8,7 @@ zslpipe, so that it starts quickly.
 import json
 import math
 import sys
+from typing import Any
 
 import numpy as np
 import scipy.io
@@ -62,7 +63,7 @@ def try_hdf5(path: str) -> None:
     with h5py.File(path, "r") as file:
         for name in file:
             item = file[name] if isinstance(file.get(name, getlink=True), h5py.HardLink) else None
-            if not isinstance(item, h5py.Dataset) or item.is_virtual or item.external or not item.size:
+            if not isinstance(item, h5py.Dataset) or reads_other_files(item) or not item.size:
                 continue
             dict(item.attrs)
             stored = item.id.get_storage_size()  # asks for every chunk
@@ -70,8 +71,12 @@ def try_hdf5(path: str) -> None:
                 continue
             for corner in ((0,) * item.ndim, tuple(length - 1 for length in item.shape)):
                 value = item[corner]
-                if isinstance(value, h5py.Reference) and value:
+                if isinstance(value, h5py.Reference) and value and not reads_other_files(file[value]):
                     file[value][()]
+
+
+def reads_other_files(item: Any) -> bool:
+    return bool(getattr(item, "is_virtual", False) or getattr(item, "external", None))
 
 
 def values(path: str, names: list[str] | None) -> dict[str, np.ndarray]:

@@ -71,7 +71,7 @@ class Gem(RegionHead[SemanticModule[GazeNet]]):
         predictor_std, query_std: standard deviations of the initial V and W. The released code has 1 for both: V then
             learns slowly, and every map starts and stays on a single region.
 
-    Of `learning_rate`, `predictor_std` and `regress`, the defaults were the best on validation classes of 50 birds. On
+    The defaults of `predictor_std` and `regress` are the best of a few tried on validation classes of 50 birds. On
     frozen features and with `regress="peaks"`, V and the scores do not depend on the other terms.
     """
 
