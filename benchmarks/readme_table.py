@@ -16,7 +16,8 @@ ROW = ("store", "semantics", "head")
 COLUMNS = (*ROW, "T1", "U", "S", "H", "AUSUC", "oracle H")
 ERRORS = tuple(f"error {what}, {side}" for side in ("seen", "unseen") for what in ("mean", "std", "r"))
 COLUMNS_OF = {  # by the beginning of the file name
-    "real-spine": (*COLUMNS, "H, ± folds", "H at δ=0", "H, quantile δ", "H, raw δ"),
+    "differences-": (*ROW, "against", "T1", "H", "H visible"),
+    "real-spine": (*COLUMNS, "T1, ± folds", "H, ± folds", "H at δ=0", "H, quantile δ", "H, raw δ"),
     "real-gaussians": (*COLUMNS, "H, ± folds", "H at δ=0", "ECE before", "ECE", "AUROC of none"),
     "delta_rules": (
         "problems",
@@ -76,7 +77,7 @@ COLUMNS_OF = {  # by the beginning of the file name
         "variant",
         *("epochs", "T1", "H", "AUSUC", "H at δ=0", "reconstruction", "matching", "maps"),
     ),
-    "real-dense-attention": (*COLUMNS, "U at δ=0", "S at δ=0", "H at δ=0"),
+    "real-dense-attention": (*COLUMNS, "U at δ=0", "S at δ=0", "H at δ=0", "reconstruction", "matching", "maps"),
     "ray_extraction": ("workers", "wall s", "cpu s", "cpu of plain"),
     "sweep_speed": ("one worker, wall s", "two workers, wall s", "faster, wall", "load"),
     "scale": ("rows", "step", "µs of processor time a row", "wall s", "bytes a row beyond the imports"),

@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from click.testing import CliRunner
 from common import RESULTS, write_table
-from suites import SMALL, SUITES, Task
+from suites import SMALL, SUITES, Task, compared_with
 
 from zslpipe.cli import main as main_command
 from zslpipe.evaluation.metrics import accuracies
@@ -28,6 +28,7 @@ from zslpipe.evaluation.scores import read_scores
 from zslpipe.evaluation.stacking import rivals
 from zslpipe.evaluation.statistics import jackknife
 from zslpipe.files import read_json
+from zslpipe.workflows.compare import compare_runs
 from zslpipe.workflows.evaluate import EVALUATION
 from zslpipe.workflows.run_record import ABOUT
 from zslpipe.workflows.runs import Run
@@ -167,6 +168,26 @@ def transfers(run: Path) -> dict[str, str]:
     return {name: told(values, 1) for name, values in found.items()}
 
 
+def differences(workspace: Workspace, tasks: Sequence[Task], runs: Sequence[Run]) -> list[dict[str, Any]]:
+    """Rows of one problem against each other, in points with a 95 % interval for each comparison alone.
+
+    "H visible" is the smallest true difference that would be called more than noise four times out of five.
+    """
+    found = []
+    for task, run in zip(tasks, runs):
+        others = {t.label: r for t, r in zip(tasks, runs) if (t.store, t.semantics) == (task.store, task.semantics)}
+        against = compared_with(task.label, others)
+        if against is None:
+            continue
+        of = compare_runs(workspace, run.name, others[against].name).differences
+        about = {"store": task.store, "semantics": task.semantics, "head": task.label, "against": against}
+        told = {m: f"{100 * d.mean:+.1f} [{100 * d.low:+.1f}, {100 * d.high:+.1f}]" for m, d in of.items()}
+        visible = of["H"].visible
+        more = {"H visible": "" if visible is None else f"{100 * visible:.1f}", "seeds": len(run.seeds)}
+        found.append({**about, "T1": told["T1"], "H": told["H"], **more})
+    return found
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("suites", nargs="+", choices=SUITES)
@@ -185,6 +206,8 @@ def main() -> None:
     for suite in options.suites:
         tasks = [task for task in SUITES[suite]() if wanted(task, options.only)]
         rows: dict[int, dict[str, Any]] = {}
+        runs: dict[int, Run] = {}
+        version = f"{suite}-torch{torch.__version__.split('+')[0]}.csv"
         for name in dict.fromkeys(task.store for task in tasks):
             stores[name] = stores.get(name) or make_store(workspace, name)
         points = [
@@ -203,9 +226,12 @@ def main() -> None:
             if outcome.evaluation is None:
                 failed.append(f"{suite}: {outcome.point.label}: {outcome.error}")
                 continue
+            runs[number] = outcome.evaluation.run
             rows[number] = {**row(tasks[number], outcome.evaluation.run), "jobs": options.jobs, **about}
-            file = options.results / f"real-{suite}-torch{torch.__version__.split('+')[0]}.csv"
-            write_table(file, [rows[n] for n in sorted(rows)])
+            write_table(options.results / f"real-{version}", [rows[n] for n in sorted(rows)])
+        done = sorted(runs)
+        if compared := differences(workspace, [tasks[n] for n in done], [runs[n] for n in done]):
+            write_table(options.results / f"differences-{version}", [{**one, **about} for one in compared])
     if failed:
         raise SystemExit("\n".join(["failed:", *failed]))
 

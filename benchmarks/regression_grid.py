@@ -20,8 +20,8 @@ PROBLEMS = (("CUB50", "att"), ("CUB", "att"), ("CUB", "sentences"), ("FLO", "att
 GRID = {
     "sce": (0.0,),
     "sce+remse": (0.003, 0.01, 0.03, 0.1),
-    "sce+nmse": (0.01, 0.05, 0.15, 0.5),
-    "sce+balanced-mse": (0.01, 0.1, 1.0),
+    "sce+nmse": (0.01, 0.015, 0.05, 0.15, 0.5),
+    "sce+balanced-mse": (0.001, 0.01, 0.1, 1.0),
 }
 
 
@@ -31,8 +31,14 @@ def main() -> None:
     parser.add_argument("--cache", type=Path, default=Path("cache"))
     parser.add_argument("--only", nargs="+", default=(), metavar="DATASET/SEMANTICS")
     parser.add_argument("--losses", nargs="+", choices=GRID, default=list(GRID))
+    parser.add_argument("--weights", nargs="+", type=float, metavar="λ", help="Only these; default: the grid.")
     options = parser.parse_args()
-    terms = [(loss, weight) for loss in options.losses for weight in GRID[loss]]
+    terms = [
+        (loss, weight)
+        for loss in options.losses
+        for weight in GRID[loss]
+        if options.weights is None or weight in options.weights
+    ]
     fixed = {"branch": "global", "epochs": options.epochs, "device": "cpu"}
     rows = []
     for dataset, semantics, features, benchmark in problems(PROBLEMS, options.data_root, options.cache, options.only):

@@ -1,6 +1,7 @@
 """The suites of `real_results.py`: which heads are trained on which stores, with which settings."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -111,6 +112,7 @@ def dense_attention() -> list[Task]:
         "without matching": {"alpha": 0},
         "decoupled": {"coupled": False},
         "uniform attention": {"attention_gain": 0},
+        "gain 1": {"attention_gain": 1},
     }
     fixed = {"epochs": 8, "learning_rate": 0.001, "precision": "bfloat16"}  # of 4, 8 and 12 epochs, 8 validate best
     return [
@@ -219,3 +221,18 @@ SUITES = {
     "alpha-beta": alpha_beta,
     "dense-attention": dense_attention,
 }
+
+AGAINST = (  # how the label of a row becomes that of the row it is compared with
+    (r" \+ (ReMSE|normalised MSE|Balanced MSE)(, λ = [\d.]+|, same size as [\d.]+)?", ""),
+    (r"fine-tuned$", "frozen"),
+    (r"^(BGSNet|sc-egg)(, released reading| without .*)$", r"\1"),
+    (r"^(without .*|decoupled|uniform attention|gain \d)$", "full"),
+    (r"^fused, .* maps?( as in the paper)?$", "global"),
+    (r"^remse, global$", "eszsl"),
+)
+
+
+def compared_with(label: str, labels: Collection[str]) -> str | None:
+    """The label of the row that a row is compared with, if it is among `labels`."""
+    others = (re.sub(pattern, other, label) for pattern, other in AGAINST)
+    return next((other for other in others if other != label and other in labels), None)
