@@ -18,6 +18,7 @@ ERRORS = tuple(f"error {what}, {side}" for side in ("seen", "unseen") for what i
 COLUMNS_OF = {  # by the beginning of the file name
     "differences-": (*ROW, "against", "T1", "H", "H visible"),
     "real-spine": (*COLUMNS, "T1, ± folds", "H, ± folds", "H at δ=0", "H, quantile δ", "H, raw δ"),
+    "real-features": (*COLUMNS, "H at δ=0"),
     "real-gaussians": (*COLUMNS, "H, ± folds", "H at δ=0", "ECE before", "ECE", "AUROC of none"),
     "delta_rules": (
         "problems",

@@ -61,6 +61,8 @@ def make_store(workspace: Workspace, name: str) -> str:
         SMALL: ("extract", *package, *small, *ALL_TAPS, "--image-size", "128"),
         "FLO": ("extract", *package, "--dataset", "flo", *ALL_TAPS),
     }
+    if name not in lines:
+        raise SystemExit(f"make the store '{name}' and name it: --store '{name}=FOLDER'")
     return str(zslpipe(workspace, *lines[name])["store"])
 
 
@@ -168,22 +170,22 @@ def transfers(run: Path) -> dict[str, str]:
     return {name: told(values, 1) for name, values in found.items()}
 
 
-def differences(workspace: Workspace, tasks: Sequence[Task], runs: Sequence[Run]) -> list[dict[str, Any]]:
-    """Rows of one problem against each other, in points with a 95 % interval for each comparison alone.
+def differences(workspace: Workspace, new: Sequence[Task], runs: Mapping[Task, Run]) -> list[dict[str, Any]]:
+    """New rows against other rows of the same problem, in points with a 95 % interval for each comparison alone.
 
     "H visible" is the smallest true difference that would be called more than noise four times out of five.
     """
     found = []
-    for task, run in zip(tasks, runs):
-        others = {t.label: r for t, r in zip(tasks, runs) if (t.store, t.semantics) == (task.store, task.semantics)}
+    for task in new:
+        others = {t.label: r for t, r in runs.items() if (t.store, t.semantics) == (task.store, task.semantics)}
         against = compared_with(task.label, others)
         if against is None:
             continue
-        of = compare_runs(workspace, run.name, others[against].name).differences
+        of = compare_runs(workspace, runs[task].name, others[against].name).differences
         about = {"store": task.store, "semantics": task.semantics, "head": task.label, "against": against}
         told = {m: f"{100 * d.mean:+.1f} [{100 * d.low:+.1f}, {100 * d.high:+.1f}]" for m, d in of.items()}
         visible = of["H"].visible
-        more = {"H visible": "" if visible is None else f"{100 * visible:.1f}", "seeds": len(run.seeds)}
+        more = {"H visible": "" if visible is None else f"{100 * visible:.1f}", "seeds": len(runs[task].seeds)}
         found.append({**about, "T1": told["T1"], "H": told["H"], **more})
     return found
 
@@ -201,12 +203,12 @@ def main() -> None:
     options = parser.parse_args()
     workspace = Workspace(options.data_root, options.cache)
     stores = dict(named.split("=", 1) for named in options.store)
+    runs: dict[Task, Run] = {}  # of all suites
     failed: list[str] = []
     about = {k: v for k, v in zslpipe(workspace, "doctor").items() if k not in NOT_TOLD}
     for suite in options.suites:
         tasks = [task for task in SUITES[suite]() if wanted(task, options.only)]
         rows: dict[int, dict[str, Any]] = {}
-        runs: dict[int, Run] = {}
         version = f"{suite}-torch{torch.__version__.split('+')[0]}.csv"
         for name in dict.fromkeys(task.store for task in tasks):
             stores[name] = stores.get(name) or make_store(workspace, name)
@@ -226,11 +228,10 @@ def main() -> None:
             if outcome.evaluation is None:
                 failed.append(f"{suite}: {outcome.point.label}: {outcome.error}")
                 continue
-            runs[number] = outcome.evaluation.run
+            runs[tasks[number]] = outcome.evaluation.run
             rows[number] = {**row(tasks[number], outcome.evaluation.run), "jobs": options.jobs, **about}
             write_table(options.results / f"real-{version}", [rows[n] for n in sorted(rows)])
-        done = sorted(runs)
-        if compared := differences(workspace, [tasks[n] for n in done], [runs[n] for n in done]):
+        if compared := differences(workspace, [tasks[n] for n in sorted(rows)], runs):
             write_table(options.results / f"differences-{version}", [{**one, **about} for one in compared])
     if failed:
         raise SystemExit("\n".join(["failed:", *failed]))

@@ -8,7 +8,7 @@ from typing import Any
 SMALL = "CUB50, a third at 128 px"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Task:
     """One row: a head and its settings on a store, selected by the default rule or with these options of it."""
 
@@ -175,6 +175,15 @@ def bgsnet() -> list[Task]:
     return [Task(SMALL, "att", label, head, settings, ONE_FOLD) for label, (head, settings) in whole.items()]
 
 
+def features() -> list[Task]:
+    """Closed forms on the embedding g of `scen`, trained on labels of seen classes, and on what g is made of.
+
+    The store of `derive RUN` is given by `--store`; its run has three seeds and the rule of one fold, as here.
+    """
+    stores = ("CUB50", "CUB50, g of scen")
+    return [Task(store, "att", head, head, {}, ONE_FOLD) for store in stores for head in ("gfzsl", "eszsl")]
+
+
 SHORT = {"synthetic": 100, "classifier_epochs": 5}  # of generators, as validation on CUB chose
 
 
@@ -215,6 +224,7 @@ SUITES = {
     "bgsnet": bgsnet,
     "spine": spine,
     "gaussians": gaussians,
+    "features": features,
     "remse": remse,
     "attention": attention,
     "regression": regression,
@@ -229,6 +239,7 @@ AGAINST = (  # how the label of a row becomes that of the row it is compared wit
     (r"^(without .*|decoupled|uniform attention|gain \d)$", "full"),
     (r"^fused, .* maps?( as in the paper)?$", "global"),
     (r"^remse, global$", "eszsl"),
+    (r"^gfzsl$", "remse, global"),
 )
 
 
