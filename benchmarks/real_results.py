@@ -20,9 +20,10 @@ import numpy as np
 import torch
 from click.testing import CliRunner
 from common import RESULTS, write_table
-from suites import SMALL, SUITES, Task, compared_with
+from suites import SMALL, SMALL_FLO, SUITES, Task, compared_with
 
 from zslpipe.cli import main as main_command
+from zslpipe.data.load import load_benchmark
 from zslpipe.evaluation.metrics import accuracies
 from zslpipe.evaluation.scores import read_scores
 from zslpipe.evaluation.stacking import rivals
@@ -51,6 +52,10 @@ def make_store(workspace: Workspace, name: str) -> str:
         zslpipe(workspace, "data", "table", "cub", str(birds), "--out", str(tables))
     if name == SMALL:
         tables = every_third(tables, cache / "tables" / "CUB50-third")
+    flowers = cache / "images" / "FLO-third"
+    if name == SMALL_FLO and not flowers.is_dir():
+        third_of_flowers(data, flowers)
+        zslpipe(workspace, "data", "table", "flo", str(flowers), "--out", str(cache / "tables" / flowers.name))
     small = ("--dataset", str(birds), "--class-table", str(tables))
     lines = {
         "CUB resnet1000": (
@@ -59,6 +64,10 @@ def make_store(workspace: Workspace, name: str) -> str:
         ),
         "CUB50": ("extract", *package, *small, *ALL_TAPS),
         SMALL: ("extract", *package, *small, *ALL_TAPS, "--image-size", "128"),
+        SMALL_FLO: (
+            *("extract", *package, "--dataset", str(flowers), *ALL_TAPS, "--image-size", "128"),
+            *("--class-table", str(cache / "tables" / flowers.name)),
+        ),
         "FLO": ("extract", *package, "--dataset", "flo", *ALL_TAPS),
     }
     if name not in lines:
@@ -82,6 +91,16 @@ def every_third(tables: Path, out: Path) -> Path:
     head, *images = (tables / "images.csv").read_text(encoding="utf-8").splitlines(keepends=True)
     (out / "images.csv").write_text("".join([head, *images[::3]]), encoding="utf-8")
     return out
+
+
+def third_of_flowers(data: Path, out: Path) -> None:
+    """Every third flower, in the order of the list, in a folder of its class."""
+    known = load_benchmark("flo", data)
+    assert known.image_root is not None
+    for image, label in zip(known.image_ids[::3], known.labels[::3]):
+        folder = out / known.class_names[label]
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.copy(known.image_root / image, folder / image)
 
 
 def wanted(task: Task, only: Sequence[str] | None) -> bool:

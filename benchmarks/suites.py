@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 SMALL = "CUB50, a third at 128 px"
+SMALL_FLO = "FLO, a third at 128 px"
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,7 +141,7 @@ COPIES = {
 def fine_tuning() -> list[Task]:
     """Heads on frozen features, and with the backbone's last stage trained; the length of both is the same.
 
-    The global branch also with all photos at 224 pixels, on FLO too, whose semantics have no words for the others.
+    The global branch also with all photos at 224 pixels, and on flowers, whose semantics have no words for the others.
     """
     heads: dict[str, tuple[str, dict[str, Any]]] = {
         f"{branch}, {loss}": ("attention-net", {"branch": branch, "loss": LOSSES[loss], **PEAKED})
@@ -154,10 +155,10 @@ def fine_tuning() -> list[Task]:
     }
     heads |= {"apn": ("apn", {}), "gem": ("gem", {})}
     heads |= {"dense-attention-ae": ("dense-attention-ae", {"learning_rate": 0.001})}
-    whole = [(store, label) for store in ("CUB50", "FLO") for label in heads if label.startswith("global")]
+    more = [(store, label) for store in (SMALL_FLO, "CUB50") for label in heads if label.startswith("global")]
     return [
         Task(store, "att", f"{label}, {way}", heads[label][0], {**heads[label][1], **LENGTH, **tuned}, ONE_FOLD)
-        for store, label in (*((SMALL, label) for label in heads), *whole)
+        for store, label in (*((SMALL, label) for label in heads), *more)
         for way, tuned in {"frozen": {}, "fine-tuned": TUNED}.items()
     ]
 
@@ -172,7 +173,8 @@ def bgsnet() -> list[Task]:
         "BGSNet without dataset-level balance": ("bgsnet", {**COPIES, "gates": False}),
         "BGSNet without annealing": ("bgsnet", {**COPIES, "annealing": False}),
     }
-    return [Task(SMALL, "att", label, head, settings, ONE_FOLD) for label, (head, settings) in whole.items()]
+    of = {SMALL: list(whole), SMALL_FLO: ["GNet", "BSNet", "BGSNet"]}
+    return [Task(store, "att", label, *whole[label], ONE_FOLD) for store, labels in of.items() for label in labels]
 
 
 def features() -> list[Task]:
