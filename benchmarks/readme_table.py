@@ -71,7 +71,7 @@ COLUMNS_OF = {  # by the beginning of the file name
     "regression_grid": ("store", "semantics", "origin", "loss", "λ", "T1", "H", "AUSUC"),
     "attention_grid": ("store", "head", "variant", "rate", "epochs", "T1", "H", "AUSUC", "H at δ=0", "entropy"),
     "real-regression": (*COLUMNS, "H, ± folds", *ERRORS),
-    "real-fine-tuning": COLUMNS,
+    "real-fine-tuning": (*COLUMNS, "tuned"),
     "real-bgsnet": (*COLUMNS, "specialists", "seeds"),
     "dense_attention_grid": (
         "store",

@@ -116,6 +116,7 @@ def row(task: Task, run: Run) -> dict[str, Any]:
         **fold_errors(evaluation),
         **transfers(run.path),
         **surviving(run),
+        **tuned(run),
         **health(run.path),
         **{"minutes to train": minutes(run)},
         **{"settings": told_settings(task.settings), "rule": told_settings(task.rule)},
@@ -170,6 +171,14 @@ def surviving(run: Run) -> dict[str, str]:
     notes = [note for seed in run.seeds for note in run.notes(seed)]
     counts = [note.split(" ")[0] for note in notes if note.endswith("specialists survive")]
     return {"specialists": " ".join(counts)} if counts else {}
+
+
+def tuned(run: Run) -> dict[str, str]:
+    """In how many seeds selection chose an epoch in which the backbone had been trained."""
+    chosen = [read_json(file)["params"] for file in sorted(run.path.glob("seed-*/choice.json"))]
+    if chosen[0].get("mode", "cached") == "cached":
+        return {}
+    return {"tuned": f"{sum(one['epochs'] > one['warm_up'] for one in chosen)} of {len(chosen)}"}
 
 
 def told(values: list[float], digits: int) -> str:
