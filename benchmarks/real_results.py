@@ -206,15 +206,13 @@ def differences(workspace: Workspace, new: Sequence[Task], runs: Mapping[Task, R
     found = []
     for task in new:
         others = {t.label: r for t, r in runs.items() if (t.store, t.semantics) == (task.store, task.semantics)}
-        against = compared_with(task.label, others)
-        if against is None:
-            continue
-        of = compare_runs(workspace, runs[task].name, others[against].name).differences
-        about = {"store": task.store, "semantics": task.semantics, "head": task.label, "against": against}
-        told = {m: f"{100 * d.mean:+.1f} [{100 * d.low:+.1f}, {100 * d.high:+.1f}]" for m, d in of.items()}
-        visible = of["H"].visible
-        more = {"H visible": "" if visible is None else f"{100 * visible:.1f}", "seeds": len(runs[task].seeds)}
-        found.append({**about, "T1": told["T1"], "H": told["H"], **more})
+        for against in compared_with(task.label, others):
+            of = compare_runs(workspace, runs[task].name, others[against].name).differences
+            about = {"store": task.store, "semantics": task.semantics, "head": task.label, "against": against}
+            told = {m: f"{100 * d.mean:+.1f} [{100 * d.low:+.1f}, {100 * d.high:+.1f}]" for m, d in of.items()}
+            visible = of["H"].visible
+            more = {"H visible": "" if visible is None else f"{100 * visible:.1f}", "seeds": len(runs[task].seeds)}
+            found.append({**about, "T1": told["T1"], "H": told["H"], **more})
     return found
 
 

@@ -242,10 +242,13 @@ AGAINST = (  # how the label of a row becomes that of the row it is compared wit
     (r"^fused, .* maps?( as in the paper)?$", "global"),
     (r"^remse, global$", "eszsl"),
     (r"^gfzsl$", "remse, global"),
+    (r"^gfzsl$", "eszsl"),
+    (r"^(gfzsl-softmax|f-clswgan|tf-vaegan)$", "gfzsl"),
+    (r"^sc-egg$", "scen"),
 )
 
 
-def compared_with(label: str, labels: Collection[str]) -> str | None:
-    """The label of the row that a row is compared with, if it is among `labels`."""
-    others = (re.sub(pattern, other, label) for pattern, other in AGAINST)
-    return next((other for other in others if other != label and other in labels), None)
+def compared_with(label: str, labels: Collection[str]) -> list[str]:
+    """The labels of the rows that a row is compared with, of those among `labels`."""
+    others = [re.sub(pattern, other, label) for pattern, other in AGAINST]
+    return [other for other in dict.fromkeys(others) if other != label and other in labels]

@@ -103,12 +103,12 @@ def test_what_regression_terms_do_on_validation_classes() -> None:
 
 
 def test_the_default_of_remse_is_the_best_compromise_on_validation_classes() -> None:
-    """Of the pairs of centring and λ that were tried on all three problems; 0.01, centred, or SCE alone."""
+    """Of the pairs of centring and λ that were tried on all four problems; 0.01, centred, or SCE alone."""
     h: dict[tuple[str, float], dict[tuple[str, str], float]] = {}
     for r in rows("regression_grid"):
         if r["loss"] in ("sce", "sce+remse"):
             h.setdefault((r["origin"], float(r["λ"])), {})[r["store"], r["semantics"]] = float(r["H"])
-    everywhere = {pair: values for pair, values in h.items() if len(values) == 3}
+    everywhere = {pair: values for pair, values in h.items() if len(values) == 4}
     default = everywhere["centred", 0.01]
     assert len(everywhere) > 4
     for values in everywhere.values():
@@ -143,7 +143,7 @@ def test_flat_maps_are_better_on_validation_classes_but_no_better_than_none() ->
     for r in rows("attention_grid"):
         best[r["variant"]] = max(best.get(r["variant"], 0.0), float(r["H"]))
     peaked, flat, none = best["fused, as in the paper"], best["fused, both"], best["global"]
-    assert f"on validation classes {none} and {peaked}, or {flat} if its maps are flat" in WORDS
+    assert f"on validation classes (one seed, two folds) {none} and {peaked}, or {flat} if its maps are flat" in WORDS
     assert peaked < flat < none
     assert best["attention, as in the paper"] < best["attention, both"] < none
 

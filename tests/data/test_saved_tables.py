@@ -85,14 +85,25 @@ def test_all_problems_are_reported_at_once(tmp_path: Path) -> None:
     with pytest.raises(TableError) as error:
         read_class_table(tmp_path / "classes.csv")
     assert [problem.removeprefix(f"{tmp_path}/classes.csv ") for problem in error.value.problems] == [
-        "line 3: class 'a' is listed twice, first in line 2.",
-        "line 4: the class name is empty.",
         "line 2: split 'sen' is not one of seen, unseen, train, val.",
-        "line 4: 'big' is not a finite number (column 'fur').",
+        "line 3: class 'a' is listed twice, first in line 2.",
         "line 3: 'many' is not a finite number (column 'wings').",
-        "column 'latin' has no numbers: fill it in or delete it.",
+        "line 4: the class name is empty.",
+        "line 4: 'big' is not a finite number (column 'fur').",
+        "column 'latin' has no numbers but texts like 'Equus' (line 2): write numbers, yes or no, or delete it.",
     ]
-    assert "has 6 problems:\n  line 3: class 'a'" in str(error.value)
+    assert "has 6 problems:\n  line 2: split 'sen'" in str(error.value)
+
+
+def test_an_empty_column_is_told_from_one_of_texts(tmp_path: Path) -> None:
+    (tmp_path / "classes.csv").write_text("class,fur\na,\nb,?\n")
+    with pytest.raises(TableError, match="column 'fur' has no numbers: fill it in or delete it"):
+        read_class_table(tmp_path / "classes.csv")
+
+
+def test_yes_and_no_in_other_languages(tmp_path: Path) -> None:
+    (tmp_path / "classes.csv").write_text("class,fur,wings\na,ja,oui\nb,Nein,non\n")
+    assert read_class_table(tmp_path / "classes.csv").semantics.T.tolist() == [[1, 0], [1, 0]]
 
 
 def test_two_tables_are_one_too_many(birds: Path) -> None:

@@ -13,6 +13,7 @@ from zslpipe.evaluation.confidence import (
     fit_temperature,
     predicted,
     probabilities,
+    times_as_wide,
     unknown_auroc,
     without_own_class,
 )
@@ -34,6 +35,14 @@ def drawn() -> Drawn:
 def test_the_temperature_is_recovered_whatever_the_scale(drawn: Drawn, factor: float) -> None:
     scores, labels = drawn
     assert fit_temperature([(factor * scores, labels)]) == pytest.approx(0.3 * factor, rel=0.05)
+
+
+def test_scores_that_differ_by_rounding_errors_have_no_scale() -> None:
+    rounding = 1e-9 * np.random.default_rng(0).normal(size=(20, 3))
+    assert fit_temperature([(5 + rounding, np.zeros(20, int))]) == 1.0
+    assert times_as_wide(after=0.5, before=1e-12) == times_as_wide(after=0.5, before=0.0) == 1.0
+    assert times_as_wide(after=0.0, before=0.5) == 1.0
+    assert times_as_wide(after=0.5, before=0.25) == 2.0
 
 
 def test_probabilities_at_the_right_temperature_are_calibrated(drawn: Drawn) -> None:

@@ -120,7 +120,8 @@ def test_results_of_seeds_become_estimates_and_differences() -> None:
     better = compare([result(s, skill=4) for s in range(3)], results, ("good", "bad"))
     assert better["H"].more_than_noise
     assert not compare(results, results, ("a", "a"))["H"].more_than_noise
-    assert "covers classes only" in compare(results[:1], results[:1], ("a", "b"))["H"].sentence
+    assert compare(results[:1], results[:1], ("a", "b"))["H"].sentence == "H of a and b are equal."
+    assert "covers classes only" in compare([result(0, skill=4)], results[:1], ("a", "b"))["H"].sentence
 
 
 def test_results_for_different_classes_are_rejected() -> None:

@@ -192,7 +192,10 @@ def test_matched_transfer_scales_the_best_delta_of_folds_with_as_many_unseen_cla
     assert choice.carried is not None
     assert (choice.carried.unseen, choice.carried.unseen_in_folds) == (3, 2)
     assert choice.carried.scale == pytest.approx(scale, rel=1e-5)
-    assert f"matched to 3 unseen classes (folds: 2) and to scores that spread {scale:.2f} times" in choice.about_delta
+    assert (
+        f"matched to 3 unseen classes (2 in each fold) and to scores that spread {scale:.2f} times"
+        in choice.about_delta
+    )
 
 
 @pytest.mark.parametrize("option", [{"fold": 3}, {"folds": 0}, {"holdout": 1.0}, {"holdout": "much"}])

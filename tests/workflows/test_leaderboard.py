@@ -101,7 +101,7 @@ def test_a_store_a_dataset_or_the_newest(workspace: Workspace, train: Train) -> 
         assert {e.run.name for e in leaderboard(workspace, evaluate=True, **wanted).entries} == names
     shutil.rmtree(workspace.stores)
     assert len(leaderboard(workspace).entries) == 2  # saved numbers need no store
-    with pytest.raises(InputError, match="there is no run on cub"):
+    with pytest.raises(InputError, match="no runs on cub"):
         leaderboard(workspace, dataset="cub")
 
 

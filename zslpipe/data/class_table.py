@@ -13,13 +13,14 @@ The tables may also be .tsv or .xlsx, see `zslpipe.data.csv_lines`.
 """
 
 import re
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from zslpipe.data.csv_lines import YES, Line, TableError, not_a_number, parse_cell, read_lines
+from zslpipe.data.csv_lines import EMPTY, YES, Line, TableError, not_a_number, parse_cell, read_lines
 from zslpipe.errors import InputError
 
 CLASSES, IMAGES, VECTORS = "classes.csv", "images.csv", "attribute_vectors.npy"
@@ -86,7 +87,7 @@ def read_class_table(path: Path) -> ClassTable:
         columns.append(column)
         filled += empty
     if problems:
-        raise TableError(path, problems)
+        raise TableError(path, sorted(problems, key=_line_of))
     note = f"empty cells of {path.name}, filled with the mean of their column: {filled}."
     return ClassTable(
         classes=classes,
@@ -97,6 +98,12 @@ def read_class_table(path: Path) -> ClassTable:
         undecided=frozenset(c for c, part in zip(classes, splits) if not part),
         notes=(note,) if filled else (),
     )
+
+
+def _line_of(problem: str) -> int:
+    """The line that a problem names; what is about a column comes last."""
+    named = re.match(r"line (\d+)", problem)
+    return int(named[1]) if named else sys.maxsize
 
 
 def _class_names(lines: Sequence[Line], column: int, problems: list[str]) -> tuple[str, ...]:
@@ -126,7 +133,9 @@ def _attribute(name: str, cells: Sequence[tuple[int, str]], problems: list[str])
             wrong.append(not_a_number(line, name, text))
     known = [value for value in values if value is not None]
     if not known:
-        problems.append(f"column '{name}' has no numbers: fill it in or delete it.")
+        first = next((f" but texts like '{text}' (line {line})" for line, text in cells if text not in EMPTY), "")
+        remedy = "write numbers, yes or no, or delete it" if first else "fill it in or delete it"
+        problems.append(f"column '{name}' has no numbers{first}: {remedy}.")
         return [0.0] * len(values), 0
     problems += wrong
     marks = {text.lower() for value, (_, text) in zip(values, cells) if value is not None}

@@ -14,7 +14,8 @@ Line = tuple[int, list[str]]  # line number in the file, from 1, and the strippe
 
 SUFFIXES = (".csv", ".tsv", ".xlsx")
 DELIMITERS = ",;\t"
-YES, NO = frozenset(["yes", "y", "true", "x", "✓", "✔"]), frozenset(["no", "n", "false"])
+YES = frozenset(["yes", "y", "true", "x", "✓", "✔", "ja", "oui", "sí", "si"])
+NO = frozenset(["no", "n", "false", "nein", "non"])
 EMPTY = frozenset(["", "?", "-", "–", "na", "n/a"])
 SHOWN = 20  # problems listed in a message
 

@@ -13,6 +13,8 @@ import numpy as np
 from zslpipe.evaluation.stacking import check_scores, in_parts
 
 BINS = 15  # of the expected calibration error, as in the paper
+ROUNDING = 1e-6  # share of the largest score; scores that spread less are equal but for rounding errors
+PLAUSIBLE = 100.0  # scores that spread more times as wide are on no common scale
 WIDEST = 1e4  # a temperature lies within this factor of the spread of the scores
 CERTAINTIES = ("probability", "score", "margin", "energy")
 
@@ -120,15 +122,24 @@ def spread(*scores: np.ndarray, rows: np.ndarray | None = None) -> float:
     return float(in_parts(lambda *parts: np.hstack(parts).std(1, dtype=np.float64), *scores, rows=rows).mean())
 
 
+def times_as_wide(after: float, before: float) -> float:
+    """How much wider scores spread than before; 1 if either of them differ by rounding errors only."""
+    return after / before if before < PLAUSIBLE * after and after < PLAUSIBLE * before else 1.0
+
+
 def fit_temperature(parts: Sequence[Part]) -> float:
     """The temperature with the smallest negative log-likelihood: the mean over the parts (folds) of that per image.
+
+    It is 1 for scores that differ by rounding errors only.
 
     Args:
         parts: calibrated scores and labels, such as those of each validation fold.
     """
     from scipy.optimize import minimize_scalar
 
-    size = max(float(np.mean([spread(scores) for scores, _ in parts])), 1e-12)
+    size = float(np.mean([spread(scores) for scores, _ in parts]))
+    if size <= ROUNDING * max(float(np.abs(scores).max(initial=0)) for scores, _ in parts):
+        return 1.0
 
     def loss(log_temperature: float) -> float:
         temperature = size * np.exp(log_temperature)

@@ -231,9 +231,13 @@ def _fold_error(left_out: Sequence[np.ndarray]) -> float:
 
 
 def _sentence(metric: str, names: tuple[str, str], mean: float, interval: str, sure: bool, visible: float) -> str:
+    if mean == 0 and visible == 0:
+        return f"{metric} of {names[0]} and {names[1]} are equal."
     direction = "above" if mean >= 0 else "below"
     difference = f"{abs(100 * mean):.1f} points {direction} {names[1]}"
     hidden = f"; a difference of less than {100 * visible:.1f} points could hardly be seen" if visible else ""
+    if visible > 1:
+        hidden = "; with so few classes no difference can be seen"
     verdict = "more than noise" if sure else f"within noise{hidden}"
     return f"{metric} of {names[0]} is {difference} ({interval}): {verdict}."
 

@@ -43,8 +43,9 @@ def _notes(run: RunContent) -> Markup | None:
     notes = list(run.notes)
     missing = run.without_images
     if missing:
-        verb = "class has" if len(missing) == 1 else "classes have"
-        notes.insert(0, f"{len(missing)} {verb} no test images and are not part of any average: {', '.join(missing)}.")
+        have, are = ("class has", "is") if len(missing) == 1 else ("classes have", "are")
+        names = ", ".join(missing)
+        notes.insert(0, f"{len(missing)} {have} no test images and {are} not part of any average: {names}.")
     return el("ul", [el("li", note) for note in notes], class_="notes") if notes else None
 
 

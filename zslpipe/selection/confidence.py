@@ -19,6 +19,7 @@ from zslpipe.evaluation.confidence import (
     fit_temperature,
     predicted,
     spread,
+    times_as_wide,
     unknown_auroc,
 )
 from zslpipe.evaluation.protocol import TestScores
@@ -86,7 +87,7 @@ def learn_confidence(folds: Sequence[FoldScores], held: TestScores | None, delta
         )
         of_seen = np.concatenate([fold.of_seen for fold in folds])
         rejected = float(np.mean(sure[of_seen] < threshold))
-        temperature *= spread(scores) / before if before > 0 else 1.0
+        temperature *= times_as_wide(spread(scores), before)
         threshold = float(np.quantile(certainty(scores, temperature, chosen), rejected))
     return Confidence(temperature, chosen, threshold, areas[chosen], float(errors[0]), float(errors[1]))
 

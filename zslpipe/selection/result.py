@@ -102,9 +102,9 @@ class SelectionResult:
         c = self.carried
         doubt = "; so few classes cannot tell which is better" if c.loss > UNSURE else ""
         return (
-            f"δ {self.delta:.3g}, matched to {c.unseen} unseen classes (folds: {c.unseen_in_folds:.3g}) and to scores "
-            f"that spread {c.scale:.2f} times as wide; {raw}; a fold loses {100 * c.loss:.1f} points of H "
-            f"with the δ of the others{doubt}"
+            f"δ {self.delta:.3g}, matched to {c.unseen} unseen {'class' if c.unseen == 1 else 'classes'} "
+            f"({c.unseen_in_folds:.3g} in each fold) and to scores that spread {c.scale:.2f} times as wide; {raw}; "
+            f"a fold loses {100 * c.loss:.1f} points of H with the δ of the others{doubt}"
         )
 
     def to_json(self) -> dict[str, Any]:

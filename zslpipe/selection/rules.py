@@ -9,7 +9,7 @@ import numpy as np
 from zslpipe.data.benchmark import Benchmark, ClassSplit
 from zslpipe.data.splits import validation_splits
 from zslpipe.errors import InputError
-from zslpipe.evaluation.confidence import spread
+from zslpipe.evaluation.confidence import spread, times_as_wide
 from zslpipe.evaluation.curve import best_common_delta, delta_flipping
 from zslpipe.evaluation.expected import Expected, best_expected_delta, loss_from_others
 from zslpipe.evaluation.metrics import top1
@@ -179,7 +179,7 @@ def _spread(tests: TestScores) -> float:
 def _scale(folds: Sequence[Measurement], held: TestScores) -> float:
     """How much wider the scores of held-out seen images spread than in the folds."""
     before = float(np.mean([fold.spread for fold in folds]))
-    return _spread(held) / before if before > 0 else 1.0
+    return times_as_wide(_spread(held), before)
 
 
 def _tested(fold: Benchmark) -> Benchmark:

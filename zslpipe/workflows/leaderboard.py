@@ -83,7 +83,7 @@ class Leaderboard:
         notes = {
             "tested on other images than the first, so not comparable": self.other_images,
             "not evaluated yet (--evaluate does it)": self.not_evaluated,
-            "left out, since no validation chose their δ": self.not_validated,
+            "left out, since they have no validated δ": self.not_validated,
         }
         parts += [f"{text}: {', '.join(names)}" for text, names in notes.items() if names]
         return "\n".join(parts)
@@ -112,7 +112,7 @@ def leaderboard(
         where = dataset or (found[0].about["dataset"] if found else str(workspace.runs))
         found = [r for r in found if r.about["dataset"] == where]
     if not found:
-        raise InputError(f"there is no run on {where}: train one with 'zslpipe train-head remse'.")
+        raise InputError(f"no runs on {where}: train one with 'zslpipe train-head remse'.")
     entries, later, without = [], [], []
     for run in track(found, "reading runs"):
         try:

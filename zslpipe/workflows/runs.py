@@ -177,7 +177,7 @@ def find_run(folder: Path, name: str | None) -> Run:
         return Run(folder / name)
     known = runs(folder)
     if not known:
-        raise InputError(f"there is no run in {folder}: train one with 'zslpipe train-head remse'.")
+        raise InputError(f"no runs in {folder}: train one with 'zslpipe train-head remse'.")
     if name is None:
         return known[0]
     raise unknown("run", name, [run.name for run in known])
