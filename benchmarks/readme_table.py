@@ -98,6 +98,10 @@ COLUMNS_OF = {  # by the beginning of the file name
     "store_read": ("what", "reader", "speed_vs_memmap", "cached_mib_before"),
     "gzsl_curve": ("way", "points", "best_H", "AUSUC", "times_exact"),
     "memory_limit": ("store_mib", "classes", "command", "limit_mib", "exit_code", "peak_mib"),
+    "kills-": (
+        *("verb", "SIGKILL", "SIGTERM", "SIGINT", "rounds"),
+        *("lost or other bytes", "damage", "unexpected exit codes", "leftovers", "processes left"),
+    ),
     "help_time": ("command", "median s", "longest s"),
 }
 MARKED = re.compile(r"(<!-- table: (\S+) -->\n).*?(<!-- end of table -->)", re.DOTALL)
