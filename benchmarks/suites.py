@@ -51,14 +51,15 @@ def remse() -> list[Task]:
 
 
 def attention() -> list[Task]:
-    """The fused branches with maps as in the paper and with flat ones, which validation chose; the global branch."""
+    """Fused branches with maps as in the paper and with flat ones, which validation chose; other heads beside them."""
     shared = {"loss": LOSSES["SCE"], **BIRDS}
     rows: dict[str, dict[str, Any]] = {
         "global": {"branch": "global"},
         "fused, maps as in the paper": {"branch": "fused", **PEAKED},
         "fused, flat maps": {"branch": "fused"},
     }
-    return [Task("CUB50", "att", label, "attention-net", {**shared, **own}, ONE_FOLD) for label, own in rows.items()]
+    tasks = [Task("CUB50", "att", label, "attention-net", {**shared, **own}, ONE_FOLD) for label, own in rows.items()]
+    return [*tasks, *(Task("CUB50", "att", name, name, BIRDS, ONE_FOLD) for name in ("apn", "gem"))]
 
 
 def regression() -> list[Task]:
@@ -239,7 +240,7 @@ AGAINST = (  # how the label of a row becomes that of the row it is compared wit
     (r"fine-tuned$", "frozen"),
     (r"^(BGSNet|sc-egg)(, released reading| without .*)$", r"\1"),
     (r"^(without .*|decoupled|uniform attention|gain \d)$", "full"),
-    (r"^fused, .* maps?( as in the paper)?$", "global"),
+    (r"^(fused, .*maps.*|apn|gem)$", "global"),
     (r"^remse, global$", "eszsl"),
     (r"^gfzsl$", "remse, global"),
     (r"^gfzsl$", "eszsl"),
