@@ -197,7 +197,8 @@ def test_what_few_unseen_classes_tell() -> None:
         f"{sentences} to {att} points on CUB (50 unseen classes), {flowers} on FLO (20) and {birds} on CUB50" in WORDS
     )
     error = find("CUB50", "att", "eszsl")["H, ± folds"]
-    assert f"is {error} points of H for `eszsl` on CUB50" in " ".join((ROOT / "docs" / "results.md").read_text().split())
+    docs = " ".join((ROOT / "docs" / "results.md").read_text(encoding="utf-8").split())
+    assert f"is {error} points of H for `eszsl` on CUB50" in docs
 
 
 def interval(cell: str) -> tuple[float, float, float]:
