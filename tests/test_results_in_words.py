@@ -248,7 +248,8 @@ def test_semantics_matter_more_than_the_head() -> None:
 def test_flat_maps_do_not_help_on_the_test_images() -> None:
     h = {r["head"]: mean(r, "H") for r in rows("real-attention")}
     assert h["global"] > max(h["fused, maps as in the paper"], h["fused, flat maps"])
-    assert f"no gain, {h['fused, maps as in the paper']} to {h['fused, flat maps']})" in WORDS
+    flat = f"no gain, {h['fused, maps as in the paper']} to {h['fused, flat maps']}"
+    assert f"{flat}; `gem` has {h['gem']}, `apn` {h['apn']})" in WORDS
 
 
 def test_fine_tuning_the_last_stage_does_not_help() -> None:
