@@ -192,7 +192,8 @@ def test_what_a_killed_removal_has_left_is_removed_by_the_same_command(
 
 
 SLOW = """
-import sys, time
+import signal, sys, time
+signal.signal(signal.SIGINT, signal.default_int_handler)  # jobs in the background start without it
 import zslpipe.workflows.listing as listing
 def slow(workspace):
     print("working", flush=True)
