@@ -109,7 +109,7 @@ def repair(store: str | None, dataset: str | None, data_root: Path | None, cache
 def rm(names: tuple[str, ...], yes: bool, data_root: Path | None, cache: Path | None) -> None:
     """Delete stores, runs or leftovers of interrupted commands, by name.
 
-    Names that do not exist do not keep the others from being deleted.
+    Unknown names are reported at the end; the others are deleted.
     """
     from zslpipe.workflows.cache import find, remove
 

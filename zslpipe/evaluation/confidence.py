@@ -14,7 +14,7 @@ from zslpipe.evaluation.stacking import check_scores, in_parts
 
 BINS = 15  # of the expected calibration error, as in the paper
 ROUNDING = 1e-6  # share of the largest score; scores that spread less are equal but for rounding errors
-PLAUSIBLE = 100.0  # scores that spread more times as wide are on no common scale
+PLAUSIBLE = 100.0  # scores that spread more than so many times as wide have no common scale
 WIDEST = 1e4  # a temperature lies within this factor of the spread of the scores
 CERTAINTIES = ("probability", "score", "margin", "energy")
 
@@ -123,7 +123,7 @@ def spread(*scores: np.ndarray, rows: np.ndarray | None = None) -> float:
 
 
 def times_as_wide(after: float, before: float) -> float:
-    """How much wider scores spread than before; 1 if either of them differ by rounding errors only."""
+    """How much wider scores spread than before; 1 if either set differs by rounding errors only."""
     return after / before if before < PLAUSIBLE * after and after < PLAUSIBLE * before else 1.0
 
 
